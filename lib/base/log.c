@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+	int fd;
+	const char *name;
+	enum log_level level;
+	enum log_format format;
+} the_log = { .fd = -1, .name = "", .level = LOG_LEVEL_INFO };
+
+static const char *const level_names[] = { "error", "warning", "info", "debug" };
+
+void log_open(int fd, const char *name, enum log_level level, enum log_format format)
+{
+	the_log.fd = fd;
+	the_log.name = name;
+	the_log.level = level;
+	the_log.format = format;
+}
+
+void log_set_level(enum log_level level)
+{
+	the_log.level = level;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return the_log.fd >= 0 && level <= the_log.level;
+}
+
+int log_level_parse(const char *name, enum log_level *level)
+{
+	if (!strcasecmp(name, "warn"))
+		name = "warning";
+	if (!strcasecmp(name, "trace"))
+		name = "debug";
+	for (unsigned i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
+		if (!strcasecmp(name, level_names[i])) {
+			*level = (enum log_level)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+/* Escape @s for a JSON string into @out; cuts what does not fit. */
+static void json_escape(char *out, size_t size, const char *s)
+{
+	size_t n = 0;
+
+	for (; *s && n + 7 < size; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\') {
+			out[n++] = '\\';
+			out[n++] = (char)c;
+		} else if (c < 0x20) {
+			n += (size_t)snprintf(out + n, size - n, "\\u%04x", c);
+		} else {
+			out[n++] = (char)c;
+		}
+	}
+	out[n] = '\0';
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+	char msg[2048], line[5120], when[48];
+	struct timespec ts;
+	struct tm tm;
+	va_list ap;
+	int len, saved = errno;
+
+	if (!log_enabled(level))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(msg, sizeof(msg), fmt, ap);
+	va_end(ap);
+	clock_gettime(CLOCK_REALTIME, &ts);
+	gmtime_r(&ts.tv_sec, &tm);
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
+	if (the_log.format == LOG_FORMAT_JSON) {
+		char esc[4608];
+
+		json_escape(esc, sizeof(esc), msg);
+		len = snprintf(line, sizeof(line),
+			       "{\"level\":\"%s\",\"msg\":\"%s\",\"name\":\"%s\",\"pid\":%d,"
+			       "\"time\":\"%s.%09ldZ\"}\n",
+			       level_names[level], esc, the_log.name, (int)getpid(), when,
+			       ts.tv_nsec);
+	} else {
+		for (char *p = msg; *p; p++)
+			if (*p == '\n')
+				*p = ' ';
+		len = snprintf(line, sizeof(line), "%s.%06ldZ %s %s[%d]: %s\n", when,
+			       ts.tv_nsec / 1000, level_names[level], the_log.name, (int)getpid(),
+			       msg);
+	}
+	if (len > 0 && write(the_log.fd, line, (size_t)len) < 0) {
+		/* There is nowhere left to say it. */
+	}
+	errno = saved;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One log per process. Lines go to one descriptor, each in one write(), as
+ * `time level name: message` or as a JSON object per line.
+ * A message says what happened and to what; it is not how errors travel.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
+/*
+ * Log to @fd (borrowed; -1 silences the log) as program @name, a string that
+ * outlives the process. Before the first call the log is silent.
+ */
+void log_open(int fd, const char *name, enum log_level level, enum log_format format);
+
+void log_set_level(enum log_level level);
+bool log_enabled(enum log_level level);
+
+/* "error", "warn"/"warning", "info", "debug"/"trace" → level; -EINVAL otherwise. */
+int log_level_parse(const char *name, enum log_level *level);
+
+void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warn(...)  log_line(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_info(...)  log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)                                          \
+	do {                                                    \
+		if (log_enabled(LOG_LEVEL_DEBUG))               \
+			log_line(LOG_LEVEL_DEBUG, __VA_ARGS__); \
+	} while (0)
+
+#endif
