@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# The shared check that nothing is left behind. What the host holds is written
+# down before a test and compared after it:
+#
+#	load ../lib/leftovers			# bats; a script sources leftovers.bash
+#	leftovers_snapshot "$before"
+#	...
+#	leftovers_compare "$before"		# 1 and one line for each leftover
+#
+# Seen are: processes (by program name and by control group, zombies too),
+# mounts, named unix sockets, control groups, network devices, and what lies in
+# the directories that the product writes to. Only what appeared since the
+# snapshot counts, so that other sandboxes on the machine do no harm.
+#
+# LEFTOVERS_WAIT   seconds that leftovers_compare gives things to go (default 5)
+# LEFTOVERS_DIRS   further directories to look into, separated by colons
+
+# Programs that a sandbox consists of, for [[ =~ ]]. A zombie is only known by
+# the 15 characters that the kernel keeps: "containerd-shim".
+leftovers_programs='^(kata-(runtime|agent|monitor)|containerd-shim(-kata-v2)?|qemu-system-.*|virtiofsd)$'
+
+# Directories of the product. Those that it makes once and keeps, as a package
+# would, are no leftovers; whatever lies in them is.
+leftovers_dirs=(/run/vc /run/kata-containers /run/kata /run/containerd/s /dev/shm)
+leftovers_kept=(/run/vc /run/vc/sbs /run/vc/vm /run/kata /run/kata-containers
+	/run/kata-containers/shared /run/kata-containers/shared/sandboxes /run/containerd/s)
+
+# One line per process: "process PID START-TIME NAME". The start time keeps a
+# reused PID apart from the process that had it before.
+leftovers_processes()
+{
+	local dir pid name groups stat argv0
+
+	for dir in /proc/[0-9]*; do
+		pid=${dir#/proc/}
+		# A process may end between any two lines here; then it is no leftover.
+		{ read -r stat <"$dir/stat"; } 2>/dev/null || continue
+		name=${stat#*\(}
+		name=${name%)*}
+		argv0=
+		{ IFS= read -r -d '' argv0 <"$dir/cmdline"; } 2>/dev/null || :
+		# argv[0] has the whole name, and the name of a program run by descriptor.
+		[ -z "$argv0" ] || name=${argv0##*/}
+		if ! [[ $name =~ $leftovers_programs ]]; then
+			groups=
+			{ IFS= read -r -d '' groups <"$dir/cgroup"; } 2>/dev/null || :
+			[[ $groups == *[/_-]kata* ]] || continue
+		fi
+		read -r -a stat <<<"${stat##*) }"
+		echo "process $pid ${stat[19]} $name"
+	done
+}
+
+leftovers_list()
+{
+	local dir
+	local -a extra
+
+	leftovers_processes
+	# Mount point and type; a mount stacked on the same place is a second line.
+	awk '{ for (i = 7; $i != "-"; i++); print "mount", $5, $(i + 1) }' /proc/self/mountinfo
+	# Not the names that the kernel makes up for clients ("@00a1f").
+	awk 'NR > 1 && $8 != "" && $8 !~ /^@[0-9a-f]+$/ { print "socket", $8 }' /proc/net/unix |
+		sort -u
+	# A service that systemd starts meanwhile is not of our making.
+	find /sys/fs/cgroup -mindepth 1 -type d -not -name '*.service' -not -name 'session-*' \
+		-printf 'cgroup %p\n' 2>/dev/null || :
+	for dir in /sys/class/net/*; do
+		echo "netdev ${dir##*/}"
+	done
+	IFS=: read -r -a extra <<<"${LEFTOVERS_DIRS:-}"
+	for dir in "${leftovers_dirs[@]}" "${extra[@]}"; do
+		# Not through mounts: those are listed above.
+		[ -z "$dir" ] || find "$dir" -xdev -printf 'file %p\n' 2>/dev/null || :
+	done | grep -vxF "$(printf 'file %s\n' "${leftovers_kept[@]}")" || :
+}
+
+# Write what is there now to the file $1.
+leftovers_snapshot()
+{
+	leftovers_list | LC_ALL=C sort >"$1"
+}
+
+# Compare with the snapshot in the file $1. Things on their way out get
+# LEFTOVERS_WAIT seconds. Returns 0 when all is gone, otherwise 1 after one
+# line on standard error for each thing left.
+leftovers_compare()
+{
+	local deadline=$((SECONDS + ${LEFTOVERS_WAIT:-5})) left
+
+	[ -s "$1" ] || { echo "leftovers: no snapshot in $1" >&2; return 1; }
+	while left=$(leftovers_list | LC_ALL=C sort | LC_ALL=C comm -13 "$1" -); [ -n "$left" ]; do
+		if [ "$SECONDS" -ge "$deadline" ]; then
+			echo "left behind: ${left//$'\n'/$'\nleft behind: '}" >&2
+			return 1
+		fi
+		sleep 0.1
+	done
+}
