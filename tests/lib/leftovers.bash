@@ -53,6 +53,7 @@ leftovers_processes()
 	done
 }
 
+# One line for each thing that is there, "KIND WHAT".
 leftovers_list()
 {
 	local dir
@@ -77,6 +78,18 @@ leftovers_list()
 	done | grep -vxF "$(printf 'file %s\n' "${leftovers_kept[@]}")" || :
 }
 
+# Drops from the lines on standard input those that others of this machine are
+# responsible for: a control group with another name in which somebody lives.
+leftovers_ours()
+{
+	local kind what
+
+	while read -r kind what; do
+		[[ $kind == cgroup && $what != *kata* ]] && [ -n "$(cat "$what/cgroup.procs" 2>&1)" ] ||
+			echo "$kind $what"
+	done
+}
+
 # Write what is there now to the file $1.
 leftovers_snapshot()
 {
@@ -91,7 +104,10 @@ leftovers_compare()
 	local deadline=$((SECONDS + ${LEFTOVERS_WAIT:-5})) left
 
 	[ -s "$1" ] || { echo "leftovers: no snapshot in $1" >&2; return 1; }
-	while left=$(leftovers_list | LC_ALL=C sort | LC_ALL=C comm -13 "$1" -); [ -n "$left" ]; do
+	while
+		left=$(leftovers_list | LC_ALL=C sort | LC_ALL=C comm -13 "$1" - | leftovers_ours)
+		[ -n "$left" ]
+	do
 		if [ "$SECONDS" -ge "$deadline" ]; then
 			echo "left behind: ${left//$'\n'/$'\nleft behind: '}" >&2
 			return 1
