@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The driver table: how a sandbox has its virtual machine, whatever monitor
+ * runs it. A driver is one const struct hypervisor_ops, found by the name of
+ * its configuration table; nobody above asks for that name, only for
+ * capabilities. An operation that is NULL is not supported, and the vm_*()
+ * functions here, which are the only way in, say so in one place.
+ *
+ * Everything happens on the caller's loop. A function that begins something
+ * returns 0 or fails at once; how it went comes as an event. Events are never
+ * delivered from within the call that caused them.
+ */
+#ifndef HOST_HYPERVISOR_HYPERVISOR_H
+#define HOST_HYPERVISOR_HYPERVISOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "host/config/config.h"
+
+enum hypervisor_cap {
+	HV_CAP_FS_SHARE = 1 << 0, /* a host directory can be shared (virtio-fs) */
+	HV_CAP_BLOCK = 1 << 1,	  /* block devices at boot */
+	HV_CAP_BLOCK_HOTPLUG = 1 << 2,
+	HV_CAP_NET_HOTPLUG = 1 << 3,
+	HV_CAP_CPU_HOTPLUG = 1 << 4,
+	HV_CAP_MEM_HOTPLUG = 1 << 5,
+	HV_CAP_PAUSE = 1 << 6,
+	HV_CAP_LOCAL = 1 << 7, /* no machine: the agent is a process of this host, for tests */
+};
+
+/*
+ * What is to be built: pure data, planned by the sandbox, borrowed by the
+ * driver from vm_new() to vm_free().
+ */
+struct vm_spec {
+	const char *id;	     /* sandbox ID */
+	const char *run_dir; /* /run/vc/vm/<id>: exists, 0700, for sockets and pid files; the
+					sandbox removes it after vm_free() */
+	const struct config *config; /* paths, sizes, kernel parameters */
+	const char *share_dir;	     /* host directory to share with the guest, or NULL */
+	const char *share_tag;	     /* its virtio-fs tag */
+	const char *kernel_params;   /* what the sandbox adds behind the driver's own parameters */
+};
+
+struct vm;
+
+enum vm_event {
+	VM_STARTED, /* the machine executes guest code */
+	VM_AGENT,   /* a stream to the agent's port is connected, see vm_take_agent() */
+	VM_EXITED,  /* the last event: all processes of the machine have ended and are reaped.
+		     * The error says why: a driver's failure, "qemu ended with status 1: …", with
+		     * the last lines of the guest's console when it never ran; code 0 after
+		     * vm_stop() */
+};
+
+/*
+ * @err is set (code < 0) for a failed or unexpected VM_EXITED and has code 0
+ * otherwise; valid during the call. vm_free() may be called from here.
+ */
+typedef void (*vm_event_cb)(struct vm *vm, enum vm_event event, const struct err *err, void *arg);
+
+/*
+ * Told of each helper process right after it was started and before it can do
+ * anything lasting, so that the sandbox's journal on disk knows it: @name is
+ * the program's role ("qemu", "virtiofsd"). 0, or a negative errno that makes
+ * the start fail.
+ */
+typedef int (*vm_process_cb)(struct vm *vm, const char *name, pid_t pid, void *arg);
+
+struct hypervisor_ops {
+	const char *name; /* the configuration table's: hypervisor.<name> */
+	unsigned caps;	  /* HV_CAP_* */
+
+	/* Are the programs and files that @config names there and fit? Names the thing in @err. */
+	int (*check)(const struct config *config, struct err *err);
+	/* Allocate the driver's own part (vm->driver). No effects on the system yet. */
+	int (*init)(struct vm *vm, struct err *err);
+	/* Begin to start all processes and boot: VM_STARTED or VM_EXITED follows. */
+	int (*start)(struct vm *vm, struct err *err);
+	/* Begin to connect to the agent; keeps trying as long as the machine
+	 * lives: VM_AGENT or VM_EXITED follows. */
+	int (*connect)(struct vm *vm, struct err *err);
+	/* Begin to end the machine for good, at whatever stage: VM_EXITED follows within 2 s. */
+	void (*stop)(struct vm *vm);
+	/* Release; processes still there are killed and reaped without an event. */
+	void (*free)(struct vm *vm);
+	/* The process that stands for the machine; 0 before the start. */
+	pid_t (*pid)(const struct vm *vm);
+	/* Optional. */
+	int (*pause)(struct vm *vm, struct err *err);
+	int (*resume)(struct vm *vm, struct err *err);
+};
+
+/* Common part; drivers reach it, others use the functions. */
+struct vm {
+	const struct hypervisor_ops *ops;
+	const struct vm_spec *spec;
+	struct loop *loop;
+	vm_event_cb on_event;
+	vm_process_cb on_process;
+	void *arg;
+	void *driver;
+	int agent_fd;	   /* set by the driver before it sends VM_AGENT */
+	bool agent_serial; /* agent_fd is a serial link: frames start after a hello */
+};
+
+/* The driver for the configuration table @name; NULL and @err, which lists those there are. */
+const struct hypervisor_ops *hypervisor_find(const char *name, struct err *err);
+
+/*
+ * The driver of @config after its check: the first thing a sandbox does.
+ * NULL and @err when it is unknown or something that it needs is missing.
+ */
+const struct hypervisor_ops *hypervisor_for(const struct config *config, struct err *err);
+
+/* Make a machine that is not running. @spec and @arg are borrowed until vm_free(). */
+struct vm *vm_new(const struct hypervisor_ops *ops, const struct vm_spec *spec, struct loop *loop,
+		  vm_event_cb on_event, vm_process_cb on_process, void *arg, struct err *err);
+void vm_free(struct vm *vm);
+
+int vm_start(struct vm *vm, struct err *err);
+int vm_connect(struct vm *vm, struct err *err);
+void vm_stop(struct vm *vm);
+pid_t vm_pid(const struct vm *vm);
+int vm_pause(struct vm *vm, struct err *err);
+int vm_resume(struct vm *vm, struct err *err);
+
+/*
+ * After VM_AGENT: hands over the descriptor of the stream to the agent (the
+ * caller closes it) and says in *@serial whether it is a serial link
+ * (ttrpc/serial.h). -1 when there is none.
+ */
+int vm_take_agent(struct vm *vm, bool *serial);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sandbox: one virtual machine, the agent in it, and the containers of a
+ * pod. This is the core that the Task service drives. Every step is
+ * asynchronous on the caller's loop; each `done` is called exactly once, never
+ * from within the function that took it, with @err NULL on success, valid
+ * during the call.
+ *
+ * parse → plan → apply: plan.h turns configuration and container specification
+ * into data, sandbox.c applies it, state.h keeps on disk what any later
+ * command needs, before the thing that it names is created.
+ *
+ * When the machine ends, all waits end: processes that were running count as
+ * killed (status 137) and every call fails with "the sandbox's virtual machine
+ * has ended: <why>".
+ */
+#ifndef HOST_SANDBOX_SANDBOX_H
+#define HOST_SANDBOX_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "host/config/config.h"
+#include "proto/oci.pb-c.h"
+
+struct sandbox;
+
+typedef void (*sandbox_done)(const struct err *err, void *arg);
+
+struct sandbox_options {
+	const char *id;	       /* sandbox ID: [A-Za-z0-9][A-Za-z0-9_.-]*, at most 128 bytes */
+	const char *root;      /* where state lives; NULL: SANDBOX_ROOT */
+	const char *namespace; /* containerd's; NULL: "default" */
+	const char *bundle;    /* absolute */
+	const char *address;   /* the shim's socket address, for the state file */
+};
+
+/* The machine ended without being asked to. Called once, from the loop. */
+typedef void (*sandbox_died_cb)(const struct err *why, void *arg);
+
+/*
+ * Make a sandbox in state "creating" and write its state file: from now on
+ * other commands see it. All strings are copied. -EEXIST when the ID is taken:
+ * "container <id> already exists".
+ */
+int sandbox_new(struct loop *loop, const struct sandbox_options *opt, sandbox_died_cb died,
+		void *arg, struct sandbox **sb, struct err *err);
+
+/*
+ * Boot: driver check, shared directory, machine, agent, CreateSandbox. Takes
+ * over @config, also on failure. On failure everything that was made is undone
+ * before @done is called; the state file stays until sandbox_destroy().
+ */
+void sandbox_boot(struct sandbox *sb, struct config *config, const Grpc__Spec *spec,
+		  sandbox_done done, void *arg);
+
+/*
+ * Make container @id from @spec (taken over) with the root file system at
+ * @rootfs on the host (absolute; what containerd had to mount is mounted).
+ * Its init process exists afterwards and waits for sandbox_start_container().
+ */
+void sandbox_create_container(struct sandbox *sb, const char *id, const char *bundle,
+			      const char *rootfs, Grpc__Spec *spec, sandbox_done done, void *arg);
+
+void sandbox_start_container(struct sandbox *sb, const char *id, sandbox_done done, void *arg);
+
+/* Start another process (taken over) in container @id under the name @exec_id. */
+void sandbox_exec(struct sandbox *sb, const char *id, const char *exec_id, Grpc__Process *process,
+		  sandbox_done done, void *arg);
+
+/* @exec_id NULL or "" means the init process, here and below. @all: every process of it. */
+void sandbox_signal(struct sandbox *sb, const char *id, const char *exec_id, uint32_t signo,
+		    bool all, sandbox_done done, void *arg);
+
+/* When the process ends: its status as a shell shows it (128 + signal when killed). */
+typedef void (*sandbox_exit_cb)(const struct err *err, uint32_t status, void *arg);
+void sandbox_wait(struct sandbox *sb, const char *id, const char *exec_id, sandbox_exit_cb cb,
+		  void *arg);
+
+void sandbox_resize_tty(struct sandbox *sb, const char *id, const char *exec_id, uint32_t width,
+			uint32_t height, sandbox_done done, void *arg);
+
+/* Standard input: all @len bytes are written, or it fails (the process closed it, or ended). */
+void sandbox_write_stdin(struct sandbox *sb, const char *id, const char *exec_id, const void *data,
+			 size_t len, sandbox_done done, void *arg);
+void sandbox_close_stdin(struct sandbox *sb, const char *id, const char *exec_id, sandbox_done done,
+			 void *arg);
+
+/* Output: at least one and at most @max bytes as soon as there are any; @len 0 at its end. */
+typedef void (*sandbox_read_cb)(const struct err *err, const void *data, size_t len, void *arg);
+void sandbox_read_stdout(struct sandbox *sb, const char *id, const char *exec_id, size_t max,
+			 sandbox_read_cb cb, void *arg);
+void sandbox_read_stderr(struct sandbox *sb, const char *id, const char *exec_id, size_t max,
+			 sandbox_read_cb cb, void *arg);
+
+/* Remove the container from guest and host; kills what runs in it. */
+void sandbox_remove_container(struct sandbox *sb, const char *id, sandbox_done done, void *arg);
+
+/* Record what `state` shows of a container: "created", "running", "stopped". */
+int sandbox_set_status(struct sandbox *sb, const char *id, const char *status, struct err *err);
+
+/* The machine's process; 0 while there is none. */
+pid_t sandbox_pid(const struct sandbox *sb);
+
+/*
+ * End the machine and undo everything on the host: containers, mounts,
+ * directories, cgroups. @done always comes within 10 s; its error tells what
+ * could not be undone. The state file stays.
+ */
+void sandbox_stop(struct sandbox *sb, sandbox_done done, void *arg);
+
+/* Remove the state file and release the memory. Only after sandbox_stop() or a failed boot. */
+void sandbox_destroy(struct sandbox *sb);
+
+#endif

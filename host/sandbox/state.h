@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A sandbox on disk: <root>/<id>/state.json, replaced atomically, so that any
+ * later command finds it and can clear up after a shim that was killed. What
+ * has to be cleared up is recorded before it is created.
+ */
+#ifndef HOST_SANDBOX_STATE_H
+#define HOST_SANDBOX_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+#define SANDBOX_ROOT   "/run/vc/sbs"
+#define SANDBOX_VM_DIR "/run/vc/vm"
+#define SANDBOX_SHARE  "/run/kata-containers/shared/sandboxes"
+
+/* A process, named for good by its pid and the time it started at. */
+struct state_process {
+	char *name; /* "shim", "qemu", "virtiofsd", "agent" */
+	pid_t pid;
+	uint64_t start; /* clock ticks since boot, proc_start_time() */
+};
+
+struct state_container {
+	char *id;
+	char *bundle;
+	char *rootfs;
+	char *status;		 /* OCI: creating, created, running, stopped */
+	char *created;		 /* RFC 3339, UTC */
+	struct strv annotations; /* key, value, key, value … */
+};
+
+struct sandbox_state {
+	char *id;
+	char *root; /* not stored: where it was loaded from */
+	char *namespace;
+	char *bundle;
+	char *address;	  /* unix:///… of the shim */
+	char *hypervisor; /* configuration table's name, NULL before the boot */
+	char *config_path;
+	struct state_process *processes;
+	size_t n_processes;
+	struct strv dirs; /* trees to remove */
+	struct strv
+		mounts; /* mount points to unmount first (lazily), in the order they were made */
+	struct strv cgroups; /* cgroup directories to empty and remove */
+	struct state_container *containers;
+	size_t n_containers;
+};
+
+/* -EINVAL, naming the ID, unless @id is [A-Za-z0-9][A-Za-z0-9_.-]* of at most 128 bytes. */
+int state_check_id(const char *id, struct err *err);
+
+/* An empty state. Never NULL. */
+struct sandbox_state *state_new(const char *root, const char *id);
+void state_free(struct sandbox_state *st);
+
+/* Make <root>/<id> and the first state file: -EEXIST "container <id> already exists". */
+int state_create(const struct sandbox_state *st, struct err *err);
+
+/* Write the file. */
+int state_save(const struct sandbox_state *st, struct err *err);
+
+/* -ENOENT: "container <id> does not exist". */
+int state_load(const char *root, const char *id, struct sandbox_state **st, struct err *err);
+
+/* The IDs below @root, sorted; an absent root is an empty list. */
+int state_list(const char *root, struct strv *ids, struct err *err);
+
+struct state_container *state_find_container(struct sandbox_state *st, const char *id);
+struct state_container *state_add_container(struct sandbox_state *st, const char *id);
+void state_remove_container(struct sandbox_state *st, const char *id);
+void state_add_process(struct sandbox_state *st, const char *name, pid_t pid);
+
+/* True while the shim that wrote the state is alive. */
+bool state_shim_alive(const struct sandbox_state *st);
+
+/*
+ * Clear up after a sandbox whose shim is gone, or kill the shim first when
+ * @force (-EBUSY otherwise): processes (SIGKILL, waited for up to 2 s),
+ * mounts, directories, cgroups, and at last the state directory. Blocking; for
+ * `delete`. Does all it can and reports the first thing that failed.
+ */
+int state_clear(struct sandbox_state *st, bool force, struct err *err);
+
+#endif
