@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Control groups, on both sides and in the three layouts of a Linux host:
+ * legacy (version 1 only), hybrid (version 1, and a version 2 tree beside it)
+ * and unified (version 2 only). A struct cgroup is one path in all hierarchies.
+ *
+ * What the kernel's files mean: Documentation/admin-guide/cgroup-v2.rst and
+ * cgroup-v1/. What the limits mean: OCI runtime-spec config-linux.md.
+ *
+ * Nothing here waits: what takes the kernel time (a process that dies, a group
+ * that freezes) is asked for here and looked at again by the caller.
+ */
+#ifndef CGROUP_CGROUP_H
+#define CGROUP_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+enum cgroup_layout { CGROUP_NONE, CGROUP_LEGACY, CGROUP_HYBRID, CGROUP_UNIFIED };
+
+struct cgroup;
+
+/*
+ * Limits as the OCI specification words them. 0 or NULL leaves a setting
+ * alone; -1 takes a limit of memory, swap, pids or the CPU quota away.
+ */
+struct cgroup_limits {
+	uint64_t cpu_shares; /* 2..262144 */
+	int64_t cpu_quota;   /* microseconds per period */
+	uint64_t cpu_period; /* microseconds */
+	const char *cpus;    /* "0-3,7" */
+	const char *mems;
+	int64_t memory;		    /* bytes */
+	int64_t memory_reservation; /* bytes */
+	int64_t memory_swap;	    /* bytes of memory and swap together */
+	int64_t pids;
+};
+
+struct cgroup_stats {
+	uint64_t cpu_usage, cpu_user, cpu_system;	     /* nanoseconds */
+	uint64_t periods, throttled_periods, throttled_time; /* throttled_time: nanoseconds */
+	uint64_t memory, memory_max, memory_failures, memory_limit; /* bytes */
+	uint64_t memory_cache, swap, swap_limit; /* bytes; a limit of UINT64_MAX is none */
+	uint64_t pids, pids_limit;		 /* pids_limit 0: none */
+};
+
+/* What this process sees mounted; looked up once. */
+enum cgroup_layout cgroup_layout(void);
+
+/*
+ * The hierarchies, for who mounts them in a container: the number of them, and
+ * of each its name ("memory", "cpu,cpuacct", "name=systemd"; "" for version 2)
+ * and its mount point.
+ */
+size_t cgroup_hierarchies(void);
+const char *cgroup_hierarchy_name(size_t i);
+const char *cgroup_hierarchy_mount(size_t i);
+
+/*
+ * The path below the hierarchies' roots that the specification's cgroupsPath
+ * means: "/a/b" and "a/b" as they are, the systemd form "slice:prefix:name" as
+ * "/slice/prefix-name", an empty one as "/@fallback". -EINVAL when it has ".."
+ * or would be the root itself. The caller frees *@path.
+ */
+int cgroup_path(const char *spec, const char *fallback, char **path, struct err *err);
+
+/*
+ * Make the group @path (of cgroup_path()) in all hierarchies, with the parents
+ * that it lacks; a group that is there already is used as it is. On failure
+ * nothing that was made is left.
+ */
+int cgroup_create(const char *path, struct cgroup **cg, struct err *err);
+
+/* Name a group that exists without making it. Never fails. */
+struct cgroup *cgroup_open(const char *path);
+
+/* Forget; the group stays. NULL is allowed. */
+void cgroup_free(struct cgroup *cg);
+
+/*
+ * rmdir the group with its children, and those parents that this process made
+ * and that are empty by now. A group that is gone is success. -EBUSY while
+ * processes live in it.
+ */
+int cgroup_remove(struct cgroup *cg, struct err *err);
+
+int cgroup_attach(struct cgroup *cg, pid_t pid, struct err *err);
+
+/* Set what @limits names. A limit whose controller the host lacks is an error. */
+int cgroup_limit(struct cgroup *cg, const struct cgroup_limits *limits, struct err *err);
+
+/* Ask for (un)freezing; cgroup_frozen() tells when it is done. */
+int cgroup_freeze(struct cgroup *cg, bool frozen, struct err *err);
+bool cgroup_frozen(struct cgroup *cg);
+
+/* Send @signo to all processes in the group and below. A process may fork meanwhile:
+ * to kill for sure, repeat until cgroup_populated() is false. */
+void cgroup_signal(struct cgroup *cg, int signo);
+
+/* True while a process (or a zombie that nobody waited for) is in the group or below. */
+bool cgroup_populated(struct cgroup *cg);
+
+/* What could be read; the rest is 0. */
+void cgroup_read_stats(struct cgroup *cg, struct cgroup_stats *stats);
+
+/*
+ * A descriptor that polls as *@events when the group's memory ran out, and how
+ * often the kernel killed for it so far. Call cgroup_oom_count() after each
+ * event: it also re-arms. -ENOENT without a memory controller.
+ */
+struct cgroup_oom {
+	int fd;
+	uint32_t events;
+	bool v2;
+	uint64_t count;
+};
+int cgroup_oom_open(struct cgroup *cg, struct cgroup_oom *oom, struct err *err);
+/* The number of kills since the last call. */
+uint64_t cgroup_oom_count(struct cgroup_oom *oom);
+void cgroup_oom_close(struct cgroup_oom *oom);
+
+#endif

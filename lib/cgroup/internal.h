@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this room share. */
+#ifndef CGROUP_INTERNAL_H
+#define CGROUP_INTERNAL_H
+
+#include "base/str.h"
+#include "cgroup/cgroup.h"
+
+struct hierarchy {
+	char *mount; /* its mount point */
+	char *name;  /* as cgroup_hierarchy_name() */
+	bool v2;
+};
+
+struct cgroup {
+	char *path; /* "/a/b" */
+};
+
+/* All hierarchies; *@n of them. */
+const struct hierarchy *hierarchies(size_t *n);
+
+/*
+ * Parse the text of a /proc/PID/mountinfo into @out, which has room for @max.
+ * Returns the number; the caller frees the strings. Pure.
+ */
+size_t hierarchies_parse(const char *mountinfo, struct hierarchy *out, size_t max);
+
+/*
+ * The directory of @cg where @controller is in effect, with "/" and @file
+ * appended, or NULL when no hierarchy has the controller. *@v2 tells the
+ * dialect of its files. The caller frees.
+ */
+char *controller_file(const struct cgroup *cg, const char *controller, const char *file, bool *v2);
+
+/* The directory of @cg in @h. The caller frees. */
+char *group_dir(const struct hierarchy *h, const struct cgroup *cg);
+
+/* cpu.shares (2..262144) → cpu.weight (1..10000), as the OCI runtimes map it. */
+uint64_t shares_to_weight(uint64_t shares);
+
+/*
+ * memory.swap.max for the specification's sum of memory and swap: -1 is no
+ * limit. -EINVAL when swap is limited below the memory or without it.
+ */
+int swap_of_sum(int64_t memory, int64_t sum, int64_t *swap);
+
+/* The number behind "KEY " at a line's start of @text; 0 without one. */
+uint64_t keyed_value(const char *text, const char *key);
+
+#endif
