@@ -227,10 +227,10 @@ const char *const *config_default_paths(void);
 
 /*
  * The guest's kernel command line as far as the configuration decides it,
- * appended to @out: what the runtime adds for every hypervisor (agent.* and,
- * with a root image, systemd's unit), then the user's kernel_params, which
- * replace an earlier parameter of the same name. The driver puts its own in
- * front. Shown by kata-env as Kernel.Parameters.
+ * appended to @out behind a blank if it is not empty: what the runtime adds for
+ * every hypervisor (systemd's unit with a root image, agent.*), then the user's
+ * kernel_params, which come last and so win. The driver puts its own in front.
+ * kata-env shows it as Kernel.Parameters.
  */
 void config_kernel_params(const struct config *config, struct str *out);
 

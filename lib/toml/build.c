@@ -138,7 +138,10 @@ static struct toml_node *add_table(struct toml_parser *ps, struct toml_node *par
 static void *fail_taken(struct toml_parser *ps, const struct toml_key *key,
 			const struct toml_node *node)
 {
-	toml_fail(ps, key->at, "'%s' is already %s, made in line %u", key->text,
+	auto_str struct str name = STR_INIT;
+
+	toml_quote(&name, key->text, key->len);
+	toml_fail(ps, key->at, "%s is already %s, made in line %u", str_text(&name),
 		  toml_type_name(node->type), node->line);
 	return NULL;
 }

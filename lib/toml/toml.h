@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
 /* Tables and arrays in one another, and the root above them; more is an error. */
 #define TOML_DEPTH_MAX 128
@@ -86,5 +87,11 @@ const struct toml_node *toml_get(const struct toml_node *table, const char *key)
 
 /* What a sentence calls a value of this type: "a string", "an integer", … */
 const char *toml_type_name(enum toml_type type);
+
+/*
+ * Append @len bytes of @s, which are UTF-8, to @out as a basic string: in
+ * quotes, with control characters escaped, so that it stays on one line.
+ */
+void toml_quote(struct str *out, const char *s, size_t len);
 
 #endif

@@ -225,7 +225,7 @@ static void test_order_and_index(void **state)
 	str_puts(&text, "k500 = 1\n");
 	assert_null(toml_parse(text.data, text.len, "t", &err));
 	assert_string_equal(err_msg(&err),
-			    "t:1001:1: 'k500' is already an integer, made in line 501");
+			    "t:1001:1: \"k500\" is already an integer, made in line 501");
 }
 
 static void test_refuse_syntax(void **state)
@@ -284,18 +284,19 @@ static void test_refuse_values(void **state)
 static void test_refuse_redefinition(void **state)
 {
 	static const struct refusal r[] = {
-		{ "a = 1\na = 2", "t:2:1: 'a' is already an integer, made in line 1" },
-		{ "[a]\n[a]", "t:2:2: 'a' is already a table, made in line 1" },
-		{ "[a]\n[[a]]", "t:2:3: 'a' is already a table, made in line 1" },
-		{ "[a.b]\n[a]\nb.c = 1", "t:3:1: 'b' is already a table, made in line 1" },
-		{ "[a]\nb.c = 1\n[a.b]", "t:3:4: 'b' is already a table, made in line 2" },
-		{ "a = {}\na.b = 1", "t:2:1: 'a' is already a table, made in line 1" },
-		{ "a = {}\n[a.b]", "t:2:2: 'a' is already a table, made in line 1" },
-		{ "a = []\n[[a]]", "t:2:3: 'a' is already an array, made in line 1" },
-		{ "[[a]]\n[a]", "t:2:2: 'a' is already an array, made in line 1" },
-		{ "[[a]]\n[a.b]\n[a.b]", "t:3:4: 'b' is already a table, made in line 2" },
-		{ "a = {b.c = 1, b = 2}", "t:1:15: 'b' is already a table, made in line 1" },
-		{ "a = {b = {c = 1}, b.d = 2}", "t:1:19: 'b' is already a table, made in line 1" },
+		{ "a = 1\na = 2", "t:2:1: \"a\" is already an integer, made in line 1" },
+		{ "[a]\n[a]", "t:2:2: \"a\" is already a table, made in line 1" },
+		{ "[a]\n[[a]]", "t:2:3: \"a\" is already a table, made in line 1" },
+		{ "[a.b]\n[a]\nb.c = 1", "t:3:1: \"b\" is already a table, made in line 1" },
+		{ "[a]\nb.c = 1\n[a.b]", "t:3:4: \"b\" is already a table, made in line 2" },
+		{ "a = {}\na.b = 1", "t:2:1: \"a\" is already a table, made in line 1" },
+		{ "a = {}\n[a.b]", "t:2:2: \"a\" is already a table, made in line 1" },
+		{ "a = []\n[[a]]", "t:2:3: \"a\" is already an array, made in line 1" },
+		{ "[[a]]\n[a]", "t:2:2: \"a\" is already an array, made in line 1" },
+		{ "[[a]]\n[a.b]\n[a.b]", "t:3:4: \"b\" is already a table, made in line 2" },
+		{ "a = {b.c = 1, b = 2}", "t:1:15: \"b\" is already a table, made in line 1" },
+		{ "a = {b = {c = 1}, b.d = 2}",
+		  "t:1:19: \"b\" is already a table, made in line 1" },
 	};
 
 	(void)state;
@@ -334,6 +335,20 @@ static struct toml_node *parse_nested(const char *open, const char *close, int n
 	for (i = 0; i < n; i++)
 		str_puts(&text, close);
 	return toml_parse(text.data, text.len, "t", err);
+}
+
+/* Names in messages are quoted: a message is one line whatever the document holds. */
+static void test_quote(void **state)
+{
+	static const struct refusal r[] = {
+		{ "'\t' = 1\n'\t' = 2", "t:2:1: \"\\t\" is already an integer, made in line 1" },
+	};
+	auto_str struct str out = STR_INIT;
+
+	(void)state;
+	assert_refused(r, ARRAY_SIZE(r));
+	toml_quote(&out, "a\"\\\n\0\x7f\xc3\xa9", 8);
+	assert_string_equal(out.data, "\"a\\\"\\\\\\n\\u0000\\u007f\xc3\xa9\"");
 }
 
 static void test_depth(void **state)
@@ -411,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_refuse_values),
 		cmocka_unit_test(test_refuse_redefinition),
 		cmocka_unit_test(test_refuse_bytes),
+		cmocka_unit_test(test_quote),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_truncated),

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names, types and values as in the configuration templates of Kata
+ * Containers: those of its Go runtime 3.x and 4.x and, for ACRN, of 3.9; rows
+ * with `alias` and those marked Rust are spellings of its Rust runtime.
+ */
+#include "host/config/keys.h"
+
+#include <stddef.h>
+
+#include "base/cleanup.h"
+
+#define MIB_MAX	  (INT64_C(1) << 32)
+#define COUNT_MAX UINT32_MAX
+#define RATE_MAX  INT64_MAX
+
+/* The offset of a member, whose C type is checked against that of its row. */
+#define MEMBER(member, ctype)                                                             \
+	(offsetof(struct config, member) +                                                \
+	 0 * sizeof(struct {                                                              \
+		 int unused;                                                              \
+		 _Static_assert(__builtin_types_compatible_p(                             \
+					__typeof__(((struct config *)0)->member), ctype), \
+				#member " has another type");                             \
+	 }))
+
+#define ROW(SECTION, NAME, TYPE, CTYPE, MEMBER_, ...)                 \
+	{                                                             \
+		.name = (NAME), .section = (SECTION), .type = (TYPE), \
+		.offset = MEMBER(MEMBER_, CTYPE), __VA_ARGS__         \
+	}
+
+/* What follows the last parameter that has a name goes into the row as it is. */
+#define STRING_ROW(SECTION, NAME, MEMBER_, UNSET, ...)                              \
+	ROW(SECTION, NAME, CONFIG_STRING, char *, MEMBER_, .unset.string = (UNSET), \
+	    .choices = __VA_ARGS__)
+#define BOOL_ROW(SECTION, NAME, MEMBER_, UNSET) \
+	ROW(SECTION, NAME, CONFIG_BOOL, bool, MEMBER_, .unset.boolean = (UNSET))
+#define INTEGER_ROW(SECTION, NAME, MEMBER_, UNSET, MIN, MAX, ...)                      \
+	ROW(SECTION, NAME, CONFIG_INTEGER, int64_t, MEMBER_, .unset.integer = (UNSET), \
+	    .min = (MIN), .max = (MAX), .scale = __VA_ARGS__)
+#define FLOAT_ROW(SECTION, NAME, MEMBER_, UNSET) \
+	ROW(SECTION, NAME, CONFIG_FLOAT, double, MEMBER_, .unset.real = (UNSET))
+#define LIST_ROW(SECTION, NAME, MEMBER_) ROW(SECTION, NAME, CONFIG_LIST, struct strv, MEMBER_)
+
+/* [hypervisor.X]: H_, [agent.kata]: A_, [runtime]: R_, [factory]: F_. */
+#define H_STRING(NAME, UNSET) STRING_ROW(SECTION_HYPERVISOR, #NAME, hypervisor.NAME, UNSET, NULL)
+#define H_CHOICE(NAME, UNSET, ...)                                    \
+	STRING_ROW(SECTION_HYPERVISOR, #NAME, hypervisor.NAME, UNSET, \
+		   ((const char *const[]){ __VA_ARGS__, NULL }))
+#define H_BOOL(NAME, UNSET) BOOL_ROW(SECTION_HYPERVISOR, #NAME, hypervisor.NAME, UNSET)
+#define H_INTEGER(NAME, UNSET, MIN, MAX) \
+	INTEGER_ROW(SECTION_HYPERVISOR, #NAME, hypervisor.NAME, UNSET, MIN, MAX, 1)
+#define H_FLOAT(NAME, UNSET)  FLOAT_ROW(SECTION_HYPERVISOR, #NAME, hypervisor.NAME, UNSET)
+#define H_LIST(NAME)	      LIST_ROW(SECTION_HYPERVISOR, #NAME, hypervisor.NAME)
+#define A_STRING(NAME, UNSET) STRING_ROW(SECTION_AGENT, #NAME, agent.NAME, UNSET, NULL)
+#define A_BOOL(NAME, UNSET)   BOOL_ROW(SECTION_AGENT, #NAME, agent.NAME, UNSET)
+#define A_INTEGER(NAME, UNSET, MIN, MAX) \
+	INTEGER_ROW(SECTION_AGENT, #NAME, agent.NAME, UNSET, MIN, MAX, 1)
+#define A_LIST(NAME)	      LIST_ROW(SECTION_AGENT, #NAME, agent.NAME)
+#define R_STRING(NAME, UNSET) STRING_ROW(SECTION_RUNTIME, #NAME, runtime.NAME, UNSET, NULL)
+#define R_CHOICE(NAME, UNSET, ...)                              \
+	STRING_ROW(SECTION_RUNTIME, #NAME, runtime.NAME, UNSET, \
+		   ((const char *const[]){ __VA_ARGS__, NULL }))
+#define R_BOOL(NAME, UNSET) BOOL_ROW(SECTION_RUNTIME, #NAME, runtime.NAME, UNSET)
+#define R_INTEGER(NAME, UNSET, MIN, MAX) \
+	INTEGER_ROW(SECTION_RUNTIME, #NAME, runtime.NAME, UNSET, MIN, MAX, 1)
+#define R_LIST(NAME) LIST_ROW(SECTION_RUNTIME, #NAME, runtime.NAME)
+
+#define ALIAS .alias = true
+
+const struct config_key config_keys[] = {
+	H_STRING(path, ""),
+	H_LIST(valid_hypervisor_paths),
+	H_STRING(ctlpath, ""),
+	H_LIST(valid_ctlpaths),
+	H_STRING(jailer_path, ""),
+	H_LIST(valid_jailer_paths),
+	H_STRING(kernel, "/usr/share/kata-containers/vmlinux.container"),
+	H_STRING(image, ""),
+	H_STRING(initrd, ""),
+	H_CHOICE(rootfs_type, "ext4", "ext4", "xfs", "erofs"),
+	H_STRING(firmware, ""),
+	H_STRING(firmware_volume, ""),
+	H_LIST(pflashes),
+	H_STRING(kernel_params, ""),
+	H_STRING(kernel_verity_params, ""),
+	H_STRING(machine_type, ""),
+	H_STRING(machine_accelerators, ""),
+	H_STRING(cpu_features, ""),
+	H_STRING(seccompsandbox, ""),
+	STRING_ROW(SECTION_HYPERVISOR, "seccomp_sandbox", hypervisor.seccompsandbox, "", NULL,
+		   ALIAS),
+	H_LIST(enable_annotations),
+	H_BOOL(rootless, false),
+	H_BOOL(disable_seccomp, false),
+	H_BOOL(disable_selinux, false),
+	H_BOOL(disable_guest_selinux, true),
+	H_BOOL(disable_nesting_checks, false),
+	H_BOOL(confidential_guest, false),
+	H_BOOL(sev_snp_guest, false),
+	H_STRING(guest_hook_path, ""),
+
+	H_FLOAT(default_vcpus, 1),
+	H_INTEGER(default_maxvcpus, 0, 0, COUNT_MAX),
+	H_INTEGER(default_memory, 2048, 1, MIB_MAX),
+	H_INTEGER(default_maxmemory, 0, 0, MIB_MAX),
+	H_INTEGER(memory_slots, 10, 0, COUNT_MAX),
+	H_INTEGER(memory_offset, 0, 0, MIB_MAX),
+	H_FLOAT(overhead_vcpus, 0),
+	H_INTEGER(overhead_memory, 0, 0, MIB_MAX),
+	H_BOOL(enable_virtio_mem, false),
+	H_BOOL(enable_mem_prealloc, false),
+	H_BOOL(enable_hugepages, false),
+	H_BOOL(enable_guest_swap, false),
+	H_STRING(guest_swap_path, "/run/kata-containers/swap"),
+	H_INTEGER(guest_swap_size_percent, 100, 0, COUNT_MAX),
+	H_INTEGER(guest_swap_create_threshold_secs, 60, 0, COUNT_MAX),
+	H_BOOL(reclaim_guest_freed_memory, false),
+	H_BOOL(enable_numa, false),
+	H_LIST(numa_mapping),
+	H_BOOL(enable_iommu, false),
+	H_BOOL(enable_iommu_platform, false),
+
+	H_CHOICE(shared_fs, "virtio-fs", "virtio-fs", "virtio-9p", "virtio-fs-nydus",
+		 "inline-virtio-fs", "none", ""),
+	H_STRING(virtio_fs_daemon, "/usr/libexec/virtiofsd"),
+	H_LIST(valid_virtio_fs_daemon_paths),
+	H_CHOICE(virtio_fs_cache, "auto", "never", "metadata", "auto", "always"),
+	H_INTEGER(virtio_fs_cache_size, 0, 0, MIB_MAX),
+	H_INTEGER(virtio_fs_queue_size, 1024, 1, 1024),
+	H_LIST(virtio_fs_extra_args),
+	H_INTEGER(msize_9p, 8192, 0, COUNT_MAX),
+
+	H_CHOICE(block_device_driver, "virtio-blk", "virtio-scsi", "virtio-blk", "virtio-mmio",
+		 "virtio-blk-pci", "virtio-blk-mmio", "virtio-blk-ccw", "nvdimm"),
+	H_CHOICE(block_device_aio, "io_uring", "threads", "native", "io_uring"),
+	H_BOOL(disable_block_device_use, true),
+	H_BOOL(block_device_cache_set, false),
+	H_BOOL(block_device_cache_direct, false),
+	H_BOOL(block_device_cache_noflush, false),
+	H_INTEGER(block_device_logical_sector_size, 0, 0, 65536),
+	H_INTEGER(block_device_physical_sector_size, 0, 0, 65536),
+	H_BOOL(enable_iothreads, false),
+	H_INTEGER(indep_iothreads, 0, 0, COUNT_MAX),
+	H_INTEGER(queue_size, 128, 1, 32768),
+	H_INTEGER(num_queues, 1, 1, 65535),
+	H_STRING(vm_rootfs_driver, ""),
+	H_BOOL(disable_image_nvdimm, false),
+	H_BOOL(enable_vhost_user_store, false),
+	H_STRING(vhost_user_store_path, "/var/run/kata-containers/vhost-user"),
+	H_LIST(valid_vhost_user_store_paths),
+	H_INTEGER(vhost_user_reconnect_timeout_sec, 0, 0, COUNT_MAX),
+	H_INTEGER(disk_rate_limiter_bw_max_rate, 0, 0, RATE_MAX),
+	H_INTEGER(disk_rate_limiter_bw_one_time_burst, 0, 0, RATE_MAX),
+	H_INTEGER(disk_rate_limiter_ops_max_rate, 0, 0, RATE_MAX),
+	H_INTEGER(disk_rate_limiter_ops_one_time_burst, 0, 0, RATE_MAX),
+
+	H_BOOL(disable_vhost_net, false),
+	H_INTEGER(network_queues, 1, 1, 65535),
+	H_INTEGER(rx_rate_limiter_max_rate, 0, 0, RATE_MAX),
+	H_INTEGER(tx_rate_limiter_max_rate, 0, 0, RATE_MAX),
+	H_INTEGER(net_rate_limiter_bw_max_rate, 0, 0, RATE_MAX),
+	H_INTEGER(net_rate_limiter_bw_one_time_burst, 0, 0, RATE_MAX),
+	H_INTEGER(net_rate_limiter_ops_max_rate, 0, 0, RATE_MAX),
+	H_INTEGER(net_rate_limiter_ops_one_time_burst, 0, 0, RATE_MAX),
+	H_INTEGER(default_bridges, 1, 0, 5),
+	H_CHOICE(hot_plug_vfio, "no-port", "no-port", "bridge-port", "root-port", "switch-port"),
+	H_CHOICE(cold_plug_vfio, "no-port", "no-port", "bridge-port", "root-port", "switch-port"),
+	H_INTEGER(pcie_root_port, 0, 0, 16),
+	H_INTEGER(pcie_switch_port, 0, 0, 16),
+	H_STRING(entropy_source, "/dev/urandom"),
+	H_LIST(valid_entropy_sources),
+
+	H_BOOL(enable_debug, false),
+	H_INTEGER(hypervisor_loglevel, 1, 0, 3),
+	H_STRING(log_level, "info"),
+	H_CHOICE(extra_monitor_socket, "", "", "hmp", "qmp", "qmp-pretty"),
+	H_BOOL(use_legacy_serial, false),
+	H_STRING(guest_memory_dump_path, ""),
+	H_BOOL(guest_memory_dump_paging, false),
+
+	A_BOOL(enable_debug, false),
+	A_BOOL(enable_tracing, false),
+	A_BOOL(debug_console_enabled, false),
+	A_LIST(kernel_modules),
+	INTEGER_ROW(SECTION_AGENT, "dial_timeout", agent.dial_timeout_ms, 45000, 1, COUNT_MAX,
+		    1000),
+	INTEGER_ROW(SECTION_AGENT, "dial_timeout_ms", agent.dial_timeout_ms, 0, 1, COUNT_MAX, 1,
+		    ALIAS),
+	A_INTEGER(reconnect_timeout_ms, 3000, 0, COUNT_MAX),
+	/* 0: the agent has its own, which is 50 s. */
+	INTEGER_ROW(SECTION_AGENT, "cdh_api_timeout", agent.cdh_api_timeout_ms, 0, 0, COUNT_MAX,
+		    1000),
+	INTEGER_ROW(SECTION_AGENT, "cdh_api_timeout_ms", agent.cdh_api_timeout_ms, 0, 0, COUNT_MAX,
+		    1, ALIAS),
+	A_INTEGER(launch_process_timeout, 0, 0, COUNT_MAX),
+	A_INTEGER(container_pipe_size, 0, 0, COUNT_MAX),
+	A_STRING(log_level, "info"),
+	/* Rust: the runtime's create_container_timeout. */
+	INTEGER_ROW(SECTION_AGENT, "create_container_timeout", runtime.create_container_timeout, 0,
+		    1, COUNT_MAX, 1, ALIAS),
+
+	R_BOOL(enable_debug, false),
+	R_BOOL(enable_tracing, false),
+	R_STRING(jaeger_endpoint, ""),
+	R_STRING(jaeger_user, ""),
+	R_STRING(jaeger_password, ""),
+	R_STRING(log_level, "info"),
+	R_CHOICE(internetworking_model, "tcfilter", "tcfilter", "macvtap", "none", "l3forwarding"),
+	R_BOOL(disable_new_netns, false),
+	R_STRING(dan_conf, "/run/kata-containers/dans"),
+	R_BOOL(disable_guest_seccomp, true),
+	R_STRING(guest_selinux_label, ""),
+	R_BOOL(sandbox_cgroup_only, false),
+	R_BOOL(static_sandbox_resource_mgmt, false),
+	R_BOOL(enable_vcpus_pinning, false),
+	R_LIST(sandbox_bind_mounts),
+	R_CHOICE(vfio_mode, "guest-kernel", "guest-kernel", "vfio"),
+	R_BOOL(disable_guest_empty_dir, true),
+	R_CHOICE(emptydir_mode, "shared-fs", "shared-fs", "block-encrypted", "block-plain"),
+	R_LIST(experimental),
+	R_BOOL(enable_pprof, false),
+	R_BOOL(keep_abnormal, false),
+	R_INTEGER(create_container_timeout, 60, 1, COUNT_MAX),
+	R_STRING(kubelet_root_dir, "/var/lib/kubelet"),
+	R_STRING(pod_resource_api_sock, ""),
+	R_BOOL(use_passfd_io, true),
+	R_INTEGER(passfd_listener_port, 1027, 1, COUNT_MAX),
+
+	BOOL_ROW(SECTION_FACTORY, "enable_template", factory.enable_template, false),
+	STRING_ROW(SECTION_FACTORY, "template_path", factory.template_path, "/run/vc/vm/template",
+		   NULL),
+	INTEGER_ROW(SECTION_FACTORY, "vm_cache_number", factory.vm_cache_number, 0, 0, COUNT_MAX,
+		    1),
+	STRING_ROW(SECTION_FACTORY, "vm_cache_endpoint", factory.vm_cache_endpoint,
+		   "/var/run/kata-containers/cache.sock", NULL),
+};
+const size_t config_key_count = ARRAY_SIZE(config_keys);
+
+#define STRING_FOR(HYPERVISORS, MEMBER_, VALUE)                                             \
+	{                                                                                   \
+		.hypervisors = (HYPERVISORS), .offset = MEMBER(hypervisor.MEMBER_, char *), \
+		.value.string = (VALUE)                                                     \
+	}
+#define BOOL_FOR(HYPERVISORS, MEMBER_, VALUE)                                  \
+	{                                                                      \
+		.hypervisors = (HYPERVISORS), .offset = MEMBER(MEMBER_, bool), \
+		.value.boolean = (VALUE)                                       \
+	}
+#define INTEGER_FOR(HYPERVISORS, MEMBER_, VALUE)                                             \
+	{                                                                                    \
+		.hypervisors = (HYPERVISORS), .offset = MEMBER(hypervisor.MEMBER_, int64_t), \
+		.value.integer = (VALUE)                                                     \
+	}
+
+const struct config_default config_defaults[] = {
+	STRING_FOR(HV_QEMU, path, "/usr/bin/qemu-system-x86_64"),
+	STRING_FOR(HV_CLH, path, "/usr/bin/cloud-hypervisor"),
+	STRING_FOR(HV_FC, path, "/usr/bin/firecracker"),
+	/* Kata has its monitor inside the shim and no path; ours is a program. */
+	STRING_FOR(HV_DRAGONBALL, path, "/usr/libexec/kata-c/kata-dragonball"),
+	STRING_FOR(HV_STRATOVIRT, path, "/usr/bin/stratovirt"),
+	STRING_FOR(HV_ACRN, path, "/usr/bin/acrn-dm"),
+	STRING_FOR(HV_FAKE, path, "/usr/bin/kata-agent"),
+	STRING_FOR(HV_ACRN, ctlpath, "/usr/bin/acrnctl"),
+	STRING_FOR(HV_STRATOVIRT | HV_ACRN, kernel, "/usr/share/kata-containers/vmlinuz.container"),
+	STRING_FOR(HV_QEMU | HV_STRATOVIRT, machine_type, "microvm"),
+	/* Cloud Hypervisor has one machine only; this is what Kata calls it. */
+	STRING_FOR(HV_CLH, machine_type, "q35"),
+	STRING_FOR(HV_FC | HV_STRATOVIRT, block_device_driver, "virtio-mmio"),
+	STRING_FOR(HV_DRAGONBALL, block_device_driver, "virtio-blk-pci"),
+	STRING_FOR(HV_DRAGONBALL, shared_fs, "inline-virtio-fs"),
+	STRING_FOR(HV_FC | HV_ACRN | HV_FAKE, shared_fs, ""),
+	STRING_FOR(HV_FC | HV_DRAGONBALL | HV_ACRN | HV_FAKE, virtio_fs_daemon, ""),
+	STRING_FOR(~(HV_QEMU | HV_CLH), hot_plug_vfio, ""),
+	STRING_FOR(~(HV_QEMU | HV_CLH), cold_plug_vfio, ""),
+	INTEGER_FOR(~(HV_QEMU | HV_CLH), msize_9p, 0),
+	INTEGER_FOR(HV_DRAGONBALL, default_bridges, 0),
+	INTEGER_FOR(HV_ACRN, default_maxvcpus, 1),
+	BOOL_FOR(HV_FC | HV_ACRN | HV_DRAGONBALL, hypervisor.disable_block_device_use, false),
+	BOOL_FOR(HV_CLH, hypervisor.disable_image_nvdimm, true),
+	BOOL_FOR(HV_FC | HV_STRATOVIRT | HV_DRAGONBALL, runtime.static_sandbox_resource_mgmt, true),
+	BOOL_FOR(HV_STRATOVIRT, runtime.enable_vcpus_pinning, true),
+};
+const size_t config_default_count = ARRAY_SIZE(config_defaults);
