@@ -25,7 +25,8 @@ leftovers_programs='^(kata-(runtime|agent|monitor)|containerd-shim(-kata-v2)?|qe
 # would, are no leftovers; whatever lies in them is.
 leftovers_dirs=(/run/vc /run/kata-containers /run/kata /run/containerd/s /dev/shm)
 leftovers_kept=(/run/vc /run/vc/sbs /run/vc/vm /run/kata /run/kata-containers
-	/run/kata-containers/shared /run/kata-containers/shared/sandboxes /run/containerd/s)
+	/run/kata-containers/shared /run/kata-containers/shared/sandboxes
+	/run/kata-containers/kvm-probe /run/containerd/s)
 
 # One line per process: "process PID START-TIME NAME". The start time keeps a
 # reused PID apart from the process that had it before.
