@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # for the tests
+#
+# For every test: a state root, a configuration and a bundle of its own, and
+# the check that nothing is left when it ends. A test file says which hypervisor
+# it speaks of by setting KATA_TEST_HYPERVISOR before it loads this.
+
+bats_require_minimum_version 1.5.0
+
+# shellcheck source=tests/lib/container.bash
+source "$BATS_TEST_DIRNAME/../lib/container.bash"
+# shellcheck source=tests/lib/leftovers.bash
+source "$BATS_TEST_DIRNAME/../lib/leftovers.bash"
+
+# No test may hang: bats itself sets no limit to a command.
+limit=60
+
+setup()
+{
+	KATA_ROOT=$BATS_TEST_TMPDIR/root
+	KATA_LOG=$BATS_TEST_TMPDIR/kata.log
+	KATA_CONFIG=$BATS_TEST_TMPDIR/configuration.toml
+	export KATA_ROOT KATA_LOG KATA_CONFIG
+	bundle=$BATS_TEST_TMPDIR/bundle
+	id=t$BATS_TEST_NUMBER-$$
+	mkdir "$KATA_ROOT"
+	container_config "$KATA_CONFIG" "$KATA_TEST_HYPERVISOR"
+	LEFTOVERS_DIRS=$KATA_ROOT
+	leftovers_snapshot "$BATS_TEST_TMPDIR/before"
+}
+
+teardown()
+{
+	local status=0 pid
+
+	leftovers_compare "$BATS_TEST_TMPDIR/before" || status=1
+	if [ "$status" != 0 ]; then
+		tail -n 50 "$KATA_LOG" >&2 || :
+		kata delete --force "$id" || :
+		for pid in $(pgrep -f "$KATA_ROOT|$id"); do
+			kill -9 "$pid" || :
+		done
+	fi
+	return "$status"
+}
+
+# in_container [SPEC-OPTION…] -- COMMAND…: run it, with this shell's descriptors.
+in_container()
+{
+	container_bundle "$bundle" "$@" || return 99
+	timeout --foreground -k 5 "$limit" "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" \
+		--log "$KATA_LOG" run --bundle "$bundle" "$id"
+}
+
+# start_container ID BUNDLE: `run` in the background; its output in BUNDLE.out.
+# Sets $runner to the process of kata-runtime itself.
+start_container()
+{
+	"$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" \
+		run --bundle "$2" "$1" </dev/null >"$2.out" 2>"$2.err" 3>&- &
+	runner=$!
+}
+
+# wait_for SECONDS COMMAND…: until it succeeds.
+wait_for()
+{
+	local deadline=$((SECONDS + $1))
+
+	shift
+	until "$@"; do
+		if [ "$SECONDS" -ge "$deadline" ]; then
+			echo "waited in vain for: $*" >&2
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+# status_is ID STATUS
+status_is()
+{
+	[ "$(kata state "$1" 2>/dev/null | python3 -c 'import json,sys; print(json.load(sys.stdin)["status"])' 2>/dev/null)" = "$2" ]
+}
+
+# The processes of sandbox $1 by name: process_of ID NAME-PATTERN
+process_of()
+{
+	pgrep -f -- "$2.*$1" | head -n 1
+}

@@ -1,0 +1,67 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# All that lies above the driver table, on the fake driver: the real agent as a
+# process of this host. Fast; what is promised for machines is proven in
+# run.bats and faults.bats.
+
+# shellcheck disable=SC2016,SC2034,SC2154 # for inner shells; shared with common.bash
+KATA_TEST_HYPERVISOR=fake
+load common
+
+@test "fake: exit status" {
+	run -7 in_container -- sh -c 'exit 7'
+}
+
+@test "fake: stdin, stdout and stderr are apart" {
+	in_container -- sh -c 'cat; echo err >&2' >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" <<<hi
+	[ "$(cat "$BATS_TEST_TMPDIR/out")" = hi ]
+	[ "$(cat "$BATS_TEST_TMPDIR/err")" = err ]
+}
+
+@test "fake: 10 MiB through stdin and stdout" {
+	head -c 10485760 /dev/urandom >"$BATS_TEST_TMPDIR/data"
+	in_container -- cat <"$BATS_TEST_TMPDIR/data" >"$BATS_TEST_TMPDIR/out"
+	cmp "$BATS_TEST_TMPDIR/data" "$BATS_TEST_TMPDIR/out"
+}
+
+@test "fake: a terminal" {
+	container_bundle "$bundle" --terminal -- sh
+	python3 "$BATS_TEST_DIRNAME/terminal.py" "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" run --bundle "$bundle" "$id"
+}
+
+@test "fake: own process namespace, host name and control group" {
+	run -0 in_container -- sh -c 'echo $$; hostname; ls /proc | grep -c "^[0-9]*$"'
+	[ "${lines[0]}" = 1 ]
+	[ "${lines[2]}" -le 4 ]
+}
+
+@test "fake: the shim is killed" {
+	container_bundle "$bundle" -- sh -c 'echo ready; exec sleep 1000'
+	start_container "$id" "$bundle"
+	wait_for 10 grep -q ready "$bundle.out"
+	kill -9 "$(pgrep -f "^[^ ]*containerd-shim-kata-v2 .*$id" | head -n 1)"
+	run ! wait "$runner"
+	[[ $(cat "$bundle.err") == *containerd-shim-kata-v2* ]]
+}
+
+@test "fake: twenty containers one after another" {
+	container_bundle "$bundle" -- echo again
+	for _ in {1..20}; do
+		run -0 kata run --bundle "$bundle" "$id"
+		[ "$output" = again ]
+	done
+}
+
+@test "fake: five containers at once" {
+	local n
+	for n in {1..5}; do
+		container_bundle "$bundle-$n" -- sh -c "sleep 0.5; echo $n; exit $n"
+		start_container "$id-$n" "$bundle-$n"
+		runners[n]=$runner
+	done
+	for n in {1..5}; do
+		run -"$n" wait "${runners[n]}"
+		[ "$(cat "$bundle-$n.out")" = "$n" ]
+	done
+}
