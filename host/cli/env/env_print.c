@@ -283,7 +283,7 @@ static void json_list(FILE *out, const struct strv *list, int depth)
 	fputc(']', out);
 }
 
-static void json_object(FILE *out, const struct env *env, const struct field *fields, int depth)
+static void json_table(FILE *out, const struct env *env, const struct field *fields, int depth)
 {
 	const struct field *f;
 
@@ -294,7 +294,7 @@ static void json_object(FILE *out, const struct env *env, const struct field *fi
 		indent(out, depth + 1);
 		fprintf(out, "\"%s\": ", f->name);
 		if (f->kind == TABLE)
-			json_object(out, env, f->fields, depth + 1);
+			json_table(out, env, f->fields, depth + 1);
 		else if (f->kind == STRING)
 			json_string(out, string_of(env, f));
 		else if (f->kind == OPTIONAL_LIST && list->n == 0)
@@ -311,7 +311,7 @@ static void json_object(FILE *out, const struct env *env, const struct field *fi
 
 void env_print_json(const struct env *env, FILE *out)
 {
-	json_object(out, env, top, 0);
+	json_table(out, env, top, 0);
 	fputc('\n', out);
 }
 
