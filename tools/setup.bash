@@ -73,6 +73,16 @@ setup_stop()
 	[ -z "$setup_child" ] || kill "$setup_child" 2>/dev/null || :
 }
 
+# setup_at_exit COMMAND: runs it however this shell ends.
+setup_at_exit()
+{
+	# shellcheck disable=SC2064 # the command as it is now
+	trap "$1" EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
 # packages_of COMMAND…: "PACKAGE REASON" for each package that these need.
 packages_of()
 {

@@ -175,7 +175,7 @@ def rule_space(path, text):
     yield from grep(r"([ \t]+$)", text, "white space at the end")
     yield from grep(r"(^\t* +\t)", text, "a tab behind spaces")
     if is_shell(path, text):
-        yield from grep(r"(^\t* {8})", text, "spaces for a tab")
+        yield from grep(r"(^ {8})", text, "spaces for a tab")
     if is_python(path, text) or path.endswith("meson.build"):
         yield from grep(r"^ *(\t)", text, "a tab")
     if text and (not text.endswith("\n") or text.endswith("\n\n")):
