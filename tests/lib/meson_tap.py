@@ -36,7 +36,7 @@ def main():
                 good += test[1] == "ok"
                 bad += test[1] != "ok"
             elif not tap.startswith("1.."):
-                print(f"# {tap}")
+                print(tap if tap.startswith("#") else f"# {tap}")
         # What Meson alone noticed: a crash, a sanitizer's report, a hang, no tests.
         if (result["result"] != "OK" and not bad) or not good + bad:
             print(f"not ok - {name}: {result['result']}, status {result['returncode']}")
