@@ -88,15 +88,23 @@ void log_line(enum log_level level, const char *fmt, ...)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	gmtime_r(&ts.tv_sec, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
-	if (the_log.format == LOG_FORMAT_JSON) {
+	if (the_log.format != LOG_FORMAT_TEXT) {
+		static const char *const upper[] = { "ERROR", "WARNING", "INFO", "DEBUG" };
 		char esc[4608];
 
 		json_escape(esc, sizeof(esc), msg);
-		len = snprintf(line, sizeof(line),
-			       "{\"level\":\"%s\",\"msg\":\"%s\",\"name\":\"%s\",\"pid\":%d,"
-			       "\"time\":\"%s.%09ldZ\"}\n",
-			       level_names[level], esc, the_log.name, (int)getpid(), when,
-			       ts.tv_nsec);
+		if (the_log.format == LOG_FORMAT_JSON)
+			len = snprintf(line, sizeof(line),
+				       "{\"level\":\"%s\",\"msg\":\"%s\",\"name\":\"%s\","
+				       "\"pid\":%d,\"time\":\"%s.%09ldZ\"}\n",
+				       level_names[level], esc, the_log.name, (int)getpid(), when,
+				       ts.tv_nsec);
+		else
+			len = snprintf(line, sizeof(line),
+				       "{\"msg\":\"%s\",\"level\":\"%s\",\"ts\":\"%s.%09ldZ\","
+				       "\"pid\":\"%d\",\"name\":\"%s\",\"source\":\"agent\"}\n",
+				       esc, upper[level], when, ts.tv_nsec, (int)getpid(),
+				       the_log.name);
 	} else {
 		for (char *p = msg; *p; p++)
 			if (*p == '\n')

@@ -10,7 +10,8 @@
 #include <stdbool.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
-enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+/* SLOG: JSON with the keys of Kata's agent (msg, level, ts, pid, name, source). */
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_SLOG };
 
 /*
  * Log to @fd (borrowed; -1 silences the log) as program @name, a string that
