@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The check that nothing is left behind can fail.
+
+bats_require_minimum_version 1.5.0
+load ../lib/leftovers
+
+setup()
+{
+	export LEFTOVERS_WAIT=0
+	LEFTOVERS_DIRS=$BATS_TEST_TMPDIR/dir
+	mkdir "$LEFTOVERS_DIRS"
+	leftovers_snapshot "$BATS_TEST_TMPDIR/before"
+}
+
+# left TEXT: the comparison fails and says TEXT.
+left()
+{
+	run -1 leftovers_compare "$BATS_TEST_TMPDIR/before"
+	echo "$output"
+	[[ $output == *"left behind: $1"* ]]
+}
+
+gone()
+{
+	export LEFTOVERS_WAIT=5
+	leftovers_compare "$BATS_TEST_TMPDIR/before"
+}
+
+@test "leftovers: nothing" {
+	leftovers_compare "$BATS_TEST_TMPDIR/before"
+	run -1 leftovers_compare /nonexistent
+}
+
+@test "leftovers: a process" {
+	cp "$(command -v sleep)" "$BATS_TEST_TMPDIR/containerd-shim-kata-v2"
+	"$BATS_TEST_TMPDIR/containerd-shim-kata-v2" 60 3>&- &
+	left "process $! "
+	kill $!
+	wait $! || :
+	gone
+}
+
+@test "leftovers: a zombie" {
+	cp "$(command -v sleep)" "$BATS_TEST_TMPDIR/qemu-system-x86_64"
+	python3 -c 'import subprocess, sys, time
+p = subprocess.Popen([sys.argv[1], "0"]); time.sleep(60)' \
+		"$BATS_TEST_TMPDIR/qemu-system-x86_64" 3>&- &
+	sleep 1
+	left "process "
+	kill $!
+	wait $! || :
+	gone
+}
+
+@test "leftovers: a mount" {
+	mount -t tmpfs tmpfs "$LEFTOVERS_DIRS"
+	left "mount $LEFTOVERS_DIRS tmpfs"
+	umount "$LEFTOVERS_DIRS"
+	gone
+}
+
+@test "leftovers: a socket" {
+	python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); time.sleep(60)' "$BATS_TEST_TMPDIR/socket" 3>&- &
+	sleep 1
+	left "socket $BATS_TEST_TMPDIR/socket"
+	kill $!
+	wait $! || :
+	gone
+}
+
+@test "leftovers: a control group" {
+	local group
+	group=$(awk '$3 ~ /^cgroup/ { print $2 }' /proc/mounts | tail -n 1)/leftovers-test
+	mkdir "$group"
+	left "cgroup $group"
+	rmdir "$group"
+	gone
+}
+
+@test "leftovers: a file" {
+	touch "$LEFTOVERS_DIRS/file"
+	left "file $LEFTOVERS_DIRS/file"
+	rm "$LEFTOVERS_DIRS/file"
+	mkdir -p /run/kata-containers/leftovers-test
+	left "file /run/kata-containers/leftovers-test"
+	rmdir /run/kata-containers/leftovers-test
+	gone
+}
+
+@test "leftovers: a network device" {
+	ip link add leftovers0 type veth peer name leftovers1
+	left "netdev leftovers0"
+	ip link delete leftovers0
+	gone
+}
