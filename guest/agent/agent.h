@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The agent's state: one sandbox, its containers, the loop that drives them. */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "base/loop.h"
+#include "guest/agent/config.h"
+#include "guest/agent/namespaces.h"
+#include "ttrpc/ttrpc.h"
+
+#ifndef AGENT_VERSION
+#define AGENT_VERSION "0.0.0"
+#endif
+
+struct agent {
+	struct loop *loop;
+	struct ttrpc_server *server;
+	struct agent_config config;
+	bool guest; /* PID 1 of a machine of its own; otherwise a local process */
+
+	char *sandbox_id;	 /* NULL until CreateSandbox */
+	struct ns_shared shared; /* owned */
+	struct list containers;	 /* struct container */
+	struct list storages;	 /* struct storage */
+	struct list storage_ops; /* struct storage_op: the first one runs */
+	struct list oom_events;	 /* struct oom_event: not yet asked for */
+	struct list oom_calls;	 /* struct parked: GetOOMEvent */
+};
+
+/* A call that waits for something to happen. */
+struct parked {
+	struct list link;
+	struct ttrpc_call *call;
+};
+
+/* Put @call into @list; it leaves by itself, failing, when its peer goes away. */
+void park(struct list *list, struct ttrpc_call *call);
+
+/* Take the first call out of @list and return it to be answered; NULL when empty. */
+struct ttrpc_call *unpark(struct list *list);
+
+/* "^[a-zA-Z0-9][a-zA-Z0-9_.-]+$", as the original has it, at most 1024 long. */
+bool id_is_valid(const char *id);
+
+/* Register all methods on agent->server. */
+void rpc_register(struct agent *agent);
+
+#endif

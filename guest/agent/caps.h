@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Capabilities by the kernel's own calls: capabilities(7), capget(2), prctl(2). */
+#ifndef AGENT_CAPS_H
+#define AGENT_CAPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "proto/oci.pb-c.h"
+
+struct cap_sets {
+	uint64_t bounding, effective, inheritable, permitted, ambient;
+};
+
+/* "CAP_CHOWN" (any case) → its number, -EINVAL for an unknown name. Pure. */
+int cap_number(const char *name);
+
+/*
+ * The sets that @spec names. What the running kernel (@last: its highest
+ * capability) does not know is left out, as the specification wants; a name that
+ * nobody knows is left out too and returned in *@unknown (borrowed, or NULL).
+ */
+void cap_sets_parse(const Grpc__LinuxCapabilities *spec, int last, struct cap_sets *sets,
+		    const char **unknown);
+
+/* The highest capability of the running kernel. */
+int cap_last(void);
+
+/* Drop from the bounding set all that @sets lacks. Before the user changes. */
+int cap_bound(const struct cap_sets *sets, int last, struct err *err);
+
+/* Set the other sets. After the user changed, with PR_SET_KEEPCAPS in effect. */
+int cap_apply(const struct cap_sets *sets, int last, struct err *err);
+
+#endif

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a container's process before it is one. It runs in a copy of the
+ * agent: no loop, no log (its lines would mix with the agent's), errors go to
+ * the agent over the pair.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "guest/agent/caps.h"
+#include "guest/agent/console.h"
+#include "guest/agent/inroot.h"
+#include "guest/agent/launch.h"
+#include "guest/agent/program.h"
+#include "guest/agent/rootfs.h"
+#include "guest/agent/sync.h"
+#include "guest/agent/sysctl.h"
+#include "guest/agent/user.h"
+
+#define ACCOUNTS_MAX (4u << 20)
+
+enum { FD_SYNC = 3, FD_USERNS, FD_MNTNS, FD_INIT, FD_OTHERS };
+
+static void reset_signals(void)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int i = 1; i < _NSIG; i++)
+		if (i != SIGKILL && i != SIGSTOP)
+			(void)sigaction(i, &dfl, NULL); /* the C library keeps two to itself */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Put @fd, or /dev/null when there is none, at the number @to. */
+static int place(int fd, int to, int flags)
+{
+	auto_close int null = -1;
+
+	if (fd < 0) {
+		null = fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+	}
+	if (fd == to)
+		return fcntl(take_fd(&null), F_SETFD, flags ? FD_CLOEXEC : 0) < 0 ? -errno : 0;
+	return dup3(fd, to, flags) < 0 ? -errno : 0;
+}
+
+/*
+ * Keep only what is ours, under known numbers. Everything else of the agent
+ * goes now, not at exec: a container that is created and not started must not
+ * hold the ends of other containers' pipes.
+ */
+static int keep_descriptors(const struct launch *l, int sync)
+{
+	int from[FD_OTHERS] = { l->stdio[0], l->stdio[1], l->stdio[2], sync };
+	int high[FD_OTHERS], r = 0;
+
+	from[FD_USERNS] = l->ns.join[NS_USER];
+	from[FD_MNTNS] = l->ns.join[NS_MNT];
+	from[FD_INIT] = l->init_pidfd;
+	for (int i = 0; i < FD_OTHERS; i++) {
+		high[i] = -1;
+		if (from[i] < 0)
+			continue;
+		high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, FD_OTHERS);
+		if (high[i] < 0)
+			return -errno;
+	}
+	for (int i = 0; r == 0 && i < FD_OTHERS; i++)
+		r = place(high[i], i, i < FD_SYNC ? 0 : O_CLOEXEC);
+	if (r == 0 && syscall(SYS_close_range, FD_OTHERS, ~0U, 0) < 0)
+		r = -errno;
+	return r;
+}
+
+static int wait_for(enum sync_kind kind)
+{
+	struct sync_msg msg;
+	int r = sync_recv(FD_SYNC, &msg);
+
+	/* The agent is gone or gave up: so do we, in silence. */
+	if (r != 1 || msg.kind != kind)
+		_exit(1);
+	return 0;
+}
+
+static int become_root(struct err *err)
+{
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_sys(err, errno, "become root of the user namespace");
+	return 0;
+}
+
+/* The namespaces that the agent could not enter for us. */
+static int enter_namespaces(const struct launch *l, struct err *err)
+{
+	if (l->init_pidfd >= 0) {
+		int flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
+			    CLONE_NEWCGROUP | (l->userns ? CLONE_NEWUSER : 0);
+
+		if (setns(FD_INIT, flags) < 0)
+			return err_sys(err, errno, "enter the container's namespaces");
+		return l->userns ? become_root(err) : 0;
+	}
+	if (l->ns.join[NS_USER] >= 0 && setns(FD_USERNS, CLONE_NEWUSER) < 0)
+		return err_sys(err, errno, "enter the user namespace");
+	if (l->userns && become_root(err) < 0)
+		return err->code;
+	if (l->ns.join[NS_MNT] >= 0 && setns(FD_MNTNS, CLONE_NEWNS) < 0)
+		return err_sys(err, errno, "enter the mount namespace");
+	if (l->ns.create & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP) < 0)
+		return err_sys(err, errno, "make a cgroup namespace");
+	return 0;
+}
+
+static int open_console(const struct launch *l, int root, struct console *c, struct err *err)
+{
+	const Grpc__Process *p = l->process;
+	int r;
+
+	if (!p->terminal)
+		return 0;
+	r = console_open(root, p->consolesize ? p->consolesize->height : 0,
+			 p->consolesize ? p->consolesize->width : 0, p->user ? p->user->uid : 0, c,
+			 err);
+	/* A further process has its terminal in /dev/pts; /dev/console is the first one's. */
+	return r == 0 && l->spec ? console_bind(root, c, err) : r;
+}
+
+static int make_root(const struct launch *l, struct console *c, struct err *err)
+{
+	const char *hostname = l->spec->hostname;
+	auto_close int root = -1;
+	int r;
+
+	if (l->ns.create & CLONE_NEWUTS && *hostname && sethostname(hostname, strlen(hostname)) < 0)
+		return err_sys(err, errno, "hostname \"%s\"", hostname);
+	r = sysctl_apply(l->spec->linux, l->guest, err);
+	if (r < 0)
+		return r;
+	if (!(l->ns.create & CLONE_NEWNS))
+		return 0;
+	root = rootfs_build(l, err);
+	if (root < 0)
+		return root;
+	r = open_console(l, root, c, err);
+	if (r < 0)
+		return r;
+	r = rootfs_enter(root, l, err);
+	if (r < 0)
+		return r;
+	/* As runc: a missing working directory is made, while the root can still be written. */
+	if (l->process->cwd[0] == '/') {
+		int cwd = inroot_make(root, l->process->cwd, true, NULL);
+
+		close_fd(&cwd); /* chdir() says why there is none */
+	}
+	return rootfs_seal(l, err);
+}
+
+static int change_directory(const char *cwd, struct err *err)
+{
+	auto_free char *now = NULL;
+
+	if (*cwd != '/')
+		return err_set(err, EINVAL, "cwd \"%s\" is no absolute path", cwd);
+	if (chdir(cwd) < 0)
+		return err_sys(err, errno, "chdir to cwd \"%s\"", cwd);
+	/* A link of /proc could have led out of the root. */
+	now = getcwd(NULL, 0);
+	if (!now || now[0] != '/')
+		return err_set(err, EPERM, "cwd \"%s\" is outside of the container", cwd);
+	return 0;
+}
+
+static void read_accounts(const char *path, struct str *text)
+{
+	/* An image without the file, or with nonsense in its place, has no accounts. */
+	if (file_read(path, ACCOUNTS_MAX, text, NULL) < 0)
+		str_free(text);
+}
+
+/* The user that the specification's numbers or the request's names say. */
+static int find_user(const struct launch *l, const char *passwd, const char *group, struct user *u,
+		     struct err *err)
+{
+	const Grpc__StringUser *s = l->string_user;
+	const Grpc__User *n = l->process->user;
+	int r = 0;
+
+	if (n) {
+		u->uid = n->uid;
+		u->gid = n->gid;
+		for (size_t i = 0; i < n->n_additionalgids; i++)
+			user_add_group(u, n->additionalgids[i]);
+	}
+	if (!s)
+		return 0;
+	if (*s->uid)
+		r = user_find(passwd, group, s->uid, u, err);
+	if (r == 0 && *s->gid)
+		r = group_find(group, s->gid, &u->gid, err);
+	for (size_t i = 0; r == 0 && i < s->n_additionalgids; i++) {
+		gid_t gid;
+
+		r = group_find(group, s->additionalgids[i], &gid, err);
+		if (r == 0)
+			user_add_group(u, gid);
+	}
+	return r;
+}
+
+/* The pipes are the agent's; /dev/stdout must open again for the container's user. */
+static int own_stdio(const struct user *u, struct err *err)
+{
+	for (int i = 0; i < 3; i++) {
+		struct stat st;
+
+		if (fstat(i, &st) < 0)
+			return err_sys(err, errno, "stdio");
+		if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
+			continue;
+		if (fchown(i, u->uid, (gid_t)-1) < 0)
+			return err_sys(err, errno, "stdio: chown");
+	}
+	return 0;
+}
+
+static int become_user(const struct launch *l, const struct user *u, struct err *err)
+{
+	const Grpc__LinuxCapabilities *caps = l->process->capabilities;
+	const Grpc__LinuxCapabilities none = GRPC__LINUX_CAPABILITIES__INIT;
+	int last = cap_last(), r;
+	const char *unknown;
+	struct cap_sets sets;
+
+	cap_sets_parse(caps ? caps : &none, last, &sets, &unknown);
+	r = cap_bound(&sets, last, err);
+	if (r < 0)
+		return r;
+	if (prctl(PR_SET_KEEPCAPS, 1) < 0)
+		return err_sys(err, errno, "keep capabilities");
+	if (setgroups(u->ngroups, u->groups) < 0)
+		return err_sys(err, errno, "set additional groups");
+	if (setresgid(u->gid, u->gid, u->gid) < 0)
+		return err_sys(err, errno, "set group %u", u->gid);
+	if (setresuid(u->uid, u->uid, u->uid) < 0)
+		return err_sys(err, errno, "set user %u", u->uid);
+	if (prctl(PR_SET_KEEPCAPS, 0) < 0)
+		return err_sys(err, errno, "keep capabilities");
+	r = cap_apply(&sets, last, err);
+	if (r < 0)
+		return r;
+	if (l->process->nonewprivileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_sys(err, errno, "no_new_privs");
+	return 0;
+}
+
+struct program {
+	char *path;
+	struct strv argv, envp;
+};
+
+/* Session, user, directory, environment: all that is left before exec. */
+static int prepare(const struct launch *l, struct console *c, struct program *prog, struct err *err)
+{
+	auto_str struct str passwd = STR_INIT, group = STR_INIT;
+	auto_free char *home = NULL;
+	const char *cwd = *l->process->cwd ? l->process->cwd : "/";
+	struct user u = { .uid = 0 };
+	int r, moved = 0;
+
+	read_accounts("/etc/passwd", &passwd);
+	read_accounts("/etc/group", &group);
+	r = find_user(l, str_text(&passwd), str_text(&group), &u, err);
+	if (r < 0)
+		return r;
+	home = user_home(str_text(&passwd), u.uid);
+	if (setsid() < 0)
+		return err_sys(err, errno, "setsid");
+	r = l->process->terminal ? console_take(c, err) : own_stdio(&u, err);
+	/* As root for a directory that is closed to the user; as the user for one of NFS. */
+	if (r == 0)
+		moved = change_directory(cwd, err);
+	if (r == 0)
+		r = moved < 0 && moved != -EACCES ? moved : become_user(l, &u, err);
+	user_done(&u);
+	if (r == 0 && moved < 0)
+		r = change_directory(cwd, err);
+	if (r == 0)
+		r = program_find(l->process, &prog->path, err);
+	if (r < 0)
+		return r;
+	umask(022);
+	program_args(l->process, &prog->argv);
+	program_env(l->process, home ? home : "/", &prog->envp);
+	return 0;
+}
+
+static int set_up(const struct launch *l, struct console *c, struct program *prog, struct err *err)
+{
+	int r;
+
+	umask(0);
+	/* Nobody in a namespace that we enter may look into us. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return err_sys(err, errno, "set not dumpable");
+	r = enter_namespaces(l, err);
+	if (r < 0)
+		return r;
+	if (l->spec) {
+		r = make_root(l, c, err);
+	} else if (l->process->terminal) {
+		auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		r = root < 0 ? err_sys(err, errno, "/") : open_console(l, root, c, err);
+	}
+	return r < 0 ? r : prepare(l, c, prog, err);
+}
+
+noreturn void child_main(const struct launch *l, int sync)
+{
+	struct console c = { .master = -1, .slave = -1 };
+	struct program prog = { .path = NULL };
+	struct err err = ERR_INIT;
+	int r;
+
+	log_open(-1, "", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+	reset_signals();
+	r = keep_descriptors(l, sync);
+	if (r < 0) {
+		err_sys(&err, r, "keep descriptors");
+		(void)sync_send(sync, SYNC_FAILED, &err, -1);
+		_exit(1);
+	}
+	wait_for(SYNC_GO);
+	if (set_up(l, &c, &prog, &err) < 0)
+		goto failed;
+	if (sync_send(FD_SYNC, SYNC_READY, NULL, c.master) < 0)
+		_exit(1);
+	close_fd(&c.master);
+	close_fd(&c.slave);
+	wait_for(SYNC_START);
+	(void)syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
+	execve(prog.path, prog.argv.v, prog.envp.v);
+	err_sys(&err, errno, "exec %s", prog.path);
+failed:
+	/* Without a receiver there is nobody to tell. */
+	(void)sync_send(FD_SYNC, SYNC_FAILED, &err, -1);
+	_exit(1);
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guest/agent/container.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "guest/agent/oom.h"
+#include "guest/agent/storage.h"
+
+/* Ended processes that somebody waited for are remembered up to this number. */
+#define ENDED_MAX 64
+
+struct container *container_find(struct agent *agent, const char *id)
+{
+	struct list *it;
+
+	list_for_each(it, &agent->containers) {
+		struct container *c = container_of(it, struct container, link);
+
+		if (!strcmp(c->id, id))
+			return c;
+	}
+	return NULL;
+}
+
+struct process *container_process(struct container *c, const char *exec_id)
+{
+	struct list *it;
+
+	if (!*exec_id || !strcmp(exec_id, c->id))
+		return c->init;
+	list_for_each(it, &c->processes) {
+		struct process *p = container_of(it, struct process, link);
+
+		if (!strcmp(p->id, exec_id) && !p->failed)
+			return p;
+	}
+	return NULL;
+}
+
+void container_limits(const Grpc__LinuxResources *res, struct cgroup_limits *l)
+{
+	*l = (struct cgroup_limits){ .pids = 0 };
+	if (res->cpu) {
+		l->cpu_shares = res->cpu->shares;
+		l->cpu_quota = res->cpu->quota;
+		l->cpu_period = res->cpu->period;
+		l->cpus = res->cpu->cpus;
+		l->mems = res->cpu->mems;
+	}
+	if (res->memory) {
+		l->memory = res->memory->limit;
+		l->memory_reservation = res->memory->reservation;
+		l->memory_swap = res->memory->swap;
+	}
+	if (res->pids)
+		l->pids = res->pids->limit;
+}
+
+static struct container *container_new(struct agent *agent, const char *id)
+{
+	struct container *c = xcalloc(1, sizeof(*c));
+
+	c->agent = agent;
+	c->id = xstrdup(id);
+	c->oom.fd = -1;
+	list_init(&c->processes);
+	list_add_tail(&agent->containers, &c->link);
+	return c;
+}
+
+static void on_create_undone(void *arg, const struct err *err)
+{
+	struct ttrpc_call *call = ((void **)arg)[0];
+	struct err *failure = ((void **)arg)[1];
+
+	if (err)
+		log_error("undo a container that failed: %s, ignoring", err_msg(err));
+	ttrpc_fail_err(call, failure);
+	free(failure);
+	free(arg);
+}
+
+/* CreateContainer failed: undo it, then say why. */
+static void create_failed(struct container *c, const struct err *err)
+{
+	void **arg = xcalloc(2, sizeof(*arg));
+	struct err *failure = xmalloc(sizeof(*failure));
+
+	*failure = *err;
+	arg[0] = c->create;
+	arg[1] = failure;
+	c->create = NULL;
+	log_error("container %s: %s", c->id, err_msg(err));
+	container_remove(c, 10000, on_create_undone, arg);
+}
+
+static void on_created(struct process *p, const struct err *err)
+{
+	static const Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
+	struct container *c = p->container;
+	struct ttrpc_call *call = c->create;
+
+	if (err) {
+		create_failed(c, err);
+		return;
+	}
+	/* The first container of a sandbox that shares its pid namespace brings it along. */
+	if (c->shared_pid && c->agent->shared.pid < 0) {
+		int fd = ns_of_pid(p->pid, NS_PID);
+
+		if (fd < 0) {
+			struct err e = ERR_INIT;
+
+			err_sys(&e, fd, "the sandbox's pid namespace");
+			create_failed(c, &e);
+			return;
+		}
+		c->agent->shared.pid = fd;
+	}
+	c->create = NULL;
+	c->usable = true;
+	log_info("container %s created", c->id);
+	ttrpc_reply(call, &empty.base);
+}
+
+static int make_cgroup(struct container *c, const Grpc__Spec *spec, struct err *err)
+{
+	const char *wanted = spec->linux ? spec->linux->cgroupspath : "";
+	auto_free char *path = NULL;
+	struct cgroup_limits limits;
+	int r = cgroup_path(wanted, c->id, &path, err);
+
+	if (r == 0)
+		r = cgroup_create(path, &c->cgroup, err);
+	if (r < 0 || !spec->linux || !spec->linux->resources)
+		return r;
+	container_limits(spec->linux->resources, &limits);
+	return cgroup_limit(c->cgroup, &limits, err);
+}
+
+static int plan_namespaces(struct container *c, const Grpc__CreateContainerRequest *req,
+			   struct launch *l, struct err *err)
+{
+	struct ns_shared shared = c->agent->shared;
+	bool alone = c->agent->containers.next == &c->link && c->link.next == &c->agent->containers;
+	int r;
+
+	c->shared_pid = req->sandbox_pidns;
+	if (!req->sandbox_pidns)
+		shared.pid = -1;
+	else if (shared.pid < 0 && !alone)
+		return err_set(err, EINVAL, "the sandbox has no pid namespace to share");
+	r = ns_plan(req->oci->linux, &shared, &l->ns, err);
+	if (r < 0)
+		return r;
+	l->userns = l->ns.create & ns_flag(NS_USER) || l->ns.join[NS_USER] >= 0;
+	c->userns = l->userns;
+	return 0;
+}
+
+static int launch_init(struct container *c, const Grpc__CreateContainerRequest *req,
+		       struct err *err)
+{
+	struct launch l = {
+		.spec = req->oci,
+		.process = req->oci->process,
+		.string_user = req->string_user,
+		.guest = c->agent->guest,
+		.init_pidfd = -1,
+	};
+	int r = make_cgroup(c, req->oci, err);
+
+	if (r == 0)
+		r = plan_namespaces(c, req, &l, err);
+	if (r < 0)
+		return r;
+	c->init = process_new(c, *req->exec_id ? req->exec_id : c->id, &l, on_created, NULL, err);
+	ns_plan_done(&l.ns);
+	return c->init ? 0 : err->code;
+}
+
+struct creation {
+	struct container *container;
+	const Grpc__CreateContainerRequest *req; /* lives until the call is answered */
+};
+
+static void on_storages(const struct err *err, void *arg)
+{
+	struct creation *creation = arg;
+	struct container *c = creation->container;
+	const Grpc__CreateContainerRequest *req = creation->req;
+	struct err why = ERR_INIT;
+
+	free(creation);
+	if (err)
+		create_failed(c, err);
+	else if (launch_init(c, req, &why) < 0)
+		create_failed(c, &why);
+}
+
+/* What has to be right before anything is touched. */
+static int check_request(const Grpc__CreateContainerRequest *req, struct err *err)
+{
+	const Grpc__Spec *spec = req->oci;
+
+	if (!spec)
+		return err_set(err, EINVAL, "the request has no OCI specification");
+	if (!spec->process || spec->process->n_args == 0)
+		return err_set(err, EINVAL, "the specification has no process.args");
+	if (!spec->root || spec->root->path[0] != '/')
+		return err_set(err, EINVAL, "the specification's root.path is not absolute");
+	if (*spec->process->cwd && *spec->process->cwd != '/')
+		return err_set(err, EINVAL, "cwd \"%s\" is no absolute path", spec->process->cwd);
+	if (req->n_devices > 0)
+		return err_set(err, EOPNOTSUPP, "device %s: this agent takes no devices yet",
+			       req->devices[0]->container_path);
+	if (spec->linux && spec->linux->seccomp)
+		log_warn("container %s: this agent has no seccomp, its filter is ignored",
+			 req->container_id);
+	return 0;
+}
+
+void container_create(struct agent *agent, struct ttrpc_call *call,
+		      const Grpc__CreateContainerRequest *req)
+{
+	struct creation *creation;
+	struct err err = ERR_INIT;
+	struct container *c;
+
+	if (check_request(req, &err) < 0) {
+		ttrpc_fail_err(call, &err);
+		return;
+	}
+	c = container_new(agent, req->container_id);
+	c->create = call;
+	creation = xcalloc(1, sizeof(*creation));
+	creation->container = c;
+	creation->req = req;
+	storage_hold(agent, req->storages, req->n_storages, &c->storages, on_storages, creation);
+}
+
+static void on_started(struct process *p, const struct err *err)
+{
+	static const Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
+	struct ttrpc_call *call = p->progress_arg;
+
+	if (err) {
+		log_error("container %s: %s", p->container->id, err_msg(err));
+		ttrpc_fail_err(call, err);
+		return;
+	}
+	log_info("container %s: process %s runs", p->container->id, p->id);
+	ttrpc_reply(call, &empty.base);
+}
+
+void container_start(struct container *c, struct ttrpc_call *call)
+{
+	struct agent *agent = c->agent;
+
+	if (!c->init || c->init->state != PROCESS_READY) {
+		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "container %s was started already",
+			   c->id);
+		return;
+	}
+	/* The sandbox's own container does no work that could run out of memory. */
+	if (!agent->sandbox_id || strcmp(agent->sandbox_id, c->id))
+		oom_watch(c);
+	process_start(c->init, on_started, call);
+}
+
+static void on_exec_ready(struct process *p, const struct err *err)
+{
+	if (err)
+		on_started(p, err);
+	else
+		process_start(p, on_started, p->progress_arg);
+}
+
+void container_exec(struct container *c, struct ttrpc_call *call,
+		    const Grpc__ExecProcessRequest *req)
+{
+	auto_close int pidfd = -1;
+	struct launch l = {
+		.process = req->process,
+		.string_user = req->string_user,
+		.userns = c->userns,
+		.guest = c->agent->guest,
+		.ns.join = { -1, -1, -1, -1, -1, -1, -1, -1 },
+	};
+	struct err err = ERR_INIT;
+	int ns;
+
+	/* The child is not waited for yet, so the number is still its own. */
+	pidfd = (int)syscall(SYS_pidfd_open, c->init->pid, 0);
+	ns = ns_of_pid(c->init->pid, NS_PID);
+	if (pidfd < 0 || ns < 0) {
+		close_fd(&ns);
+		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "container %s has ended", c->id);
+		return;
+	}
+	l.init_pidfd = pidfd;
+	l.ns.join[NS_PID] = ns;
+	if (!process_new(c, req->exec_id, &l, on_exec_ready, call, &err))
+		ttrpc_fail_err(call, &err);
+	ns_plan_done(&l.ns);
+}
+
+/* Forget the oldest ended processes whose status is known, so that execs do not pile up. */
+static void forget_old(struct container *c)
+{
+	struct list *it, *tmp;
+	size_t n = 0;
+
+	list_for_each(it, &c->processes) {
+		struct process *p = container_of(it, struct process, link);
+
+		n += p != c->init && p->state == PROCESS_EXITED && p->waited;
+	}
+	list_for_each_safe(it, tmp, &c->processes) {
+		struct process *p = container_of(it, struct process, link);
+
+		if (n <= ENDED_MAX)
+			return;
+		if (p == c->init || p->state != PROCESS_EXITED || !p->waited)
+			continue;
+		process_free(p);
+		n--;
+	}
+}
+
+void container_process_ended(struct container *c, struct process *p)
+{
+	/* A pid namespace dies with its first process; a shared one does not. */
+	if (p == c->init && c->shared_pid && c->cgroup)
+		cgroup_signal(c->cgroup, SIGKILL);
+	if (p->failed && p != c->init)
+		process_free(p);
+	else
+		forget_old(c);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The device nodes and links in a container's /dev: OCI runtime-spec config-linux.md. */
+#ifndef AGENT_DEVICES_H
+#define AGENT_DEVICES_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "proto/oci.pb-c.h"
+
+/*
+ * Make the default devices, those of the specification and the usual links
+ * below the root directory @root. @userns: nodes cannot be made, so the
+ * agent's own are bound.
+ */
+int devices_make(int root, const Grpc__Linux *linux_spec, bool userns, struct err *err);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Work that may block (a mount whose server does not answer) runs in a child
+ * of the agent, in the agent's own namespaces, so that the loop goes on.
+ */
+#ifndef AGENT_JOB_H
+#define AGENT_JOB_H
+
+#include "base/err.h"
+#include "base/loop.h"
+
+#define JOB_LIMIT_MS 50000
+
+/* In the child, on its copy of the memory. 0 or -errno with @err. */
+typedef int (*job_fn)(void *arg, struct err *err);
+
+/* In the agent, when the child is done; @err is NULL on success. */
+typedef void (*job_cb)(const struct err *err, void *arg);
+
+/*
+ * Run @fn, then @done (from the loop, also when it cannot even be started).
+ * Past JOB_LIMIT_MS the child is killed and the job failed with -ETIMEDOUT.
+ */
+void job_run(struct loop *loop, job_fn fn, job_cb done, void *arg);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guest/agent/launch.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+
+pid_t launch_clone(const struct launch *l, int *sync, struct err *err)
+{
+	struct clone_args args = {
+		/* The control group's namespace is made by the child, once it is in its group. */
+		.flags = l->ns.create & ~(unsigned long)CLONE_NEWCGROUP,
+		.exit_signal = SIGCHLD,
+	};
+	auto_close int mine = -1, theirs = -1;
+	int pair[2], saved, r;
+	long pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(err, errno, "socketpair");
+	mine = pair[0];
+	theirs = pair[1];
+	r = fd_set_nonblock(mine, true);
+	if (r < 0)
+		return err_sys(err, r, "fcntl");
+	r = ns_enter(&l->ns, err);
+	if (r < 0)
+		return r;
+	pid = syscall(SYS_clone3, &args, sizeof(args));
+	saved = errno;
+	if (pid == 0)
+		child_main(l, theirs);
+	ns_return(&l->ns);
+	if (pid < 0)
+		return err_sys(err, saved, "clone");
+	*sync = take_fd(&mine);
+	return (pid_t)pid;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the agent's log goes in a machine. */
+#ifndef AGENT_LOG_PORT_H
+#define AGENT_LOG_PORT_H
+
+#include "guest/agent/agent.h"
+
+/*
+ * Begin with the console (PID 1) or stderr. Every descriptor used later is
+ * non-blocking: a line that the host does not read in time is lost.
+ */
+void log_port_console(struct agent *agent);
+
+/*
+ * Move the log to the virtio-serial port AGENT_LOG_NAME as soon as it appears,
+ * or to whoever connects to the configured vsock port.
+ */
+void log_port_open(struct agent *agent);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kata-agent: starts and keeps the containers of a sandbox, inside its machine. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "guest/agent/agent.h"
+#include "guest/agent/init.h"
+#include "guest/agent/log_port.h"
+#include "guest/agent/reaper.h"
+#include "guest/agent/transport.h"
+
+#define CMDLINE_MAX 65536
+
+struct arguments {
+	const char *file; /* -c */
+	bool version, init;
+};
+
+static int usage(void)
+{
+	fputs("usage: kata-agent [-c FILE] [--version] [init]\n", stderr);
+	return -EINVAL;
+}
+
+static int parse_arguments(int argc, char **argv, struct arguments *a)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "version", no_argument, NULL, 'v' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:v", options, NULL)) != -1) {
+		if (c == 'c')
+			a->file = optarg;
+		else if (c == 'v')
+			a->version = true;
+		else
+			return usage();
+	}
+	if (optind < argc && !strcmp(argv[optind], "init")) {
+		a->init = true;
+		optind++;
+	}
+	return optind < argc ? usage() : 0;
+}
+
+static void read_cmdline(struct agent_config *config)
+{
+	auto_str struct str text = STR_INIT;
+
+	if (file_read("/proc/cmdline", CMDLINE_MAX, &text, NULL) == 0)
+		config_cmdline(config, str_text(&text));
+}
+
+/* A local process listens to its environment only: the host's kernel line is not meant for it. */
+static int configure(struct agent *agent, const struct arguments *a, struct err *err)
+{
+	int r = 0;
+
+	if (a->file)
+		r = config_file(&agent->config, a->file, err);
+	if (r == 0 && agent->guest)
+		read_cmdline(&agent->config);
+	return r < 0 ? r : config_environment(&agent->config, err);
+}
+
+static void on_end(const struct signalfd_siginfo *info, void *arg)
+{
+	struct agent *agent = arg;
+
+	log_info("signal %u, ending", info->ssi_signo);
+	loop_stop(agent->loop, 0);
+}
+
+static int start(struct agent *agent, struct err *err)
+{
+	int r = reaper_open(agent->loop, err);
+
+	if (r == 0)
+		r = ns_open_own(err);
+	if (r < 0)
+		return r;
+	loop_add_signal(agent->loop, SIGTERM, on_end, agent);
+	loop_add_signal(agent->loop, SIGINT, on_end, agent);
+	agent->server = ttrpc_server_new(agent->loop);
+	rpc_register(agent);
+	return transport_open(agent, err);
+}
+
+static int serve(struct agent *agent)
+{
+	struct err err = ERR_INIT;
+	int r = start(agent, &err);
+
+	if (r < 0) {
+		log_error("%s", err_msg(&err));
+		return r;
+	}
+	log_info("kata-agent " AGENT_VERSION " is ready");
+	r = loop_run(agent->loop);
+	if (r < 0)
+		log_error("the agent ends: %s", strerror(-r));
+	transport_close(agent);
+	return r;
+}
+
+static void agent_init(struct agent *agent, bool guest)
+{
+	*agent = (struct agent){ .guest = guest, .shared = { -1, -1, -1 } };
+	config_init(&agent->config);
+	list_init(&agent->containers);
+	list_init(&agent->storages);
+	list_init(&agent->storage_ops);
+	list_init(&agent->oom_events);
+	list_init(&agent->oom_calls);
+}
+
+static int run(struct agent *agent, const struct arguments *a)
+{
+	struct err err = ERR_INIT;
+	int r;
+
+	agent->loop = loop_new();
+	if (!agent->loop) {
+		log_error("event loop: %s", strerror(errno));
+		return -errno;
+	}
+	r = configure(agent, a, &err);
+	if (r < 0) {
+		log_error("%s", err_msg(&err));
+		/* A machine that answers is better than one that is configured well. */
+		if (!agent->guest)
+			return r;
+	}
+	log_set_level(agent->config.log_level);
+	if (agent->guest) {
+		init_modules();
+		log_port_open(agent);
+	}
+	return serve(agent);
+}
+
+/* The first process of the machine: it must never return. */
+static void run_machine(struct agent *agent, const struct arguments *a)
+{
+	struct err err = ERR_INIT;
+	int r = init_machine(&err);
+
+	log_port_console(agent);
+	if (r < 0)
+		log_error("%s", err_msg(&err));
+	else
+		run(agent, a);
+	init_power_off(&agent->config);
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = { .file = NULL };
+	struct agent agent;
+
+	/* The kernel gives its first process words of its own command line. */
+	if (getpid() != 1 && parse_arguments(argc, argv, &a) < 0)
+		return EXIT_FAILURE;
+	if (a.version) {
+		puts("Kata Containers Agent version: " AGENT_VERSION);
+		return EXIT_SUCCESS;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	umask(022);
+	agent_init(&agent, getpid() == 1 || a.init);
+	if (agent.guest)
+		run_machine(&agent, &a);
+	log_port_console(&agent);
+	return run(&agent, &a) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guest/agent/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "cgroup/cgroup.h"
+#include "guest/agent/agent.h"
+#include "guest/agent/container.h"
+#include "guest/agent/reaper.h"
+#include "guest/agent/rlimits.h"
+#include "guest/agent/sync.h"
+
+bool process_alive(const struct process *p)
+{
+	return p->pid > 0;
+}
+
+static void tell(struct process *p, const struct err *err)
+{
+	process_cb cb = p->progress;
+
+	p->progress = NULL;
+	if (cb)
+		cb(p, err);
+}
+
+static void stop_sync(struct process *p)
+{
+	loop_remove(&p->sync_source);
+	close_fd(&p->sync);
+}
+
+static void fail(struct process *p, const struct err *err)
+{
+	stop_sync(p);
+	p->failed = true;
+	if (p->pid > 0)
+		kill(p->pid, SIGKILL);
+	tell(p, err);
+}
+
+/* The terminal's master is stdin and stdout; two descriptors, so that each can close. */
+static int take_terminal(struct process *p, int master, struct err *err)
+{
+	int copy = fcntl(master, F_DUPFD_CLOEXEC, 3), r;
+
+	if (copy < 0) {
+		close(master);
+		return err_sys(err, errno, "terminal");
+	}
+	stream_init(&p->in, p->container->agent->loop, copy);
+	stream_init(&p->out, p->container->agent->loop, master);
+	r = fd_set_nonblock(master, true);
+	return r < 0 ? err_sys(err, r, "terminal") : 0;
+}
+
+static void on_end_of_sync(struct process *p)
+{
+	struct err err = ERR_INIT;
+
+	if (p->state == PROCESS_STARTING) {
+		stop_sync(p);
+		p->state = PROCESS_RUNNING;
+		tell(p, NULL);
+		return;
+	}
+	err_set(&err, EIO, "the process died while it was set up");
+	fail(p, &err);
+}
+
+static void on_sync(struct loop_source *src, int fd, uint32_t events, void *arg)
+{
+	struct process *p = arg;
+	struct err err = ERR_INIT;
+	struct sync_msg msg;
+	int r = sync_recv(fd, &msg);
+
+	(void)src;
+	(void)events;
+	if (r == -EAGAIN || r == -EINTR)
+		return;
+	if (r == 0 || r == -ECONNRESET) {
+		on_end_of_sync(p);
+		return;
+	}
+	if (r < 0) {
+		err_sys(&err, r, "talk to the new process");
+		fail(p, &err);
+		return;
+	}
+	if (msg.kind == SYNC_FAILED) {
+		close_fd(&msg.fd);
+		fail(p, &msg.err);
+		return;
+	}
+	p->state = PROCESS_READY;
+	if (msg.fd >= 0 && take_terminal(p, msg.fd, &err) < 0) {
+		fail(p, &err);
+		return;
+	}
+	tell(p, NULL);
+}
+
+static void on_reaped(pid_t pid, int status, void *arg)
+{
+	struct process *p = arg;
+	struct ttrpc_call *call;
+
+	p->pid = 0;
+	p->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	log_debug("container %s process %s (pid %d) ended with status %d", p->container->id, p->id,
+		  (int)pid, p->status);
+	/* What it still had to say is read first: the descriptor may be ready as well. */
+	if (p->sync_source)
+		on_sync(NULL, p->sync, 0, p);
+	if (p->sync_source)
+		on_end_of_sync(p);
+	p->state = PROCESS_EXITED;
+	stream_close_input(&p->in);
+	stream_exited(&p->out);
+	stream_exited(&p->err);
+	while ((call = unpark(&p->waiters))) {
+		Grpc__WaitProcessResponse rsp = GRPC__WAIT_PROCESS_RESPONSE__INIT;
+
+		rsp.status = p->status;
+		p->waited = true;
+		ttrpc_reply(call, &rsp.base);
+	}
+	container_process_ended(p->container, p);
+}
+
+/* The pipes of a process without a terminal: our ends to @p, its ends to @theirs. */
+static int make_pipes(struct process *p, int theirs[3], struct err *err)
+{
+	const struct agent *agent = p->container->agent;
+	struct stream *streams[3] = { &p->in, &p->out, &p->err };
+
+	for (int i = 0; i < 3; i++) {
+		int pair[2], mine = i == 0 ? 1 : 0, r;
+
+		if (pipe2(pair, O_CLOEXEC) < 0)
+			return err_sys(err, errno, "pipe");
+		stream_init(streams[i], agent->loop, pair[mine]);
+		theirs[i] = pair[!mine];
+		r = fd_set_nonblock(pair[mine], true);
+		if (r < 0)
+			return err_sys(err, r, "pipe");
+		if (agent->config.pipe_size > 0 &&
+		    fcntl(pair[0], F_SETPIPE_SZ, agent->config.pipe_size) < 0)
+			return err_sys(err, errno, "pipe of %d bytes", agent->config.pipe_size);
+	}
+	return 0;
+}
+
+static int write_map(pid_t pid, const char *name, Grpc__LinuxIDMapping *const *map, size_t n,
+		     struct err *err)
+{
+	auto_free char *path = xasprintf("/proc/%d/%s", (int)pid, name);
+	auto_str struct str text = STR_INIT;
+
+	for (size_t i = 0; i < n; i++)
+		str_printf(&text, "%" PRIu32 " %" PRIu32 " %" PRIu32 "\n", map[i]->containerid,
+			   map[i]->hostid, map[i]->size);
+	if (n == 0)
+		return err_set(err, EINVAL, "a user namespace without %s", name);
+	return file_write_knob(path, text.data, text.len, err);
+}
+
+/* What only the agent can do for its child before the child goes on. */
+static int furnish(struct process *p, const struct launch *l, struct err *err)
+{
+	int r = cgroup_attach(p->container->cgroup, p->pid, err);
+
+	if (r == 0)
+		r = rlimits_apply(p->pid, l->process, p->container->agent->guest, err);
+	if (r == 0 && l->spec && l->ns.create & ns_flag(NS_USER)) {
+		r = write_map(p->pid, "uid_map", l->spec->linux->uidmappings,
+			      l->spec->linux->n_uidmappings, err);
+		if (r == 0)
+			r = write_map(p->pid, "gid_map", l->spec->linux->gidmappings,
+				      l->spec->linux->n_gidmappings, err);
+	}
+	if (r == 0) {
+		r = sync_send(p->sync, SYNC_GO, NULL, -1);
+		if (r < 0)
+			return err_sys(err, r, "talk to the new process");
+	}
+	return r;
+}
+
+static void on_furnish_failed(void *arg)
+{
+	struct process *p = arg;
+
+	/* The child sees the end of the pair and goes; its end is told by the reaper. */
+	stop_sync(p);
+	p->failed = true;
+}
+
+struct process *process_new(struct container *c, const char *id, struct launch *l,
+			    process_cb progress, void *arg, struct err *err)
+{
+	struct process *p = xcalloc(1, sizeof(*p));
+	int theirs[3] = { -1, -1, -1 }, r = 0;
+	pid_t pid = -1;
+
+	p->container = c;
+	p->id = xstrdup(id);
+	p->sync = -1;
+	p->tty = l->process->terminal;
+	list_init(&p->waiters);
+	list_init(&p->link);
+	stream_init(&p->in, c->agent->loop, -1);
+	stream_init(&p->out, c->agent->loop, -1);
+	stream_init(&p->err, c->agent->loop, -1);
+	if (!p->tty)
+		r = make_pipes(p, theirs, err);
+	memcpy(l->stdio, theirs, sizeof(theirs));
+	if (r == 0)
+		pid = launch_clone(l, &p->sync, err);
+	for (int i = 0; i < 3; i++)
+		close_fd(&theirs[i]);
+	if (pid < 0) {
+		process_free(p);
+		return NULL;
+	}
+	p->pid = pid;
+	list_add_tail(&c->processes, &p->link);
+	reaper_watch(pid, on_reaped, p);
+	p->sync_source = loop_add_fd(c->agent->loop, p->sync, EPOLLIN, on_sync, p);
+	if (furnish(p, l, err) < 0) {
+		on_furnish_failed(p);
+		return NULL;
+	}
+	p->progress = progress;
+	p->progress_arg = arg;
+	return p;
+}
+
+void process_start(struct process *p, process_cb progress, void *arg)
+{
+	p->progress = progress;
+	p->progress_arg = arg;
+	p->state = PROCESS_STARTING;
+	/* If it is gone, the end of the pair says so. */
+	if (sync_send(p->sync, SYNC_START, NULL, -1) < 0)
+		p->state = PROCESS_SETTING_UP;
+}
+
+int process_signal(struct process *p, int signo)
+{
+	if (p->pid <= 0)
+		return -ESRCH;
+	return kill(p->pid, signo) < 0 ? -errno : 0;
+}
+
+int process_resize(struct process *p, uint32_t rows, uint32_t columns)
+{
+	struct winsize size = { .ws_row = (uint16_t)rows, .ws_col = (uint16_t)columns };
+
+	if (!p->tty || p->in.fd < 0)
+		return -ENOTTY;
+	return ioctl(p->in.fd, TIOCSWINSZ, &size) < 0 ? -errno : 0;
+}
+
+void process_free(struct process *p)
+{
+	struct ttrpc_call *call;
+
+	if (!p)
+		return;
+	stop_sync(p);
+	stream_done(&p->in);
+	stream_done(&p->out);
+	stream_done(&p->err);
+	while ((call = unpark(&p->waiters)))
+		ttrpc_fail(call, TTRPC_NOT_FOUND, "process %s was removed", p->id);
+	list_del(&p->link);
+	free(p->id);
+	free(p);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The services' tables, and what all methods share. */
+#include "guest/agent/rpc.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "proto/health.pb-c.h"
+
+#define ID_MAX 1024
+
+static const struct ttrpc_method agent_methods[] = {
+	{ "CreateSandbox", rpc_create_sandbox },
+	{ "DestroySandbox", rpc_destroy_sandbox },
+	{ "CreateContainer", rpc_create_container },
+	{ "StartContainer", rpc_start_container },
+	{ "RemoveContainer", rpc_remove_container },
+	{ "UpdateContainer", rpc_update_container },
+	{ "StatsContainer", rpc_stats_container },
+	{ "PauseContainer", rpc_pause_container },
+	{ "ResumeContainer", rpc_resume_container },
+	{ "ExecProcess", rpc_exec_process },
+	{ "SignalProcess", rpc_signal_process },
+	{ "WaitProcess", rpc_wait_process },
+	{ "WriteStdin", rpc_write_stdin },
+	{ "ReadStdout", rpc_read_stdout },
+	{ "ReadStderr", rpc_read_stderr },
+	{ "CloseStdin", rpc_close_stdin },
+	{ "TtyWinResize", rpc_tty_win_resize },
+	{ "GetGuestDetails", rpc_get_guest_details },
+	{ "GetOOMEvent", rpc_get_oom_event },
+	{ "OnlineCPUMem", rpc_online_cpu_mem },
+	{ "SetGuestDateTime", rpc_set_guest_date_time },
+	{ "ReseedRandomDev", rpc_reseed_random_dev },
+	{ "SetPolicy", rpc_set_policy },
+	{ NULL, NULL },
+};
+
+static const struct ttrpc_method health_methods[] = {
+	{ "Check", rpc_check },
+	{ "Version", rpc_version },
+	{ NULL, NULL },
+};
+
+void rpc_register(struct agent *agent)
+{
+	ttrpc_server_add(agent->server, &grpc__agent_service__descriptor, agent_methods, agent);
+	ttrpc_server_add(agent->server, &grpc__health__descriptor, health_methods, agent);
+}
+
+bool id_is_valid(const char *id)
+{
+	size_t n = strlen(id);
+
+	if (n < 2 || n > ID_MAX || !isalnum((unsigned char)id[0]))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)id[i]) && !strchr("_.-", id[i]))
+			return false;
+	return true;
+}
+
+void rpc_reply_empty(struct ttrpc_call *call)
+{
+	static const Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
+
+	ttrpc_reply(call, &empty.base);
+}
+
+static void on_cancel(struct ttrpc_call *call, void *arg)
+{
+	struct parked *p = arg;
+
+	list_del(&p->link);
+	free(p);
+	ttrpc_fail(call, TTRPC_CANCELLED, "cancelled");
+}
+
+void park(struct list *list, struct ttrpc_call *call)
+{
+	struct parked *p = xcalloc(1, sizeof(*p));
+
+	p->call = call;
+	list_add_tail(list, &p->link);
+	ttrpc_call_on_cancel(call, on_cancel, p);
+}
+
+struct ttrpc_call *unpark(struct list *list)
+{
+	struct ttrpc_call *call;
+	struct parked *p;
+
+	if (list_empty(list))
+		return NULL;
+	p = container_of(list->next, struct parked, link);
+	call = p->call;
+	ttrpc_call_on_cancel(call, NULL, NULL);
+	list_del(&p->link);
+	free(p);
+	return call;
+}
+
+struct container *rpc_container(struct agent *agent, const char *id, struct ttrpc_call *call)
+{
+	struct container *c = container_find(agent, id);
+
+	if (c && c->usable)
+		return c;
+	ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "no container %s", id);
+	return NULL;
+}
+
+struct process *rpc_process(struct agent *agent, const char *id, const char *exec_id,
+			    struct ttrpc_call *call)
+{
+	struct container *c = rpc_container(agent, id, call);
+	struct process *p = c ? container_process(c, exec_id) : NULL;
+
+	if (c && !p)
+		ttrpc_fail(call, TTRPC_NOT_FOUND, "no process %s in container %s", exec_id, id);
+	return p;
+}

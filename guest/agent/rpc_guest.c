@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What concerns the guest as a whole. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/random.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "guest/agent/oom.h"
+#include "guest/agent/rpc.h"
+#include "guest/agent/storage.h"
+#include "proto/health.pb-c.h"
+
+#define MEMORY_DIR "/sys/devices/system/memory"
+#define CPU_DIR	   "/sys/devices/system/cpu"
+#define SEED_MAX   4096
+
+void rpc_check(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	Grpc__HealthCheckResponse rsp = GRPC__HEALTH_CHECK_RESPONSE__INIT;
+
+	(void)msg;
+	(void)ctx;
+	rsp.status = GRPC__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+	ttrpc_reply(call, &rsp.base);
+}
+
+void rpc_version(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	Grpc__VersionCheckResponse rsp = GRPC__VERSION_CHECK_RESPONSE__INIT;
+
+	(void)msg;
+	(void)ctx;
+	rsp.grpc_version = (char *)"0.0.1";
+	rsp.agent_version = (char *)AGENT_VERSION;
+	ttrpc_reply(call, &rsp.base);
+}
+
+void rpc_get_guest_details(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	const Grpc__GuestDetailsRequest *req = (const Grpc__GuestDetailsRequest *)msg;
+	Grpc__GuestDetailsResponse rsp = GRPC__GUEST_DETAILS_RESPONSE__INIT;
+	Grpc__AgentDetails details = GRPC__AGENT_DETAILS__INIT;
+	auto_str struct str text = STR_INIT;
+	const struct agent *agent = ctx;
+	size_t n = 0;
+
+	/* A kernel without memory hotplug has no block size: 0 says so. */
+	if (req->mem_block_size && file_read(MEMORY_DIR "/block_size_bytes", 64, &text, NULL) == 0)
+		rsp.mem_block_size_bytes = strtoull(str_text(&text), NULL, 16);
+	rsp.support_mem_hotplug_probe =
+		req->mem_hotplug_probe && access(MEMORY_DIR "/probe", F_OK) == 0;
+	while (storage_drivers[n])
+		n++;
+	details.version = (char *)AGENT_VERSION;
+	details.init_daemon = agent->guest;
+	details.n_storage_handlers = n;
+	details.storage_handlers = (char **)(uintptr_t)storage_drivers;
+	rsp.agent_details = &details;
+	ttrpc_reply(call, &rsp.base);
+}
+
+void rpc_get_oom_event(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	(void)msg;
+	oom_call(ctx, call);
+}
+
+/* Write "1" to DIR/NAME*'/online where it says 0. Returns how many came. */
+static size_t online(const char *dir, const char *prefix)
+{
+	auto_closedir DIR *d = opendir(dir);
+	struct dirent *e;
+	size_t n = 0;
+
+	while (d && (e = readdir(d))) {
+		auto_free char *path = NULL;
+		auto_str struct str now = STR_INIT;
+
+		if (!str_starts(e->d_name, prefix) ||
+		    !strchr("0123456789", e->d_name[strlen(prefix)]))
+			continue;
+		path = xasprintf("%s/%s/online", dir, e->d_name);
+		/* The first CPU has no such file. */
+		if (file_read(path, 16, &now, NULL) < 0 || !str_starts(str_text(&now), "0"))
+			continue;
+		n += file_write_knob(path, "1", 1, NULL) == 0;
+	}
+	return n;
+}
+
+/* Some may be on their way still; the runtime asks again for those. */
+void rpc_online_cpu_mem(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	const Grpc__OnlineCPUMemRequest *req = (const Grpc__OnlineCPUMemRequest *)msg;
+	const struct agent *agent = ctx;
+	size_t cpus, blocks = 0;
+
+	/* A local process must not turn on what the host's owner turned off. */
+	if (agent->guest) {
+		cpus = online(CPU_DIR, "cpu");
+		if (!req->cpu_only)
+			blocks = online(MEMORY_DIR, "memory");
+		log_info("%zu CPUs and %zu memory blocks came online", cpus, blocks);
+	}
+	rpc_reply_empty(call);
+}
+
+void rpc_set_guest_date_time(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	const Grpc__SetGuestDateTimeRequest *req = (const Grpc__SetGuestDateTimeRequest *)msg;
+	struct timeval tv = { .tv_sec = req->sec, .tv_usec = req->usec };
+	const struct agent *agent = ctx;
+
+	if (!agent->guest)
+		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "the clock is the host's");
+	else if (settimeofday(&tv, NULL) < 0)
+		ttrpc_fail(call, ttrpc_code_of_errno(errno), "set the time: %s", strerror(errno));
+	else
+		rpc_reply_empty(call);
+}
+
+/* random(4): mix the data in, then have the generator seed itself from it at once. */
+void rpc_reseed_random_dev(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	const Grpc__ReseedRandomDevRequest *req = (const Grpc__ReseedRandomDevRequest *)msg;
+	auto_close int fd = open("/dev/random", O_RDWR | O_CLOEXEC);
+	struct {
+		struct rand_pool_info info;
+		uint8_t data[SEED_MAX];
+	} seed;
+
+	(void)ctx;
+	if (req->data.len > SEED_MAX) {
+		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT,
+			   "a seed of %zu bytes, at most %d are taken", req->data.len, SEED_MAX);
+		return;
+	}
+	seed.info.entropy_count = (int)req->data.len * 8;
+	seed.info.buf_size = (int)req->data.len;
+	memcpy(seed.info.buf, req->data.data, req->data.len);
+	if (fd < 0 || ioctl(fd, RNDADDENTROPY, &seed) < 0 || ioctl(fd, RNDRESEEDCRNG, 0) < 0)
+		ttrpc_fail(call, ttrpc_code_of_errno(errno), "reseed: %s", strerror(errno));
+	else
+		rpc_reply_empty(call);
+}
+
+/* As an original that was built without policies answers. */
+void rpc_set_policy(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	(void)msg;
+	(void)ctx;
+	ttrpc_fail(call, TTRPC_NOT_FOUND, "this agent has no policies");
+}
