@@ -67,7 +67,7 @@ tally()
 	[ "$(tally 'ok 1 - a\n' 'kill -SEGV $$')" = '1 1 0' ]
 	[ "$(tally 'ok 1 - a\n' 'sleep 20')" = '1 1 0' ]
 	[ "$(tally '')" = '0 1 0' ]
-	[ "$(tally 'ok 1 - a # TODO later\n')" = '0 1 0' ]
+	[ "$(tally 'ok 1 - a # todo later\n')" = '0 1 0' ]
 	[ "$(tally 'ok 1 - a # skip no peer\n')" = '0 1 0' ]
 	export CHECK_MAY_SKIP=$'some: other\nsome: a'
 	[ "$(tally 'ok 1 - a # skip no peer\n')" = '0 0 1' ]
