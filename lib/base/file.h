@@ -31,8 +31,9 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode, st
 int dir_make(const char *path, mode_t mode, struct err *err);
 
 /*
- * rm -r without following symbolic links and without crossing mount points
- * (-EBUSY for what is a mount point). A path that does not exist is success.
+ * rm -r without following symbolic links and without crossing mount points,
+ * bind mounts included (-EBUSY for what is a mount point, @path itself too). A
+ * path that does not exist is success.
  */
 int tree_remove(const char *path, struct err *err);
 

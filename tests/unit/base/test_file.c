@@ -110,21 +110,35 @@ static void removes_links_not_targets(void **state)
 	assert_int_equal(tree_remove(tree, NULL), 0);
 }
 
-/* In a mount namespace of its own: a mount below the tree must survive. */
+/* The content of what is mounted at @m survives the removal of @tree. */
+static int check_survival(const char *tree, const char *m, const char *file)
+{
+	if (tree_remove(tree, NULL) != -EBUSY)
+		return 13;
+	if (tree_remove(m, NULL) != -EBUSY)
+		return 14;
+	return access(file, F_OK) == 0 ? 0 : 15;
+}
+
+/* In a mount namespace of its own. A bind mount has the device number of its place. */
 static int try_remove_with_mount(void)
 {
 	auto_free char *tree = path_join(dir, "mtree"), *m = path_join(tree, "m");
-	auto_free char *file = path_join(m, "file");
+	auto_free char *file = path_join(m, "file"), *source = path_join(dir, "source");
+	int r;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return 10;
-	if (dir_make(m, 0700, NULL) < 0 || mount("t", m, "tmpfs", 0, NULL) < 0)
+	if (dir_make(m, 0700, NULL) < 0 || dir_make(source, 0700, NULL) < 0 ||
+	    mount(source, m, NULL, MS_BIND, NULL) < 0)
 		return 11;
 	if (file_replace(file, "x", 1, 0600, NULL) < 0)
 		return 12;
-	if (tree_remove(tree, NULL) != -EBUSY)
-		return 13;
-	return access(file, F_OK) == 0 ? 0 : 14;
+	r = check_survival(tree, m, file);
+	if (r == 0 &&
+	    (mount("t", m, "tmpfs", 0, NULL) < 0 || file_replace(file, "x", 1, 0600, NULL) < 0))
+		r = 16;
+	return r ? r : check_survival(tree, m, file);
 }
 
 static void stops_at_mounts(void **state)
