@@ -13,7 +13,7 @@
 #include "proto/health.pb-c.h"
 
 static const char usage_text[] =
-	"usage: agent-call SOCKET COMMAND …\n"
+	"usage: agent-call SOCKET COMMAND …     SOCKET: a path, or serial:PATH\n"
 	"  check | version | details | oom | destroy-sandbox\n"
 	"  create-sandbox ID HOSTNAME [SPEC-OPTIONS]\n"
 	"  run|create CID SPEC-OPTIONS -- ARGS…    run = create, start, pump, remove\n"
@@ -336,8 +336,10 @@ static int command(struct session *s, const char *cmd, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	static const char prefix[] = "serial:";
 	struct session s;
 	struct err err = ERR_INIT;
+	bool serial;
 	int fd, r;
 
 	if (argc < 3) {
@@ -345,13 +347,15 @@ int main(int argc, char **argv)
 		return 124;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	fd = unix_connect(argv[1], true, &err);
+	serial = str_starts(argv[1], prefix);
+	fd = unix_connect(argv[1] + (serial ? strlen(prefix) : 0), true, &err);
 	if (fd < 0) {
 		fprintf(stderr, "agent-call: %s\n", err_msg(&err));
 		return 123;
 	}
 	s.loop = loop_new();
-	s.client = ttrpc_client_new(s.loop, fd, closed, NULL);
+	s.client = serial ? ttrpc_client_new_serial(s.loop, fd, CALL_MS, closed, NULL) :
+			    ttrpc_client_new(s.loop, fd, closed, NULL);
 	r = command(&s, argv[2], argc - 3, argv + 3);
 	if (r < 0)
 		fputs(usage_text, stderr);
