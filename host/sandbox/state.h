@@ -45,10 +45,9 @@ struct sandbox_state {
 	char *config_path;
 	struct state_process *processes;
 	size_t n_processes;
-	struct strv dirs; /* trees to remove */
-	struct strv
-		mounts; /* mount points to unmount first (lazily), in the order they were made */
-	struct strv cgroups; /* cgroup directories to empty and remove */
+	struct strv dirs;    /* trees to remove, after all that is mounted in them was unmounted */
+	struct strv mounts;  /* mount points elsewhere, in the order they were made */
+	struct strv cgroups; /* control groups to empty and remove, as cgroup_open() names them */
 	struct state_container *containers;
 	size_t n_containers;
 };
@@ -63,10 +62,13 @@ void state_free(struct sandbox_state *st);
 /* Make <root>/<id> and the first state file: -EEXIST "container <id> already exists". */
 int state_create(const struct sandbox_state *st, struct err *err);
 
-/* Write the file. */
+/* Write the file: the journal of what has to be cleared up, so before that is made. */
 int state_save(const struct sandbox_state *st, struct err *err);
 
-/* -ENOENT: "container <id> does not exist". */
+/*
+ * -ENOENT: "container <id> does not exist". -EINVAL, naming the file, for one
+ * that is no state of @id in this version.
+ */
 int state_load(const char *root, const char *id, struct sandbox_state **st, struct err *err);
 
 /* The IDs below @root, sorted; an absent root is an empty list. */
@@ -75,7 +77,15 @@ int state_list(const char *root, struct strv *ids, struct err *err);
 struct state_container *state_find_container(struct sandbox_state *st, const char *id);
 struct state_container *state_add_container(struct sandbox_state *st, const char *id);
 void state_remove_container(struct sandbox_state *st, const char *id);
+/* @pid must be there: the time it started at is looked up. */
 void state_add_process(struct sandbox_state *st, const char *name, pid_t pid);
+
+/*
+ * Enter into a list of the journal, once: an entry that is there stays alone.
+ * state_forget() takes it out when the thing is gone.
+ */
+void state_note(struct strv *list, const char *entry);
+void state_forget(struct strv *list, const char *entry);
 
 /* True while the shim that wrote the state is alive. */
 bool state_shim_alive(const struct sandbox_state *st);
@@ -83,8 +93,12 @@ bool state_shim_alive(const struct sandbox_state *st);
 /*
  * Clear up after a sandbox whose shim is gone, or kill the shim first when
  * @force (-EBUSY otherwise): processes (SIGKILL, waited for up to 2 s),
- * mounts, directories, cgroups, and at last the state directory. Blocking; for
- * `delete`. Does all it can and reports the first thing that failed.
+ * mounts, directories, control groups, and at last the state directory.
+ * Blocking; for `delete`. Does all it can and reports the first thing that
+ * failed; the state directory stays then, so that it can be tried again.
+ *
+ * What was mounted in the shim's own mount namespace has gone with that;
+ * whatever is visible here is unmounted, never removed through.
  */
 int state_clear(struct sandbox_state *st, bool force, struct err *err);
 
