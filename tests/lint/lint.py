@@ -350,14 +350,14 @@ def main():
     print(f"1..{2 * len(SAMPLES)}")
     for index, rule in enumerate(SAMPLES):
         failed += report(
-            2 * index + 1, f"lint: the rule can fail: {rule.__doc__}", list(self_test(rule))
+            2 * index + 1, f"the rule can fail: {rule.__doc__}", list(self_test(rule))
         )
         found = {
             f"{path}:{line}: {message}": None
             for path, text in files
             for line, message in rule(path, text)
         }
-        failed += report(2 * index + 2, f"lint: {rule.__doc__}", found)
+        failed += report(2 * index + 2, rule.__doc__, found)
     return failed != 0
 
 
