@@ -33,7 +33,6 @@ check()
 # The package sources of this machine that are Debian 12's own.
 sources()
 {
-	# shellcheck disable=SC2016 # these are apt's variables
 	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Identifier: Packages' |
 		awk '$2 ~ /^bookworm(-updates|-security)?$/' | sort -u
 }

@@ -188,7 +188,7 @@ def rule_words(path, text):
         return
     yield from grep(r"\b(TODO|FIXME|XXX|HACK)\b", text, "%s")
     yield from grep(r"^(<{7}|>{7}|={7})( |$)", text, "a conflict's mark %s")
-    yield from grep(r"(/(?:home|work|Users)/\w+)", text, "%s: a path of one machine")
+    yield from grep(r"(/(?:work|Users)/\w+)", text, "%s: a path of one machine")
 
 
 def run_on_copy(path, text, command, name=None):
@@ -297,7 +297,7 @@ SAMPLES = {
         [
             ("x.c", "/* TODO: all of it */\n"),
             ("x.sh", "<<<<<<< HEAD\n"),
-            ("x.md", "see /home/me/kata\n"),
+            ("x.md", "see /work/me/kata\n"),
         ],
         [("x.sh", "mktemp -d x.XXXXXX\n"), ("x.md", "a method\n")],
     ),
