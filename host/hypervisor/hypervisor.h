@@ -20,6 +20,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "base/str.h"
 #include "host/config/config.h"
 
 enum hypervisor_cap {
@@ -94,6 +95,7 @@ struct hypervisor_ops {
 	/* Optional. */
 	int (*pause)(struct vm *vm, struct err *err);
 	int (*resume)(struct vm *vm, struct err *err);
+	void (*console)(const struct vm *vm, struct str *out);
 };
 
 /* Common part; drivers reach it, others use the functions. */
@@ -107,7 +109,19 @@ struct vm {
 	void *driver;
 	int agent_fd;	   /* set by the driver before it sends VM_AGENT */
 	bool agent_serial; /* agent_fd is a serial link: frames start after a hello */
+	struct {
+		struct loop_source *src; /* an event on its way */
+		struct err err;
+	} pending[VM_EXITED + 1];
+	bool exited; /* VM_EXITED was delivered */
 };
+
+/*
+ * For drivers: send @event from the loop, in the order of the calls. @err may
+ * be NULL and is copied. Calling it again before the event arrived changes
+ * nothing; after VM_EXITED nothing else arrives.
+ */
+void vm_emit(struct vm *vm, enum vm_event event, const struct err *err);
 
 /* The driver for the configuration table @name; NULL and @err, which lists those there are. */
 const struct hypervisor_ops *hypervisor_find(const char *name, struct err *err);
@@ -129,6 +143,14 @@ void vm_stop(struct vm *vm);
 pid_t vm_pid(const struct vm *vm);
 int vm_pause(struct vm *vm, struct err *err);
 int vm_resume(struct vm *vm, struct err *err);
+
+/*
+ * Append the last lines that the guest wrote to its console, cleaned of control
+ * characters and joined by " | "; nothing when it wrote none. The caller that
+ * gives up on a silent agent puts them into its error before vm_stop(); a
+ * VM_EXITED before VM_AGENT has them already.
+ */
+void vm_console(const struct vm *vm, struct str *out);
 
 /*
  * After VM_AGENT: hands over the descriptor of the stream to the agent (the

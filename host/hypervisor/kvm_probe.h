@@ -3,7 +3,7 @@
  * Is KVM usable? Measured, not assumed: a /dev/kvm that opens and creates
  * machines may still be unable to run a stock kernel (one that interprets
  * guest kernel code, for example). The probe runs real guest code in a
- * throw-away machine in a child process, with a limit of 50 ms.
+ * throw-away machine in a child process, with a limit of 50 ms for that code.
  */
 #ifndef HOST_HYPERVISOR_KVM_PROBE_H
 #define HOST_HYPERVISOR_KVM_PROBE_H
@@ -21,8 +21,9 @@ struct kvm_probe {
 /*
  * The result for this host: from the cache of this boot (/run/kata-containers/
  * kvm-probe for root, $XDG_RUNTIME_DIR otherwise; keyed by boot ID and by the
- * device's identity), measured and cached when there is none. Never fails and
- * takes 100 ms at most. @fresh ignores the cache.
+ * device's identity), measured and cached when there is none. Never fails.
+ * Measuring takes a few ms on hardware, some 55 ms where KVM fails for being
+ * slow and below a second whatever happens. @fresh ignores the cache.
  */
 void kvm_probe(struct kvm_probe *result, bool fresh);
 

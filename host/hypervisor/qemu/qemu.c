@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The QEMU driver: virtiofsd and QEMU are started side by side and find each
+ * other through a socket that both inherit; after that everything is an event.
+ *
+ *	QMP is up			VM_STARTED
+ *	the guest opens its port	VM_AGENT (or a vsock connection succeeds)
+ *	one of the programs ends	the other is ended, then VM_EXITED
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "host/hypervisor/asset.h"
+#include "host/hypervisor/child.h"
+#include "host/hypervisor/drivers.h"
+#include "host/hypervisor/kvm_probe.h"
+#include "host/hypervisor/qemu/args.h"
+#include "host/hypervisor/qemu/tsc.h"
+#include "host/hypervisor/qmp.h"
+#include "host/hypervisor/tail.h"
+#include "host/hypervisor/virtiofsd.h"
+#include "host/hypervisor/vsock.h"
+
+/* How long virtiofsd gets to end by itself after QEMU, so that the guilty one is told. */
+#define GRACE_MS 200
+
+/* How long QEMU may live on after it closed its control connection. */
+#define CLOSED_MS 1000
+
+#define RETRY_MS 2
+
+/* How much of the console an error carries. */
+#define WORDS_MAX 500
+
+struct qemu {
+	struct vm *vm;
+	struct child *child;
+	struct virtiofsd *fs;
+	struct qmp *qmp;
+	struct tail *console, *log;
+	struct vsock_dial *dial;
+	struct loop_source *grace, *retry;
+	char *agent_path;  /* of the serial port's socket */
+	uint32_t cid;	   /* 0: the agent is reached by the serial port */
+	bool ended;	   /* QEMU, or it never was */
+	bool stopping;	   /* by vm_stop() */
+	bool port_open;	   /* the guest has opened the agent's port */
+	bool wanted;	   /* somebody waits for VM_AGENT */
+	bool agent_seen;   /* VM_AGENT was sent */
+	char *guest_ended; /* why the guest says it has ended */
+	struct err why;	   /* what ended the machine, unless it was vm_stop() */
+};
+
+static void kill_all(struct qemu *q)
+{
+	child_kill(q->child);
+	virtiofsd_kill(q->fs);
+}
+
+/* The first failure counts. */
+static void fail(struct qemu *q, const struct err *why)
+{
+	if (!q->stopping && !q->why.code)
+		q->why = *why;
+	kill_all(q);
+}
+
+static void check_exited(struct qemu *q)
+{
+	if (!q->ended || !virtiofsd_ended(q->fs))
+		return;
+	loop_remove(&q->grace);
+	vm_emit(q->vm, VM_EXITED, &q->why);
+}
+
+static void on_grace(void *arg)
+{
+	struct qemu *q = arg;
+
+	q->grace = NULL;
+	kill_all(q);
+}
+
+static void wait_grace(struct qemu *q, int ms)
+{
+	if (!q->grace)
+		q->grace = loop_add_timer(q->vm->loop, ms, on_grace, q);
+}
+
+static void describe_end(struct qemu *q, struct err *why)
+{
+	auto_str struct str words = STR_INIT;
+
+	if (q->guest_ended)
+		err_set(why, EPIPE, "the guest has ended (%s)", q->guest_ended);
+	else
+		child_error(q->child, why);
+	if (q->agent_seen)
+		return;
+	tail_drain(q->console);
+	tail_text(q->console, WORDS_MAX, &words);
+	if (words.len) {
+		auto_free char *first = xstrdup(why->msg);
+
+		err_set(why, why->code, "%s; the guest's last words: %s", first, str_text(&words));
+	}
+}
+
+static void on_qemu_end(struct child *child, void *arg)
+{
+	struct qemu *q = arg;
+	struct err why = ERR_INIT;
+
+	(void)child;
+	q->ended = true;
+	qmp_free(take_ptr(q->qmp));
+	vsock_dial_free(take_ptr(q->dial));
+	loop_remove(&q->retry);
+	loop_remove(&q->grace);
+	describe_end(q, &why);
+	if (!q->stopping && !q->why.code)
+		q->why = why;
+	/* virtiofsd ends when QEMU has. If it was the first to fail it says so now. */
+	if (!virtiofsd_ended(q->fs))
+		wait_grace(q, GRACE_MS);
+	check_exited(q);
+}
+
+static void on_fs_end(const struct err *why, void *arg)
+{
+	struct qemu *q = arg;
+
+	if (!q->stopping && (!q->ended || virtiofsd_failed(q->fs)))
+		q->why = *why;
+	if (!q->ended)
+		child_kill(q->child);
+	check_exited(q);
+}
+
+static void agent_connected(struct qemu *q, int fd, bool serial)
+{
+	close_fd(&q->vm->agent_fd);
+	q->vm->agent_fd = fd;
+	q->vm->agent_serial = serial;
+	q->wanted = false;
+	q->agent_seen = true;
+	vm_emit(q->vm, VM_AGENT, NULL);
+}
+
+/*
+ * By the serial port: what is written before the guest has opened it would
+ * only wait in QEMU, so there is nothing to say to an agent before that.
+ */
+static void try_serial(void *arg)
+{
+	struct qemu *q = arg;
+	struct err err = ERR_INIT;
+	int fd;
+
+	q->retry = NULL;
+	if (!q->wanted || !q->port_open)
+		return;
+	fd = unix_connect(q->agent_path, true, &err);
+	if (fd >= 0)
+		agent_connected(q, fd, true);
+	else if (fd == -EAGAIN || fd == -EINTR)
+		q->retry = loop_add_timer(q->vm->loop, RETRY_MS, try_serial, q);
+	else
+		fail(q, &err);
+}
+
+static void on_vsock(int fd, void *arg)
+{
+	struct qemu *q = arg;
+
+	agent_connected(q, fd, false);
+}
+
+static bool member_true(struct json_object *data, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(data, key, &v) && json_object_get_boolean(v);
+}
+
+static const char *member_text(struct json_object *data, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(data, key, &v) ? json_object_get_string(v) : "";
+}
+
+static void on_qmp_ready(void *arg)
+{
+	struct qemu *q = arg;
+
+	vm_emit(q->vm, VM_STARTED, NULL);
+}
+
+static void on_qmp_event(const char *name, struct json_object *data, void *arg)
+{
+	struct qemu *q = arg;
+
+	log_debug("qemu: event %s %s", name, data ? json_object_to_json_string(data) : "");
+	if (!strcmp(name, "VSERPORT_CHANGE") && !strcmp(member_text(data, "id"), QEMU_ID_AGENT)) {
+		q->port_open = member_true(data, "open");
+		if (!q->retry)
+			try_serial(q);
+	} else if (!strcmp(name, "SHUTDOWN") && member_true(data, "guest")) {
+		free(q->guest_ended);
+		q->guest_ended = xstrdup(member_text(data, "reason"));
+	} else if (!strcmp(name, "GUEST_PANICKED")) {
+		log_warn("qemu: the guest's kernel panicked");
+	}
+}
+
+static void on_qmp_closed(const struct err *err, void *arg)
+{
+	struct qemu *q = arg;
+	struct err why = *err;
+
+	qmp_free(take_ptr(q->qmp));
+	if (why.code) {
+		err_wrap(&why, "qemu (%s)", q->vm->spec->config->hypervisor.path);
+		fail(q, &why);
+	} else {
+		/* It is ending; its status says more. */
+		wait_grace(q, CLOSED_MS);
+	}
+}
+
+static const struct qmp_handler qmp_handler = {
+	.ready = on_qmp_ready,
+	.event = on_qmp_event,
+	.closed = on_qmp_closed,
+};
+
+static int make_pair(int *ours, int *theirs, struct err *err)
+{
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
+		return err_sys(err, errno, "socketpair");
+	*ours = sv[0];
+	*theirs = sv[1];
+	return 0;
+}
+
+static int open_tail(struct qemu *q, struct tail **tail, int *theirs, const char *name,
+		     enum log_level level, struct err *err)
+{
+	int ours = -1, r = make_pair(&ours, theirs, err);
+
+	if (r < 0)
+		return r;
+	*tail = tail_new(q->vm->loop, ours, name, level, NULL, NULL, err);
+	return *tail ? 0 : err->code;
+}
+
+static int open_channels(struct qemu *q, struct qemu_facts *f, struct err *err)
+{
+	bool debug = q->vm->spec->config->hypervisor.enable_debug;
+	int ours = -1, r;
+
+	r = open_tail(q, &q->console, &f->console_fd, "guest",
+		      debug ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, err);
+	if (r == 0)
+		r = open_tail(q, &q->log, &f->log_fd, "agent", LOG_LEVEL_INFO, err);
+	if (r == 0)
+		r = make_pair(&ours, &f->qmp_fd, err);
+	if (r < 0)
+		return r;
+	q->qmp = qmp_new(q->vm->loop, ours, &qmp_handler, q);
+
+	f->vsock_fd = vsock_open(&f->cid, NULL);
+	if (f->vsock_fd >= 0) {
+		q->cid = f->cid;
+		return 0;
+	}
+	q->cid = 0;
+	free(q->agent_path);
+	q->agent_path = path_join(q->vm->spec->run_dir, "agent.sock");
+	f->agent_fd = unix_listen(q->agent_path, 4, err);
+	return f->agent_fd < 0 ? f->agent_fd : 0;
+}
+
+static void measure(struct qemu *q, struct qemu_facts *f)
+{
+	int forced = qemu_forced_kvm(q->vm->spec->config);
+	struct kvm_probe probe;
+	cpu_set_t set;
+
+	/* What this process may run on is what the machine can use. */
+	f->host_cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+	f->kvm = forced > 0;
+	if (forced < 0) {
+		kvm_probe(&probe, false);
+		f->kvm = probe.usable;
+		if (!probe.usable)
+			log_info("qemu: software emulation is used: %s", probe.reason);
+	}
+	if (!f->kvm)
+		f->tsc_khz = tsc_khz();
+}
+
+static int launch(struct qemu *q, const struct qemu_facts *f, struct err *err)
+{
+	int keep[] = { f->qmp_fd, f->console_fd, f->log_fd, f->agent_fd, f->fs_fd, f->vsock_fd };
+	struct proc_spec spec = { .keep = keep };
+	auto_strv struct strv argv = { 0 };
+	auto_str struct str line = STR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
+		if (keep[i] >= 0)
+			keep[spec.nkeep++] = keep[i];
+	qemu_args(q->vm->spec, f, &argv);
+	spec.argv = (const char *const *)argv.v;
+	q->child = child_start(q->vm, "qemu", &spec, true, on_qemu_end, q, err);
+	if (!q->child)
+		return err->code;
+	q->ended = false;
+	qemu_args_quote(&argv, &line);
+	log_info("qemu: started: %s", str_text(&line));
+	return 0;
+}
+
+/* Nothing runs and nothing is open afterwards. */
+static void reset(struct qemu *q)
+{
+	qmp_free(take_ptr(q->qmp));
+	vsock_dial_free(take_ptr(q->dial));
+	loop_remove(&q->grace);
+	loop_remove(&q->retry);
+	child_free(take_ptr(q->child));
+	virtiofsd_free(take_ptr(q->fs));
+	tail_free(take_ptr(q->console));
+	tail_free(take_ptr(q->log));
+	q->ended = true;
+}
+
+static int qemu_start(struct vm *vm, struct err *err)
+{
+	struct qemu_facts f = { .qmp_fd = -1,
+				.console_fd = -1,
+				.log_fd = -1,
+				.agent_fd = -1,
+				.fs_fd = -1,
+				.vsock_fd = -1 };
+	struct qemu *q = vm->driver;
+	int r = open_channels(q, &f, err);
+
+	if (r == 0 && vm->spec->share_dir) {
+		q->fs = virtiofsd_start(vm, &f.fs_fd, on_fs_end, q, err);
+		r = q->fs ? 0 : err->code;
+	}
+	if (r == 0) {
+		measure(q, &f);
+		r = launch(q, &f, err);
+	}
+	close_fd(&f.qmp_fd);
+	close_fd(&f.console_fd);
+	close_fd(&f.log_fd);
+	close_fd(&f.agent_fd);
+	close_fd(&f.fs_fd);
+	close_fd(&f.vsock_fd);
+	if (r < 0)
+		reset(q);
+	return r;
+}
+
+static int qemu_connect(struct vm *vm, struct err *err)
+{
+	struct qemu *q = vm->driver;
+
+	if (q->ended)
+		return err_set(err, EPIPE, "qemu is not running");
+	q->wanted = true;
+	if (q->cid) {
+		vsock_dial_free(q->dial);
+		q->dial = vsock_dial(vm->loop, q->cid, VSOCK_AGENT_PORT, on_vsock, q);
+	} else if (!q->retry) {
+		q->retry = loop_defer(vm->loop, try_serial, q);
+	}
+	return 0;
+}
+
+static void qemu_stop(struct vm *vm)
+{
+	struct qemu *q = vm->driver;
+
+	q->stopping = true;
+	kill_all(q);
+	check_exited(q);
+}
+
+static int qemu_init(struct vm *vm, struct err *err)
+{
+	struct qemu *q = xcalloc(1, sizeof(*q));
+
+	(void)err;
+	q->vm = vm;
+	q->ended = true;
+	vm->driver = q;
+	return 0;
+}
+
+static void qemu_free(struct vm *vm)
+{
+	struct qemu *q = vm->driver;
+
+	reset(q);
+	free(q->agent_path);
+	free(q->guest_ended);
+	free(q);
+}
+
+static pid_t qemu_pid(const struct vm *vm)
+{
+	const struct qemu *q = vm->driver;
+
+	return child_pid(q->child);
+}
+
+static void qemu_console(const struct vm *vm, struct str *out)
+{
+	const struct qemu *q = vm->driver;
+
+	tail_drain(q->console);
+	tail_text(q->console, WORDS_MAX, out);
+}
+
+static int qemu_check(const struct config *config, struct err *err)
+{
+	const struct config_hypervisor *h = &config->hypervisor;
+	int r = asset_check_program("hypervisor.qemu.path", h->path, err);
+
+	if (r == 0)
+		r = qemu_args_check(config, err);
+	if (r == 0)
+		r = asset_check_kernel("hypervisor.qemu.kernel", h->kernel, err);
+	if (r == 0)
+		r = asset_check_file("hypervisor.qemu.initrd", h->initrd, err);
+	if (r == 0 && !strcmp(h->shared_fs, "virtio-fs"))
+		r = asset_check_program("hypervisor.qemu.virtio_fs_daemon", virtiofsd_path(config),
+					err);
+	return r;
+}
+
+const struct hypervisor_ops hypervisor_qemu = {
+	.name = "qemu",
+	.caps = HV_CAP_FS_SHARE,
+	.check = qemu_check,
+	.init = qemu_init,
+	.start = qemu_start,
+	.connect = qemu_connect,
+	.stop = qemu_stop,
+	.free = qemu_free,
+	.pid = qemu_pid,
+	.console = qemu_console,
+};
