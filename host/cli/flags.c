@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/cli/flags.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+#define HELP_COLUMN 32
+
+static bool is_named(const char *name, const char *text, size_t len)
+{
+	return name && strlen(name) == len && strncmp(name, text, len) == 0;
+}
+
+static const struct flag *find(const struct flag *flags, const char *text, size_t len)
+{
+	for (; flags->name; flags++)
+		if (is_named(flags->name, text, len) || is_named(flags->alias, text, len))
+			return flags;
+	return NULL;
+}
+
+static int set_bool(const struct flag *f, const char *value, struct err *err)
+{
+	if (!value || strcmp(value, "true") == 0)
+		*(bool *)f->value = true;
+	else if (strcmp(value, "false") == 0)
+		*(bool *)f->value = false;
+	else
+		return err_set(err, EINVAL, "flag --%s takes true or false, not \"%s\"", f->name,
+			       value);
+	return 0;
+}
+
+static void set_text(const struct flag *f, char *value)
+{
+	if (f->kind == FLAG_LIST)
+		strv_add(f->value, value);
+	else
+		*(const char **)f->value = value;
+}
+
+int flags_parse(const struct flag *flags, int argc, char **argv, bool *help, struct err *err)
+{
+	int i = 0;
+
+	while (i < argc && argv[i][0] == '-' && argv[i][1]) {
+		char *name = argv[i] + (argv[i][1] == '-' ? 2 : 1), *value;
+		const struct flag *f;
+		size_t len = strcspn(name, "=");
+		int r;
+
+		if (strcmp(argv[i], "--") == 0)
+			return i + 1;
+		value = name[len] ? name + len + 1 : NULL;
+		f = find(flags, name, len);
+		if (!f && (is_named("help", name, len) || is_named("h", name, len))) {
+			*help = true;
+			return i + 1;
+		}
+		if (!f)
+			return err_set(err, EINVAL, "flag provided but not defined: %.*s",
+				       (int)(name - argv[i] + (ptrdiff_t)len), argv[i]);
+		i++;
+		if (f->kind == FLAG_BOOL) {
+			r = set_bool(f, value, err);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (!value && i == argc)
+			return err_set(err, EINVAL, "flag needs an argument: --%s %s", f->name,
+				       f->arg);
+		set_text(f, value ? value : argv[i++]);
+	}
+	return i;
+}
+
+static void print_one(const char *name, const char *alias, const char *arg, const char *help,
+		      FILE *out)
+{
+	auto_str struct str left = STR_INIT;
+
+	str_printf(&left, "--%s", name);
+	if (alias)
+		str_printf(&left, ", %s%s", alias[1] ? "--" : "-", alias);
+	if (arg)
+		str_printf(&left, " %s", arg);
+	/* A long one has a line to itself. */
+	if (left.len > HELP_COLUMN)
+		str_printf(&left, "\n   %*s", HELP_COLUMN, "");
+	fprintf(out, "   %-*s  %s\n", HELP_COLUMN, str_text(&left), help);
+}
+
+void flags_print(const struct flag *flags, FILE *out)
+{
+	for (; flags && flags->name; flags++)
+		print_one(flags->name, flags->alias, flags->arg, flags->help, out);
+	print_one("help", "h", NULL, "show this text", out);
+}

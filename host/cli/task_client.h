@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A client of the Task service for the init process of one container. Each
+ * call runs the loop until its answer came, so signals and the like are seen
+ * meanwhile. Errors are the shim's own; -ECONNRESET means that it went away.
+ */
+#ifndef HOST_CLI_TASK_CLIENT_H
+#define HOST_CLI_TASK_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+
+struct task;
+
+/*
+ * Connect to the shim at @address ("unix://" and a path, which may be abstract
+ * with '@') for container @id (copied). NULL and @err when nobody listens.
+ */
+struct task *task_connect(struct loop *loop, const char *address, const char *id, struct err *err);
+
+/* Close. NULL is allowed. */
+void task_free(struct task *t);
+#define auto_task __attribute__((cleanup(task_cleanup)))
+void task_cleanup(struct task **t);
+
+/*
+ * Make calls that wait fail with -EINTR as soon as *@stop, which a callback of
+ * the loop changes, is not zero. NULL: none does.
+ */
+void task_set_stop(struct task *t, const int *stop);
+
+/* Whether the connection has ended. */
+bool task_lost(const struct task *t);
+
+/* The shim's process. */
+int task_shim_pid(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *err);
+
+/* @fds: standard input, output and error of the container, or its terminal; duplicated. */
+int task_create(struct task *t, const char *bundle, bool terminal, const int fds[3],
+		int64_t timeout_ms, struct err *err);
+
+/* *@pid: the process that stands for the container on the host. */
+int task_start(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *err);
+
+/* Wait for the end, without limit. *@status as a shell shows it. */
+int task_wait(struct task *t, int *status, struct err *err);
+
+/* *@status: one of OCI's, "created", "running", "paused", "stopped"; NULL when unknown. */
+int task_state(struct task *t, const char **status, pid_t *pid, int64_t timeout_ms,
+	       struct err *err);
+
+int task_kill(struct task *t, int signo, bool all, int64_t timeout_ms, struct err *err);
+int task_delete(struct task *t, int64_t timeout_ms, struct err *err);
+
+/* Let the shim end itself and its sandbox. That it goes away is success. */
+int task_shutdown(struct task *t, int64_t timeout_ms, struct err *err);
+
+/* Send and go on; a failure is logged. In the order of the calls. */
+void task_send_kill(struct task *t, int signo);
+void task_send_resize(struct task *t, unsigned int width, unsigned int height);
+
+#endif
