@@ -145,6 +145,15 @@ static int make_cgroup(struct container *c, const Grpc__Spec *spec, struct err *
 	return cgroup_limit(c->cgroup, &limits, err);
 }
 
+/* What the ID 0 of the container is outside. 0 when the mapping is not ours to know. */
+static uint32_t outside_of_root(Grpc__LinuxIDMapping *const *map, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (map[i]->containerid == 0)
+			return map[i]->hostid;
+	return 0;
+}
+
 static int plan_namespaces(struct container *c, const Grpc__CreateContainerRequest *req,
 			   struct launch *l, struct err *err)
 {
@@ -162,6 +171,12 @@ static int plan_namespaces(struct container *c, const Grpc__CreateContainerReque
 		return r;
 	l->userns = l->ns.create & ns_flag(NS_USER) || l->ns.join[NS_USER] >= 0;
 	c->userns = l->userns;
+	if (c->userns) {
+		const Grpc__Linux *lin = req->oci->linux;
+
+		c->root_uid = outside_of_root(lin->uidmappings, lin->n_uidmappings);
+		c->root_gid = outside_of_root(lin->gidmappings, lin->n_gidmappings);
+	}
 	return 0;
 }
 

@@ -23,6 +23,8 @@ struct container {
 	struct process *init;  /* NULL until it is made */
 	struct strv storages;  /* mount points that it holds */
 	bool userns;
+	uid_t root_uid; /* the guest's numbers of the user namespace's root */
+	gid_t root_gid;
 	bool shared_pid; /* its processes do not end with its first one */
 	bool usable;	 /* created, and not being removed */
 	bool paused;

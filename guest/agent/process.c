@@ -159,6 +159,10 @@ static int make_pipes(struct process *p, int theirs[3], struct err *err)
 		r = fd_set_nonblock(pair[mine], true);
 		if (r < 0)
 			return err_sys(err, r, "pipe");
+		/* So that a user namespace's root may give it to the container's user. */
+		if (p->container->userns &&
+		    fchown(theirs[i], p->container->root_uid, p->container->root_gid) < 0)
+			return err_sys(err, errno, "pipe: chown");
 		if (agent->config.pipe_size > 0 &&
 		    fcntl(pair[0], F_SETPIPE_SZ, agent->config.pipe_size) < 0)
 			return err_sys(err, errno, "pipe of %d bytes", agent->config.pipe_size);

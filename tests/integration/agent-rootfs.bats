@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The agent as a local process: a container's file system and control groups.
+
+load agent
+
+@test "rootfs: the usual mounts and devices" {
+	run -0 in_container -- sh -c 'cut -d" " -f2,3 /proc/mounts; ls /dev'
+	for mount in '/proc proc' '/dev tmpfs' '/dev/pts devpts' '/dev/mqueue mqueue' '/sys sysfs'; do
+		[[ $output == *"$mount"* ]]
+	done
+	for device in null zero full random urandom tty ptmx fd stdin stdout stderr; do
+		grep -qx "$device" <<<"$output"
+	done
+	run -0 in_container -- sh -c 'echo gone >/dev/null; head -c 3 /dev/zero | wc -c; stat -c %t:%T /dev/null'
+	[ "$output" = $'3\n1:3' ]
+}
+
+@test "rootfs: nothing of the host shows" {
+	echo secret >"$BATS_TEST_TMPDIR/secret"
+	run -1 in_container -- cat "$BATS_TEST_TMPDIR/secret"
+	run -0 in_container -- sh -c 'ls /..; cat /proc/self/mountinfo'
+	[[ $output != *"$BATS_TEST_TMPDIR/secret"* ]]
+	# What the container mounts or makes in memory does not appear outside.
+	run -0 in_container --caps bep=CAP_SYS_ADMIN -- sh -c 'mount -t tmpfs none /tmp && touch /tmp/x'
+	[ ! -e "$rootfs/tmp/x" ]
+}
+
+@test "rootfs: read-only" {
+	run -0 in_container -- touch /written
+	[ -e "$rootfs/written" ]
+	run -1 in_container --read-only -- touch /again
+	[[ $output == *"Read-only file system"* ]]
+	run -0 in_container --read-only -- sh -c 'touch /dev/shm/x'
+	run -1 in_container --read-only-path /etc -- touch /etc/x
+	[[ $output == *"Read-only file system"* ]]
+	run -0 in_container --read-only-path /nosuch --mask /nosuch -- true
+}
+
+@test "rootfs: masked paths" {
+	echo secret >"$rootfs/etc/secret"
+	mkdir "$rootfs/secrets"
+	echo secret >"$rootfs/secrets/one"
+	run -0 in_container --mask /etc/secret --mask /secrets --mask /proc/cpuinfo -- \
+		sh -c 'cat /etc/secret; ls /secrets; wc -c </proc/cpuinfo'
+	[ "$output" = 0 ]
+	run -1 in_container --mask /secrets --caps bep=CAP_DAC_OVERRIDE -- touch /secrets/x
+}
+
+@test "rootfs: tmpfs with its options" {
+	run -0 in_container --caps bep=CAP_DAC_OVERRIDE --mount tmpfs:tmpfs:/t:size=64k,mode=1750,uid=5,nosuid,noexec -- \
+		sh -c 'stat -c "%a %u" /t; grep " /t " /proc/mounts; dd if=/dev/zero of=/t/f bs=1k count=100 2>&1 | head -n 1'
+	[[ ${lines[0]} == "1750 5" ]]
+	[[ ${lines[1]} == *nosuid*noexec*size=64k* ]]
+	[[ ${lines[2]} == *"No space left"* ]]
+	# Without a mode it takes over that of the directory.
+	mkdir -m 711 "$rootfs/kept"
+	run -0 in_container --mount tmpfs:tmpfs:/kept -- stat -c %a /kept
+	[ "$output" = 711 ]
+}
+
+@test "rootfs: binds" {
+	src=$BATS_TEST_TMPDIR/src
+	mkdir -p "$src/sub"
+	echo one >"$src/file"
+	run -0 in_container --mount "bind:$src:/new/dir:rbind" --mount "bind:$src/file:/etc/new.conf:bind" -- \
+		sh -c 'cat /new/dir/file /etc/new.conf; echo two >/new/dir/file'
+	[ "$output" = $'one\none' ]
+	[ "$(cat "$src/file")" = two ]
+	run -1 in_container --mount "bind:$src:/d:rbind,ro" -- touch /d/x
+	[[ $output == *"Read-only file system"* ]]
+	run -0 in_container --mount "bind:$src:/d:rbind,nosuid,nodev,noexec" -- grep ' /d ' /proc/mounts
+	[[ $output == *nosuid,nodev,noexec* ]]
+	refused EINVAL 'is no absolute path' in_container --mount bind:src:/d:bind
+	refused EINVAL '/etc/passwd: Not a directory' in_container --mount "bind:$src:/etc/passwd:bind"
+}
+
+@test "rootfs: recursive read-only" {
+	src=$BATS_TEST_TMPDIR/src
+	mkdir -p "$src"
+	run -1 in_container --mount "tmpfs:tmpfs:/a" --mount "bind:$src:/d:rbind,rro" -- touch /d/x
+	[[ $output == *"Read-only file system"* ]]
+}
+
+@test "rootfs: a mount point behind a link stays inside" {
+	mkdir "$BATS_TEST_TMPDIR/outside"
+	ln -s "$BATS_TEST_TMPDIR/outside" "$rootfs/absolute"
+	ln -s ../../../../../../../../..$BATS_TEST_TMPDIR/outside "$rootfs/relative"
+	mkdir -p "$rootfs$BATS_TEST_TMPDIR"
+	run -0 in_container --mount tmpfs:tmpfs:/absolute/x --mount tmpfs:tmpfs:/relative/y -- \
+		sh -c "touch /absolute/x/f /relative/y/f; ls $BATS_TEST_TMPDIR/outside"
+	[ "$output" = $'x\ny' ]
+	[ -z "$(ls "$BATS_TEST_TMPDIR/outside")" ]
+	[ "$(agent_mounts)" = "$mounts" ]
+}
+
+@test "rootfs: a file's link that leads nowhere yet" {
+	echo 'nameserver 1.2.3.4' >"$BATS_TEST_TMPDIR/resolv.conf"
+	ln -s ../run/resolve/stub.conf "$rootfs/etc/resolv.conf"
+	run -0 in_container --mount "bind:$BATS_TEST_TMPDIR/resolv.conf:/etc/resolv.conf:bind,ro" -- \
+		cat /etc/resolv.conf /run/resolve/stub.conf
+	[ "$output" = $'nameserver 1.2.3.4\nnameserver 1.2.3.4' ]
+	ln -s loop2 "$rootfs/loop1"
+	ln -s loop1 "$rootfs/loop2"
+	refused EINVAL '/loop1: Too many' in_container --mount tmpfs:tmpfs:/loop1
+}
+
+@test "rootfs: /proc is not to be covered" {
+	refused EACCES 'inside /proc' in_container --mount tmpfs:tmpfs:/proc/sys
+	ln -s /proc "$rootfs/door"
+	refused EACCES 'inside /proc' in_container --mount tmpfs:tmpfs:/door/sys
+	echo cpu >"$BATS_TEST_TMPDIR/cpuinfo"
+	run -0 in_container --mount "bind:$BATS_TEST_TMPDIR/cpuinfo:/proc/cpuinfo:bind" -- cat /proc/cpuinfo
+	[ "$output" = cpu ]
+	# A /dev/null that is none cannot be used to read what is masked.
+	run -125 in_container --bare --mount proc:proc:/proc --mount "bind:$BATS_TEST_TMPDIR:/dev:bind" \
+		--mask /etc/passwd
+}
+
+@test "rootfs: devices of the specification" {
+	run -0 in_container --device c:/dev/mine:1:5 --device p:/dev/pipe:0:0 -- \
+		sh -c 'stat -c "%F %t:%T %a" /dev/mine; stat -c %F /dev/pipe'
+	[ "$output" = $'character special file 1:5 640\nfifo' ]
+	echo x >"$rootfs/file"
+	refused EEXIST 'device /file' in_container --device c:/file:1:5
+}
+
+@test "rootfs: sysctls of the container's namespaces" {
+	run -0 in_container --sysctl kernel.shmmni=1234 --sysctl fs.mqueue.msg_max=7 -- \
+		cat /proc/sys/kernel/shmmni /proc/sys/fs/mqueue/msg_max
+	[ "$output" = $'1234\n7' ]
+	[ "$(cat /proc/sys/kernel/shmmni)" != 1234 ]
+	refused ENOENT 'sysctl net.nosuch' in_container --sysctl net.nosuch=1
+	refused EINVAL 'is no name' in_container --sysctl net/../kernel.hostname=x
+}
+
+@test "rootfs: a user namespace" {
+	chown -R 100000:100000 "$rootfs"
+	chmod o+x "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR"
+	run -0 in_container --namespace user --map 0:100000:65536 -- \
+		sh -c 'id -u; cat /proc/self/uid_map; echo x >/dev/null && ls /dev/zero; touch /owned'
+	[[ ${lines[0]} == 0 ]]
+	[[ ${lines[1]} == *100000*65536* ]]
+	[ "$(stat -c %u "$rootfs/owned")" = 100000 ]
+	start_container c1 --namespace user --map 0:100000:65536 -- sleep 100
+	run -0 call exec c1 e1 -- id -u
+	[ "$output" = 0 ]
+	refused EINVAL 'without uid_map' call create c2 --rootfs "$rootfs" --namespace user
+}
+
+# knob V1-CONTROLLER V1-FILE V2-FILE: the value in the container's group.
+knob()
+{
+	if [ -e "/sys/fs/cgroup/$1/kata-test/c1/$2" ]; then
+		cat "/sys/fs/cgroup/$1/kata-test/c1/$2"
+	else
+		cat "/sys/fs/cgroup/kata-test/c1/$3"
+	fi
+}
+
+@test "cgroup: limits, update, statistics" {
+	start_container c1 --cgroup /kata-test/c1 --memory 33554432 --pids 50 --quota 50000 -- sleep 1000
+	[ "$(knob memory memory.limit_in_bytes memory.max)" = 33554432 ]
+	[ "$(knob pids pids.max pids.max)" = 50 ]
+	call update c1 --memory 67108864 --pids 60
+	[ "$(knob memory memory.limit_in_bytes memory.max)" = 67108864 ]
+	[ "$(knob pids pids.max pids.max)" = 60 ]
+	run -0 call stats c1
+	[[ $output == *"limit 67108864"* && $output == *"pids 1"* ]]
+	call remove c1
+	[ -z "$(find /sys/fs/cgroup -name 'kata-test')" ]
+}
+
+@test "cgroup: systemd's form of a path, and parents that others made" {
+	mkdir -p /sys/fs/cgroup/memory/kata-parent 2>/dev/null || mkdir -p /sys/fs/cgroup/kata-parent
+	start_container c1 --cgroup kata-parent:x:c1 -- sleep 1000
+	[ -n "$(find /sys/fs/cgroup -path '*/kata-parent/x-c1')" ]
+	call remove c1
+	[ "$(find /sys/fs/cgroup -name kata-parent | wc -l)" = 1 ]
+	find /sys/fs/cgroup -name kata-parent -exec rmdir {} +
+}
+
+@test "cgroup: too many processes, too much memory" {
+	start_container c1 --pids 4 -- sh -c 'for i in 1 2 3 4 5 6; do sleep 1000 & done; wait'
+	eventually grep -q . <(call read-error c1)
+	call remove c1
+	start_container c1 --memory 16777216 -- sleep 1000
+	call exec-start c1 e1 -- sh -c 'tail /dev/zero'
+	[ "$(call oom)" = c1 ]
+	[ "$(call wait c1 e1)" = 137 ]
+}
+
+@test "cgroup: pause and resume" {
+	start_container c1 -- sh -c 'while :; do echo x; sleep 0.05; done'
+	[ -n "$(call read c1)" ]
+	call pause c1
+	run -125 call pause c1
+	while [ -n "$(timeout 0.3 "$KATA_BUILD/tests/tools/agent-call" "$socket" read c1)" ]; do :; done
+	call resume c1
+	[ -n "$(call read c1)" ]
+	run -125 call resume c1
+	# A paused container can be removed.
+	call pause c1
+	call remove c1
+}

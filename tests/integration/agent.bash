@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# For tests of the agent alone: every test has an agent of its own, as a local
+# process in a private mount namespace, and a busybox root file system. When the
+# test ends the sandbox is destroyed; the agent must end and leave nothing.
+
+bats_require_minimum_version 1.5.0
+
+# shellcheck source=tests/lib/leftovers.bash
+source "$BATS_TEST_DIRNAME/../lib/leftovers.bash"
+
+agent_tree=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+KATA_BUILD=${KATA_BUILD:-$agent_tree/build}
+
+agent_rootfs()
+{
+	local name
+
+	mkdir -p "$1"/{bin,dev,etc,home/u,proc,root,sys,tmp,var}
+	cp "$(command -v busybox)" "$1/bin/busybox"
+	for name in $("$1/bin/busybox" --list); do
+		[ "$name" = busybox ] || ln -s busybox "$1/bin/$name"
+	done
+	printf 'root:x:0:0:root:/root:/bin/sh\nu:x:1000:1001:u:/home/u:/bin/sh\n' >"$1/etc/passwd"
+	printf 'root:x:0:\nu:x:1001:\nextra:x:2000:u\n' >"$1/etc/group"
+}
+
+setup_file()
+{
+	agent_rootfs "$BATS_FILE_TMPDIR/image"
+}
+
+setup()
+{
+	socket=$BATS_TEST_TMPDIR/agent.sock
+	log=$BATS_TEST_TMPDIR/agent.log
+	rootfs=$BATS_TEST_TMPDIR/rootfs
+	cp -a "$BATS_FILE_TMPDIR/image" "$rootfs"
+	leftovers_snapshot "$BATS_TEST_TMPDIR/before"
+	KATA_AGENT_LOG_LEVEL=debug KATA_AGENT_SERVER_ADDR=unix://$socket \
+		unshare -m --propagation private "$KATA_BUILD/guest/agent/kata-agent" \
+		>"$log" 2>&1 3>&- &
+	agent=$!
+	eventually test -S "$socket"
+	mounts=$(agent_mounts)
+}
+
+teardown()
+{
+	local status=0
+
+	if kill -0 "$agent" 2>/dev/null; then
+		call destroy-sandbox || status=1
+		eventually ended "$agent" || status=1
+		kill -9 "$agent" 2>/dev/null || :
+	fi
+	leftovers_compare "$BATS_TEST_TMPDIR/before" || status=1
+	[ "$status" = 0 ] || cat "$log" >&2
+	return "$status"
+}
+
+# eventually COMMAND…: until it succeeds, at most 10 s.
+eventually()
+{
+	local deadline=$((SECONDS + 10))
+
+	until "$@"; do
+		[ "$SECONDS" -lt "$deadline" ] || { echo "waited in vain: $*" >&2; return 1; }
+		sleep 0.02
+	done
+}
+
+ended()
+{
+	! kill -0 "$1" 2>/dev/null
+}
+
+# none_runs COMMAND-LINE
+none_runs()
+{
+	! pgrep -fx "$1"
+}
+
+agent_mounts()
+{
+	awk '{ print $5 }' "/proc/$agent/mountinfo"
+}
+
+# call COMMAND…: one call to the agent.
+call()
+{
+	timeout 60 "$KATA_BUILD/tests/tools/agent-call" "$socket" "$@"
+}
+
+# in_container OPTION… -- COMMAND…: a container from start to end.
+in_container()
+{
+	call run c1 --rootfs "$rootfs" "$@"
+}
+
+# start_container ID OPTION… -- COMMAND…
+start_container()
+{
+	call create "$1" --rootfs "$rootfs" "${@:2}" && call start "$1"
+}
+
+# refused CODE TEXT COMMAND…: the call fails with that code and says that.
+refused()
+{
+	run -125 --separate-stderr "${@:3}"
+	echo "$stderr"
+	# shellcheck disable=SC2154 # set by run
+	[[ $stderr == "error $1: "*"$2"* ]]
+}
