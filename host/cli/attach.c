@@ -20,6 +20,8 @@ static void on_signal(const struct signalfd_siginfo *info, void *arg)
 	int signo = (int)info->ssi_signo;
 
 	log_debug("signal %d", signo);
+	if (a->ended)
+		return;
 	if (signo == SIGWINCH) {
 		if (a->task && a->raw)
 			attach_resize(a->task);
@@ -91,7 +93,7 @@ void attach_end(struct attach *a)
 {
 	sigset_t ttou, was;
 
-	a->task = NULL;
+	a->ended = true;
 	if (!a->raw)
 		return;
 	/* In the background this would stop us instead. */

@@ -17,6 +17,7 @@ struct attach {
 	struct loop_source *signals[10];
 	struct task *task; /* NULL: signals are not forwarded */
 	int stop;	   /* the signal that gave up, 0: none. For task_set_stop() */
+	bool ended;	   /* signals are of no effect any more */
 	bool raw;
 	struct termios saved; /* while raw */
 };

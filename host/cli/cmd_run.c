@@ -147,14 +147,26 @@ static int run_container(struct run *run, int *status, struct err *err)
 	return r;
 }
 
+static bool has_state(const struct run *run)
+{
+	struct sandbox_state *st = NULL;
+	struct err err = ERR_INIT;
+	bool has = state_load(run->cli->root, run->id, &st, &err) == 0;
+
+	state_free(st);
+	return has;
+}
+
 /* Run the loop until the shim has gone, or @ms are over. */
 static void wait_for_shim(struct run *run, int64_t ms)
 {
 	int64_t end = loop_now_ms() + ms;
 
-	while (run->task && !task_lost(run->task) && loop_now_ms() < end)
-		if (loop_step(run->loop, 50) < 0)
+	/* One that was not connected yet has gone when its state has. */
+	while (run->task ? !task_lost(run->task) : has_state(run)) {
+		if (loop_now_ms() >= end || loop_step(run->loop, 20) < 0)
 			break;
+	}
 }
 
 /* Whatever is there of our own sandbox still. 0, or the first thing that could not be removed. */
@@ -195,10 +207,12 @@ static void finish(struct run *run)
 }
 
 /* Closing the pipe is the order to the shim to tear all down, whatever it does. */
-static void give_up(struct run *run)
+static void give_up(struct run *run, int code)
 {
 	attach_end(&run->attach);
 	close_fd(&run->owner);
+	if (code == -EEXIST && !run->task)
+		return; /* what is there is somebody else's */
 	wait_for_shim(run, run->attach.stop ? ABORT_LIMIT_MS : END_LIMIT_MS);
 }
 
@@ -240,7 +254,7 @@ static int attend(struct run *run, struct err *err)
 	if (r == 0) {
 		finish(run);
 	} else {
-		give_up(run);
+		give_up(run, r);
 		status = failure_status(run, err);
 		cli_error(err);
 	}

@@ -102,14 +102,20 @@ static int call(struct task *t, const char *method, const ProtobufCMessage *req,
 		size_t n, int64_t timeout_ms, ProtobufCMessage **rsp, struct err *err)
 {
 	struct answer a = { .err = ERR_INIT };
-	struct ttrpc_pending *p =
-		ttrpc_client_call_fds(t->client, &containerd__task__v2__task__descriptor, method,
-				      req, fds, n, timeout_ms, on_answer, &a);
+	struct ttrpc_pending *p = NULL;
 
-	while (!a.done) {
-		int r = t->stop && *t->stop ? -EINTR : loop_step(t->loop, -1);
+	for (;;) {
+		int r = t->stop && *t->stop ? -EINTR : 0;
 
-		if (r < 0 && !a.done) {
+		if (r == 0 && !p)
+			p = ttrpc_client_call_fds(t->client,
+						  &containerd__task__v2__task__descriptor, method,
+						  req, fds, n, timeout_ms, on_answer, &a);
+		if (r == 0)
+			r = loop_step(t->loop, -1);
+		if (a.done)
+			break;
+		if (r < 0) {
 			ttrpc_cancel(&p);
 			return err_sys(err, r, "%s was given up", method);
 		}

@@ -72,10 +72,10 @@ static void on_kill(struct ttrpc_call *call, const ProtobufCMessage *req, void *
 	struct shim *s = ctx;
 
 	str_putc(&s->log, 'k');
+	end.exit_status = 128 + kill->signal;
 	ttrpc_reply(call, &rsp.base);
 	if (!s->waiting)
 		return;
-	end.exit_status = 128 + kill->signal;
 	ttrpc_reply(s->waiting, &end.base);
 	s->waiting = NULL;
 }
@@ -137,6 +137,8 @@ static int teardown(void **state)
 	struct shim *s = *state;
 	struct err err = ERR_INIT;
 
+	if (s->waiting)
+		ttrpc_fail(s->waiting, TTRPC_CANCELLED, "the end");
 	if (s->server)
 		ttrpc_server_free(s->server);
 	loop_free(s->loop);
