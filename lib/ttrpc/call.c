@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 #include "proto/ttrpc.pb-c.h"
 #include "ttrpc/session.h"
 
@@ -51,9 +52,10 @@ static void send_status(struct ttrpc_call *call, enum ttrpc_code code, const cha
 static void on_deadline(void *arg)
 {
 	struct ttrpc_call *call = arg;
+	auto_free char *text = xasprintf("%s: deadline exceeded", call->name);
 
 	call->timer = NULL;
-	send_status(call, TTRPC_DEADLINE_EXCEEDED, "context deadline exceeded");
+	send_status(call, TTRPC_DEADLINE_EXCEEDED, text);
 	call->expired = true;
 	cancel(call);
 }

@@ -90,8 +90,8 @@ static const struct service *route(struct session *s, struct ttrpc_call *call,
 		return NULL;
 	}
 	if (req->timeout_nano < 0) {
-		session_refuse(s, call->stream, TTRPC_DEADLINE_EXCEEDED,
-			       "context deadline exceeded");
+		session_refuse(s, call->stream, TTRPC_DEADLINE_EXCEEDED, "%s/%s: deadline exceeded",
+			       req->service, req->method);
 		return NULL;
 	}
 	call->name = xasprintf("%s/%s", req->service, req->method);

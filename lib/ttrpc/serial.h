@@ -8,9 +8,11 @@
  * choice, again every SERIAL_RETRY_MS, and throws away all it receives until
  * SERIAL_WELCOME and those 8 bytes; then plain ttrpc follows. The side that
  * serves (the agent) drops its parser's state when its peer goes away
- * (POLLHUP), and answers each hello that it finds between frames. A frame that
- * stays incomplete for SERIAL_STALL_MS counts as torn: the server then looks
- * for the next hello. The first byte of a frame is always zero (its length is
+ * (POLLHUP), and answers each hello that it finds between frames; one with
+ * other bytes than the last is another peer's, and ends the calls of the last.
+ * A frame that stays incomplete for SERIAL_STALL_MS counts as torn when a hello
+ * is in what came of it, or when nothing more came: the server then goes on
+ * from that hello or looks for the next. The first byte of a frame is always zero (its length is
  * below 16 MiB) and that of a hello never is, so the two cannot be confused.
  *
  * An agent that does not know this (the original) never uses serial links.

@@ -65,7 +65,9 @@ struct ttrpc_call; /* one request waiting for its answer */
  * A method's handler. @req is the unpacked request, valid until the call is
  * answered. The handler answers at once or later with exactly one of
  * ttrpc_reply() and ttrpc_fail(), which release @call. Server side it lives
- * until answered even when the client goes away: the answer is then dropped.
+ * until answered even when the client goes away or the server is freed: the
+ * answer is then dropped. When the caller's deadline passes, the server tells
+ * it DEADLINE_EXCEEDED by itself and drops the handler's answer, still due.
  */
 typedef void (*ttrpc_handler)(struct ttrpc_call *call, const ProtobufCMessage *req, void *ctx);
 
@@ -76,7 +78,8 @@ struct ttrpc_method {
 
 /*
  * Make a server on @loop. It runs until ttrpc_server_free(), which closes all
- * its connections and drops unanswered calls' answers.
+ * its connections and drops unanswered calls' answers without calling anyone;
+ * it may be called from any handler or callback of the server. NULL is allowed.
  */
 struct ttrpc_server *ttrpc_server_new(struct loop *loop);
 void ttrpc_server_free(struct ttrpc_server *srv);
@@ -141,14 +144,20 @@ struct ttrpc_pending; /* a call of ours that was not answered yet */
 /*
  * The answer: @rsp on success (valid during the call), else NULL and @err,
  * whose code is ttrpc_errno_of_code() of the peer's and whose message is the
- * peer's; -ETIMEDOUT past the limit; -ECONNRESET when the connection ended.
+ * peer's; -ETIMEDOUT past the limit; -ECONNRESET when the connection ended;
+ * -EMSGSIZE for a message over TTRPC_DATA_MAX, -ENOSPC over TTRPC_CALLS_MAX,
+ * -EOPNOTSUPP for descriptors on what is no unix socket, -EPROTO for an answer
+ * that makes no sense.
  */
 typedef void (*ttrpc_reply_cb)(const ProtobufCMessage *rsp, const struct err *err, void *arg);
 
 /* Called once when the connection ended, after all pending calls have failed. */
 typedef void (*ttrpc_closed_cb)(const struct err *err, void *arg);
 
-/* Speak ttrpc on the connected stream @fd (taken over, made non-blocking). */
+/*
+ * Speak ttrpc on the connected stream @fd (taken over, made non-blocking). NULL
+ * and errno, with @fd closed, when it cannot be watched (no stream).
+ */
 struct ttrpc_client *ttrpc_client_new(struct loop *loop, int fd, ttrpc_closed_cb closed, void *arg);
 
 /* As ttrpc_client_new() on a serial link: first finds the start (ttrpc/serial.h);
@@ -157,7 +166,7 @@ struct ttrpc_client *ttrpc_client_new_serial(struct loop *loop, int fd, int64_t 
 					     ttrpc_closed_cb closed, void *arg);
 
 /*
- * Close. Pending calls are dropped without a callback. May be called from any
+ * Close, after the end of the connection too. Pending calls are dropped without a callback. May be called from any
  * callback of the client. NULL is allowed.
  */
 void ttrpc_client_free(struct ttrpc_client *c);
@@ -187,7 +196,8 @@ void ttrpc_cancel(struct ttrpc_pending **p);
  * One call, waited for: runs @loop until the answer (other callbacks of the
  * loop run meanwhile). For command lines. Returns 0 and in *@rsp (unless
  * @rsp is NULL) a message that the caller frees with
- * protobuf_c_message_free_unpacked(), or -errno and @err.
+ * protobuf_c_message_free_unpacked(), or -errno and @err; -ECANCELED when a
+ * callback freed the client meanwhile.
  */
 int ttrpc_client_call_sync(struct ttrpc_client *c, struct loop *loop,
 			   const ProtobufCServiceDescriptor *service, const char *method,

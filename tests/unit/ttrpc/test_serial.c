@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <time.h>
@@ -278,6 +279,7 @@ static void torn_frame_then_a_new_client(void **state)
 	struct fixture *f = *state;
 	auto_str struct str s = STR_INIT;
 	auto_str struct str hello = STR_INIT;
+	int waiting;
 
 	greet(f, NONCE_A);
 	put_version(&s, 1,
@@ -287,6 +289,9 @@ static void torn_frame_then_a_new_client(void **state)
 	say_str(f, &hello);
 	hear_nothing(f);
 	ahead_ms += SERIAL_STALL_MS;
+	steps(f, 2);
+	assert_int_equal(ioctl(f->raw, FIONREAD, &waiting), 0);
+	assert_int_equal(waiting, MARK_LEN); /* at once, the hello was kept */
 	hear_welcome(f, NONCE_B);
 	ask_version(f, 1, "mine");
 	assert_int_equal(f->versions, 1);
