@@ -166,8 +166,9 @@ struct ttrpc_client *ttrpc_client_new_serial(struct loop *loop, int fd, int64_t 
 					     ttrpc_closed_cb closed, void *arg);
 
 /*
- * Close, after the end of the connection too. Pending calls are dropped without a callback. May be called from any
- * callback of the client. NULL is allowed.
+ * Close. Pending calls are dropped without a callback. May be called from any
+ * callback of the client, and is still due after the connection ended. NULL is
+ * allowed.
  */
 void ttrpc_client_free(struct ttrpc_client *c);
 
