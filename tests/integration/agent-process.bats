@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154 # agent.bash and bats' run set them
 #
 # The agent as a local process: what a process gets, does and says.
 
@@ -22,12 +23,13 @@ load agent
 	refused ENOENT 'no group "nobody"' in_container --group-name nobody
 }
 
+caps()
+{
+	in_container "$@" -- grep Cap /proc/self/status | tr -d '\n'
+}
+
 @test "process: capabilities" {
-	caps()
-	{
-		in_container "$@" -- grep Cap /proc/self/status | tr -d '\n'
-	}
-	[ "$(caps)" = "$(printf 'Cap%s:\t0000000000000000' Inh Prm Eff Bnd Amb)" ]
+	[ "$(caps --env A=b)" = "$(printf 'Cap%s:\t0000000000000000' Inh Prm Eff Bnd Amb)" ]
 	run -0 caps --caps bep=CAP_CHOWN,CAP_KILL,CAP_NOSUCH
 	[[ $output == *CapPrm:*21CapEff:*21CapBnd:*21CapAmb* ]]
 	# Ambient ones survive the change of the user and exec.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154 # agent.bash and bats' run set them
 #
 # The agent as a local process: a container's file system and control groups.
 
@@ -85,7 +86,7 @@ load agent
 @test "rootfs: a mount point behind a link stays inside" {
 	mkdir "$BATS_TEST_TMPDIR/outside"
 	ln -s "$BATS_TEST_TMPDIR/outside" "$rootfs/absolute"
-	ln -s ../../../../../../../../..$BATS_TEST_TMPDIR/outside "$rootfs/relative"
+	ln -s "../../../../../../../../..$BATS_TEST_TMPDIR/outside" "$rootfs/relative"
 	mkdir -p "$rootfs$BATS_TEST_TMPDIR"
 	run -0 in_container --mount tmpfs:tmpfs:/absolute/x --mount tmpfs:tmpfs:/relative/y -- \
 		sh -c "touch /absolute/x/f /relative/y/f; ls $BATS_TEST_TMPDIR/outside"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # for the tests; set by bats' run
 #
 # For tests of the agent alone: every test has an agent of its own, as a local
 # process in a private mount namespace, and a busybox root file system. When the
@@ -110,6 +111,5 @@ refused()
 {
 	run -125 --separate-stderr "${@:3}"
 	echo "$stderr"
-	# shellcheck disable=SC2154 # set by run
 	[[ $stderr == "error $1: "*"$2"* ]]
 }

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154 # agent.bash and bats' run set them
 #
 # The agent as a local process: sandbox, containers, their ends and errors.
 
@@ -194,7 +195,5 @@ load agent
 	# A container that was not started ends by itself; one that runs is its starter's to end.
 	kill -9 "$pid"
 	eventually none_runs 'sleep 3000'
-	for group in $(find /sys/fs/cgroup -type d \( -name c1 -o -name c2 \)); do
-		eventually rmdir "$group"
-	done
+	eventually find /sys/fs/cgroup -type d \( -name c1 -o -name c2 \) -exec rmdir {} +
 }
