@@ -11,7 +11,7 @@
 /* The global flags. */
 struct cli {
 	const char *config; /* NULL: found by the search order */
-	const char *log;
+	const char *log;    /* absolute; NULL: none */
 	const char *log_format;
 	const char *root; /* absolute */
 	const char *rootless;

@@ -101,6 +101,8 @@ static int start_shim(struct run *run, struct err *err)
 						     .bundle = run->bundle,
 						     .root = run->cli->root,
 						     .config = run->config->path,
+						     .log = run->cli->log,
+						     .debug = run->cli->debug,
 						     .owner_fd = reader,
 						     .stop = &run->attach.stop },
 		       &address, err);

@@ -117,19 +117,19 @@ static int open_log(struct err *err)
 	return 0;
 }
 
-/* The commands may change the directory, and so may the shim. */
-static int make_root_absolute(struct err *err)
+/* The shim has another directory. What is made here lives as long as the process. */
+static int make_absolute(const char **path, const char *flag, struct err *err)
 {
 	auto_free char *cwd = NULL;
 
-	if (cli.root[0] == '/')
+	if (!*path || (*path)[0] == '/')
 		return 0;
-	if (!cli.root[0])
-		return err_set(err, EINVAL, "flag --root needs a directory");
+	if (!(*path)[0])
+		return err_set(err, EINVAL, "flag --%s must not be empty", flag);
 	cwd = getcwd(NULL, 0);
 	if (!cwd)
 		return err_sys(err, errno, "cannot tell the current directory");
-	cli.root = xasprintf("%s/%s", cwd, cli.root); /* for as long as the process lives */
+	*path = xasprintf("%s/%s", cwd, *path);
 	return 0;
 }
 
@@ -162,11 +162,13 @@ static int run_command(const struct command *c, int argc, char **argv, struct er
 		return err_set(err, EINVAL, "%s: %s arguments; usage: kata-runtime %s%s%s", c->name,
 			       argc < c->min_args ? "missing" : "too many", c->name,
 			       c->args[0] ? " " : "", c->args);
-	r = open_log(err);
+	r = make_absolute(&cli.log, "log", err);
+	if (r == 0)
+		r = open_log(err);
+	if (r == 0)
+		r = make_absolute(&cli.root, "root", err);
 	if (r == 0)
 		r = check_rootless(err);
-	if (r == 0)
-		r = make_root_absolute(err);
 	if (r < 0)
 		return r;
 	log_debug("%s %s, command %s", kata_version, kata_commit, c->name);

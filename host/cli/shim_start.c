@@ -136,19 +136,38 @@ static int judge(const char *path, const struct starting *s, const struct str *o
 	return 0;
 }
 
+static void make_arguments(const struct shim_options *opt, const char *path, struct strv *argv)
+{
+	const char *const flags[][2] = {
+		{ "-namespace", "default" }, { "-id", opt->id },	 { "-bundle", opt->bundle },
+		{ "-root", opt->root },	     { "-config", opt->config }, { "-log", opt->log },
+	};
+
+	strv_add(argv, path);
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (flags[i][1]) {
+			strv_add(argv, flags[i][0]);
+			strv_add(argv, flags[i][1]);
+		}
+	}
+	if (opt->debug)
+		strv_add(argv, "-debug");
+	strv_add(argv, "-owner-fd");
+	strv_addf(argv, "%d", opt->owner_fd);
+	strv_add(argv, "start");
+}
+
 int shim_start(struct loop *loop, const struct shim_options *opt, char **address, struct err *err)
 {
 	auto_free char *path = shim_path();
-	auto_free char *owner = xasprintf("%d", opt->owner_fd);
-	const char *const argv[] = { path,	  "-namespace", "default", "-id",     opt->id,
-				     "-bundle",	  opt->bundle,	"-root",   opt->root, "-config",
-				     opt->config, "-owner-fd",	owner,	   "start",   NULL };
+	auto_strv struct strv argv = { 0 };
 	int out[2] = { -1, -1 }, errors[2] = { -1, -1 };
 	auto_str struct str said = STR_INIT, failed = STR_INIT;
 	struct starting s = { 0 };
 	struct proc proc;
 	int r;
 
+	make_arguments(opt, path, &argv);
 	r = make_pipe(out);
 	if (r == 0)
 		r = make_pipe(errors);
@@ -156,7 +175,7 @@ int shim_start(struct loop *loop, const struct shim_options *opt, char **address
 		err_sys(err, r, "cannot make a pipe");
 	} else {
 		const struct proc_spec spec = {
-			.argv = argv,
+			.argv = (const char *const *)argv.v,
 			.stdio = { -1, out[1], errors[1] },
 			.keep = &opt->owner_fd,
 			.nkeep = 1,

@@ -3,6 +3,8 @@
 #ifndef HOST_CLI_SHIM_START_H
 #define HOST_CLI_SHIM_START_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/loop.h"
 
@@ -11,6 +13,8 @@ struct shim_options {
 	const char *bundle; /* absolute */
 	const char *root;
 	const char *config; /* absolute */
+	const char *log;    /* absolute, or NULL: no log */
+	bool debug;
 	int owner_fd;	 /* the shim tears all down when this pipe's other end closes; borrowed */
 	const int *stop; /* gives up as soon as not zero; a callback of the loop changes it */
 };

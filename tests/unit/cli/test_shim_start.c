@@ -42,9 +42,13 @@ static int started(const char *script, char **address, struct err *err)
 {
 	auto_free char *path = path_join(dir, "containerd-shim-kata-v2");
 	auto_free char *text = xasprintf("#!/bin/sh\n%s\n", script);
-	struct shim_options opt = {
-		.id = "box", .bundle = dir, .root = "/r", .config = "/c.toml", .stop = &stop
-	};
+	struct shim_options opt = { .id = "box",
+				    .bundle = dir,
+				    .root = "/r",
+				    .config = "/c.toml",
+				    .log = "/l",
+				    .debug = true,
+				    .stop = &stop };
 	struct loop *loop = loop_new();
 	int p[2], r;
 
@@ -81,7 +85,7 @@ static void passes_what_the_shim_needs(void **state)
 	char *address = NULL, *tail;
 
 	(void)state;
-	if (started("test -e /proc/self/fd/${12} && echo \"unix://$* $PWD\"", &address, &err) < 0)
+	if (started("test -e /proc/self/fd/${15} && echo \"unix://$* $PWD\"", &address, &err) < 0)
 		fail_msg("%s", err.msg);
 	tail = strstr(address, " -owner-fd ");
 	assert_non_null(tail);
@@ -89,7 +93,7 @@ static void passes_what_the_shim_needs(void **state)
 	*tail = '\0';
 	assert_true(
 		str_starts(address, "unix://-namespace default -id box -bundle /tmp/cli-test-"));
-	assert_true(str_ends(address, " -root /r -config /c.toml"));
+	assert_true(str_ends(address, " -root /r -config /c.toml -log /l -debug"));
 	free(address);
 }
 
