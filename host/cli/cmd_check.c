@@ -23,7 +23,7 @@ static const struct flag flags[] = {
 	  "accepted; nothing here uses the network" },
 	{ "strict", "s", FLAG_BOOL, &opt.strict, NULL,
 	  "fail also when the configuration or what it names is not fit" },
-	{ "verbose", "v", FLAG_BOOL, &opt.verbose, NULL, "show the configured files, too" },
+	{ "verbose", "v", FLAG_BOOL, &opt.verbose, NULL, "show the configured files too" },
 	{ 0 },
 };
 
@@ -64,8 +64,10 @@ static int tell_configuration(const struct cli *cli, struct err *err)
 	struct config *config = config_load(cli->config, err);
 	const struct hypervisor_ops *driver;
 
-	if (!config)
+	if (!config) {
+		printf("configuration: none that can be used: %s\n", err_msg(err));
 		return err->code;
+	}
 	printf("configuration: %s, hypervisor %s\n", config->path, config->hypervisor.name);
 	if (opt.verbose) {
 		tell_file("hypervisor", config->hypervisor.path);
@@ -77,6 +79,8 @@ static int tell_configuration(const struct cli *cli, struct err *err)
 	driver = hypervisor_for(config, err);
 	if (driver)
 		puts("     its hypervisor and the files that it names are there");
+	else
+		printf("     no sandbox can start with it: %s\n", err_msg(err));
 	config_free(config);
 	return driver ? 0 : err->code;
 }
@@ -101,8 +105,6 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 	capable = host.capable;
 	capable_free(&host);
 	r = tell_configuration(cli, &why);
-	if (r < 0)
-		printf("configuration: %s\n", err_msg(&why));
 	if (!capable) {
 		fputs("ERROR: System is not capable of running Kata Containers\n", stderr);
 		return 1;
