@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -19,6 +20,8 @@
 
 static struct loop *loop;
 static struct ttrpc_call *waiting;
+static int container_stdin = -1;
+static uint32_t width, height;
 
 /* Whether FAKE_SHIM says that @what happens now. */
 static bool happens(const char *what)
@@ -66,6 +69,7 @@ static void on_create(struct ttrpc_call *call, const ProtobufCMessage *req, void
 
 	(void)req;
 	(void)ctx;
+	container_stdin = ttrpc_call_take_fd(call, 0);
 	if (happens("create-fails"))
 		ttrpc_fail(call, TTRPC_NOT_FOUND, "/x/vmlinux: No such file or directory");
 	else if (happens("create-interrupted"))
@@ -90,6 +94,29 @@ static void on_start(struct ttrpc_call *call, const ProtobufCMessage *req, void 
 		ttrpc_reply(call, &rsp.base);
 }
 
+/* 8 when the container's terminal is as it should be. */
+static int judge_terminal(void)
+{
+	struct termios mode;
+
+	if (tcgetattr(container_stdin, &mode) < 0)
+		return 1;
+	if (mode.c_lflag & (ICANON | ECHO | ISIG))
+		return 2;
+	return width == 97 && height == 31 ? 8 : 3;
+}
+
+static void on_resize(struct ttrpc_call *call, const ProtobufCMessage *req, void *ctx)
+{
+	const Containerd__Task__V2__ResizePtyRequest *resize =
+		(const Containerd__Task__V2__ResizePtyRequest *)req;
+
+	(void)ctx;
+	width = resize->width;
+	height = resize->height;
+	reply_empty(call);
+}
+
 static void on_wait(struct ttrpc_call *call, const ProtobufCMessage *req, void *ctx)
 {
 	(void)req;
@@ -99,6 +126,8 @@ static void on_wait(struct ttrpc_call *call, const ProtobufCMessage *req, void *
 		_exit(1);
 	if (happens("signal"))
 		signal_runner(SIGUSR1); /* comes back as Kill */
+	else if (happens("terminal"))
+		end_of_container(judge_terminal());
 	else
 		end_of_container(7);
 }
@@ -138,10 +167,9 @@ static void on_shutdown(struct ttrpc_call *call, const ProtobufCMessage *req, vo
 }
 
 static const struct ttrpc_method methods[] = {
-	{ "Connect", on_connect },   { "Create", on_create },
-	{ "Start", on_start },	     { "Wait", on_wait },
-	{ "Kill", on_kill },	     { "Delete", on_delete },
-	{ "Shutdown", on_shutdown }, { 0 },
+	{ "Connect", on_connect },   { "Create", on_create },	 { "Start", on_start },
+	{ "Wait", on_wait },	     { "Kill", on_kill },	 { "Delete", on_delete },
+	{ "Shutdown", on_shutdown }, { "ResizePty", on_resize }, { 0 },
 };
 
 static void on_owner(struct loop_source *src, int fd, uint32_t events, void *arg)

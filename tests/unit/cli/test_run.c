@@ -2,6 +2,7 @@
 /* `run` against a shim without a sandbox: what becomes of each way to end. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,11 +33,21 @@ static void write_file(const char *path, const char *text, mode_t mode)
 		fail_msg("%s", err.msg);
 }
 
+static void write_spec(bool terminal)
+{
+	Grpc__Spec *spec = oci_spec_default();
+	auto_free char *path = path_join(bundle, "config.json"), *text = NULL;
+
+	spec->process->terminal = terminal;
+	text = oci_spec_to_json(spec);
+	write_file(path, text, 0600);
+	grpc__spec__free_unpacked(spec, NULL);
+}
+
 static int setup(void **state)
 {
 	auto_free char *self = path_real("/proc/self/exe", NULL), *script = NULL, *text = NULL;
-	auto_free char *path = NULL, *spec_path = NULL, *spec_text = NULL;
-	Grpc__Spec *spec = oci_spec_default();
+	auto_free char *path = NULL;
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
@@ -47,11 +58,7 @@ static int setup(void **state)
 	assert_int_equal(mkdir(root, 0700), 0);
 	assert_int_equal(mkdir(bundle, 0700), 0);
 	write_file(config, "[hypervisor.fake]\npath = \"/bin/true\"\n", 0600);
-	spec->process->terminal = false;
-	spec_path = path_join(bundle, "config.json");
-	spec_text = oci_spec_to_json(spec);
-	write_file(spec_path, spec_text, 0600);
-	grpc__spec__free_unpacked(spec, NULL);
+	write_spec(false);
 	script = path_join(dir, "containerd-shim-kata-v2");
 	text = xasprintf("#!/bin/sh\nexec '%s' --shim \"$@\"\n", self);
 	write_file(script, text, 0755);
@@ -166,6 +173,30 @@ static void a_shim_that_dies_is_named(void **state)
 	assert_true(str_ends(str_text(&text), ") has died\n"));
 }
 
+static void a_terminal_is_raw_and_then_as_before(void **state)
+{
+	struct winsize size = { .ws_row = 31, .ws_col = 97 };
+	auto_str struct str text = STR_INIT;
+	struct termios before = { 0 }, after = { 0 };
+	int master, slave, saved = dup(STDIN_FILENO), status;
+
+	(void)state;
+	assert_int_equal(openpty(&master, &slave, NULL, NULL, &size), 0);
+	assert_int_equal(tcgetattr(slave, &before), 0);
+	write_spec(true);
+	dup2(slave, STDIN_FILENO);
+	status = outcome("terminal", &text);
+	dup2(saved, STDIN_FILENO);
+	write_spec(false);
+	assert_string_equal(str_text(&text), "");
+	assert_int_equal(status, 8);
+	assert_int_equal(tcgetattr(slave, &after), 0);
+	assert_memory_equal(&before, &after, sizeof(before));
+	close(master);
+	close(slave);
+	close(saved);
+}
+
 static void an_id_that_is_taken_is_left_alone(void **state)
 {
 	struct sandbox_state *st = state_new(root, "box");
@@ -190,6 +221,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(signals_are_the_containers),
 		cmocka_unit_test(failures_are_told_once),
 		cmocka_unit_test(a_shim_that_dies_is_named),
+		cmocka_unit_test(a_terminal_is_raw_and_then_as_before),
 		cmocka_unit_test(an_id_that_is_taken_is_left_alone),
 	};
 
