@@ -200,9 +200,12 @@ static void finish(struct run *run)
 	struct err err = ERR_INIT;
 
 	task_set_stop(run->task, NULL);
-	/* Somebody else's `delete` may have come first. */
+	/*
+	 * Somebody else's `delete` may have come first. What else is wrong is news
+	 * to the user: that the machine under the container has ended, and why.
+	 */
 	if (task_delete(run->task, DELETE_LIMIT_MS, &err) < 0 && err.code != -ENOENT)
-		log_warn("container %s: %s", run->id, err_msg(&err));
+		cli_error(&err);
 	if (task_shutdown(run->task, END_LIMIT_MS, &err) < 0)
 		log_warn("container %s: %s", run->id, err_msg(&err));
 	wait_for_shim(run, END_LIMIT_MS);

@@ -147,7 +147,9 @@ static void on_delete(struct ttrpc_call *call, const ProtobufCMessage *req, void
 
 	(void)req;
 	(void)ctx;
-	if (happens("deleted-before"))
+	if (happens("machine-ended"))
+		ttrpc_fail(call, TTRPC_INTERNAL, "the machine has ended");
+	else if (happens("deleted-before"))
 		ttrpc_fail(call, TTRPC_NOT_FOUND, "no such container");
 	else
 		ttrpc_reply(call, &rsp.base);

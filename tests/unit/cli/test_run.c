@@ -126,6 +126,8 @@ static void the_status_is_the_containers(void **state)
 	assert_string_equal(str_text(&text), "");
 	assert_int_equal(outcome("deleted-before", &text), 7);
 	assert_string_equal(str_text(&text), "");
+	assert_int_equal(outcome("machine-ended", &text), 7);
+	assert_string_equal(str_text(&text), "kata-runtime: the machine has ended\n");
 }
 
 static void signals_are_the_containers(void **state)
