@@ -66,14 +66,15 @@ static void on_exit_status(pid_t pid, int status, void *arg)
 	settle(c, false);
 }
 
-static int open_words(struct child *c, int *wr, struct err *err)
+static int open_words(struct child *c, bool record, int *wr, struct err *err)
 {
 	int p[2];
 
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return err_sys(err, errno, "pipe");
 	*wr = p[1];
-	c->words = tail_new(c->vm->loop, p[0], c->name, LOG_LEVEL_INFO, on_words_end, c, err);
+	c->words = tail_new(c->vm->loop, p[0], c->name, record ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
+			    on_words_end, c, err);
 	return c->words ? 0 : err->code;
 }
 
@@ -81,7 +82,7 @@ static int begin(struct child *c, struct proc_spec *spec, bool record, struct er
 {
 	auto_close int wr = -1;
 	struct proc proc;
-	int r = open_words(c, &wr, err);
+	int r = open_words(c, record, &wr, err);
 
 	if (r < 0)
 		return r;

@@ -129,30 +129,43 @@ void tail_drain(struct tail *t)
 		;
 }
 
-void tail_text(const struct tail *t, size_t max, struct str *out)
+void tail_lines(const struct tail *t, struct strv *lines)
 {
 	auto_str struct str text = STR_INIT;
 	char *p, *line, *save = NULL;
-	const char *sep = "";
 
 	if (!t)
 		return;
-	str_add(&text, str_text(&t->kept), t->kept.len);
-	str_add(&text, str_text(&t->line), t->line.len);
-	if (text.len == 0)
-		return;
+	str_puts(&text, str_text(&t->kept));
+	str_puts(&text, str_text(&t->line));
 	p = text.data;
-	if (text.len > max || t->kept.len == TAIL_KEEP) {
-		/* Cut in front of a line: what begins in the middle only confuses. */
-		char *from = text.data + (text.len > max ? text.len - max : 0);
-		char *nl = strchr(from, '\n');
+	/* The first may have lost its beginning. */
+	if (t->kept.len == TAIL_KEEP)
+		p = strchr(p, '\n');
+	for (line = p ? strtok_r(p, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save))
+		strv_add(lines, line);
+}
 
-		p = nl && nl[1] ? nl + 1 : from;
-	}
-	for (line = strtok_r(p, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		str_printf(out, "%s%s", sep, line);
-		sep = " | ";
-	}
+void tail_join(const struct strv *lines, size_t from, size_t max, struct str *out)
+{
+	static const char sep[] = " | ";
+	size_t first = lines->n, len = 0;
+
+	while (first > from && len + strlen(lines->v[first - 1]) <= max)
+		len += strlen(lines->v[--first]) + strlen(sep);
+	/* A last line that is too long alone: its beginning. */
+	if (first == lines->n && first > from)
+		str_add(out, lines->v[first - 1], max);
+	for (size_t i = first; i < lines->n; i++)
+		str_printf(out, "%s%s", i > first ? sep : "", lines->v[i]);
+}
+
+void tail_text(const struct tail *t, size_t max, struct str *out)
+{
+	auto_strv struct strv lines = { 0 };
+
+	tail_lines(t, &lines);
+	tail_join(&lines, 0, max, out);
 }
 
 void tail_free(struct tail *t)

@@ -39,11 +39,14 @@ bool tail_ended(const struct tail *tail);
 /* Read what is there without waiting, when an error is about to be told. */
 void tail_drain(struct tail *tail);
 
-/*
- * Append the last whole lines of at most @max bytes together, oldest first and
- * joined by " | ", to @out. Empty lines are left out.
- */
+/* Append the lines that are kept, oldest first, to @lines. */
+void tail_lines(const struct tail *tail, struct strv *lines);
+
+/* Append the last of them, at most @max bytes together, joined by " | ", to @out. */
 void tail_text(const struct tail *tail, size_t max, struct str *out);
+
+/* As tail_text(), for lines @from to the last. Pure. */
+void tail_join(const struct strv *lines, size_t from, size_t max, struct str *out);
 
 void tail_free(struct tail *tail);
 

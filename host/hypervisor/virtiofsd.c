@@ -93,6 +93,7 @@ static int start_daemon(struct virtiofsd *v, enum virtiofsd_dialect dialect, str
 		.cache = h->virtio_fs_cache,
 		.extra = &h->virtio_fs_extra_args,
 		.fd = v->listen_fd,
+		.debug = h->enable_debug,
 		.chroot = !can_pivot(),
 	};
 	auto_strv struct strv argv = { 0 };

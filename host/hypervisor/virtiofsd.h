@@ -28,6 +28,7 @@ struct virtiofsd_options {
 	const char *cache;  /* never, metadata, auto or always */
 	const struct strv *extra;
 	int fd;	     /* the listening socket */
+	bool debug;  /* let it tell what it does */
 	bool chroot; /* confine by chroot() instead of namespaces and pivot_root() */
 };
 

@@ -79,6 +79,7 @@ void virtiofsd_args(enum virtiofsd_dialect dialect, const struct virtiofsd_optio
 		    struct strv *argv)
 {
 	bool announce = !mentions(opt->extra, "announce");
+	bool quiet = !opt->debug && !mentions(opt->extra, "log");
 	bool chroot = opt->chroot && !mentions(opt->extra, "sandbox=");
 
 	strv_add(argv, opt->path);
@@ -86,8 +87,9 @@ void virtiofsd_args(enum virtiofsd_dialect dialect, const struct virtiofsd_optio
 	if (dialect == VIRTIOFSD_C) {
 		strv_add(argv, "-f");
 		strv_add(argv, "-o");
-		strv_addf(argv, "source=%s,cache=%s%s%s", opt->source, c_cache(opt->cache),
-			  announce ? ",announce_submounts" : "", chroot ? ",sandbox=chroot" : "");
+		strv_addf(argv, "source=%s,cache=%s%s%s%s", opt->source, c_cache(opt->cache),
+			  announce ? ",announce_submounts" : "", chroot ? ",sandbox=chroot" : "",
+			  quiet ? ",log_level=warn" : "");
 		for (size_t i = 0; i < opt->extra->n; i++)
 			add_extra_c(argv, opt->extra->v[i]);
 		return;
@@ -98,6 +100,8 @@ void virtiofsd_args(enum virtiofsd_dialect dialect, const struct virtiofsd_optio
 		strv_add(argv, "--announce-submounts");
 	if (chroot)
 		strv_add(argv, "--sandbox=chroot");
+	if (quiet)
+		strv_add(argv, "--log-level=warn");
 	for (size_t i = 0; i < opt->extra->n; i++)
 		strv_add(argv, opt->extra->v[i]);
 }

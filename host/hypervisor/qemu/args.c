@@ -22,14 +22,13 @@ struct machine {
 	const char *options;
 	const char *bus; /* suffix of the virtio devices' names */
 	const char *global;
-	const char *params; /* for the guest's kernel */
 };
 
 static const struct machine machines[] = {
 	{ "microvm", ",acpi=on,rtc=on,x-option-roms=off", "device",
-	  "virtio-mmio.force-legacy=false", " pci=off" },
-	{ "q35", "", "pci", NULL, "" },
-	{ "pc", "", "pci", NULL, "" },
+	  "virtio-mmio.force-legacy=false" },
+	{ "q35", "", "pci", NULL },
+	{ "pc", "", "pci", NULL },
 };
 
 static const struct machine *find_machine(const char *type)
@@ -126,6 +125,19 @@ static void add2(struct strv *argv, const char *option, const char *value)
 		strv_addf(argv, __VA_ARGS__); \
 	} while (0)
 
+/* In an option's value a comma is written twice. */
+static char *escape(const char *value)
+{
+	struct str out = STR_INIT;
+
+	for (; *value; value++) {
+		if (*value == ',')
+			str_putc(&out, ',');
+		str_putc(&out, *value);
+	}
+	return str_take(&out);
+}
+
 static void add_machine(const struct vm_spec *spec, const struct qemu_facts *f,
 			const struct machine *m, struct strv *argv)
 {
@@ -152,20 +164,21 @@ static void add_machine(const struct vm_spec *spec, const struct qemu_facts *f,
 }
 
 /*
- * What the guest needs to come up fast and to end when it has to. microvm has
- * no clock that its time stamp counter could be measured with reliably (no port
- * 0x61, no PM timer): on TCG a busy host makes the measuring fail, and the
- * guest hangs for want of a time. So it is told the frequency; a KVM guest
- * has kvm-clock.
+ * What the guest needs to come up fast and to end when it has to. Of the
+ * instructions that a boot takes, the self-tests of the kernel's cryptography
+ * are two thirds.
+ *
+ * microvm has no clock that the time stamp counter could be measured with
+ * reliably (no port 0x61, no PM timer): on TCG a busy host makes the measuring
+ * fail, and the guest hangs for want of a time. So it is told the frequency; a
+ * KVM guest has kvm-clock.
  */
-static void kernel_params(const struct vm_spec *spec, const struct qemu_facts *f,
-			  const struct machine *m, struct str *out)
+static void kernel_params(const struct vm_spec *spec, const struct qemu_facts *f, struct str *out)
 {
 	const struct config *config = spec->config;
 
 	str_puts(out, "tsc=reliable no_timer_check noreplace-smp rcupdate.rcu_expedited=1 reboot=t "
 		      "panic=1 cryptomgr.notests net.ifnames=0 random.trust_cpu=on console=ttyS0");
-	str_puts(out, m->params);
 	if (!f->kvm && f->tsc_khz)
 		str_printf(out, " tsc_early_khz=%u", f->tsc_khz);
 	if (!config->hypervisor.enable_debug)
@@ -175,12 +188,11 @@ static void kernel_params(const struct vm_spec *spec, const struct qemu_facts *f
 		str_printf(out, " %s", spec->kernel_params);
 }
 
-static void add_kernel(const struct vm_spec *spec, const struct qemu_facts *f,
-		       const struct machine *m, struct strv *argv)
+static void add_kernel(const struct vm_spec *spec, const struct qemu_facts *f, struct strv *argv)
 {
 	auto_str struct str params = STR_INIT;
 
-	kernel_params(spec, f, m, &params);
+	kernel_params(spec, f, &params);
 	add2(argv, "-kernel", spec->config->hypervisor.kernel);
 	add2(argv, "-initrd", spec->config->hypervisor.initrd);
 	add2(argv, "-append", str_text(&params));
@@ -208,7 +220,9 @@ static void add_devices(const struct vm_spec *spec, const struct qemu_facts *f,
 		     spec->share_tag, (long long)h->virtio_fs_queue_size);
 	}
 	if (*h->entropy_source) {
-		addf(argv, "-object", "rng-random,id=rng,filename=%s", h->entropy_source);
+		auto_free char *source = escape(h->entropy_source);
+
+		addf(argv, "-object", "rng-random,id=rng,filename=%s", source);
 		addf(argv, "-device", "virtio-rng-%s,rng=rng", m->bus);
 	}
 }
@@ -229,7 +243,7 @@ void qemu_args(const struct vm_spec *spec, const struct qemu_facts *f, struct st
 	addf(argv, "-chardev", "socket,id=console,fd=%d", f->console_fd);
 	add2(argv, "-serial", "chardev:console");
 	add_devices(spec, f, m, argv);
-	add_kernel(spec, f, m, argv);
+	add_kernel(spec, f, argv);
 }
 
 void qemu_args_quote(const struct strv *argv, struct str *out)

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "host/hypervisor/asset.h"
 #include "host/hypervisor/child.h"
+#include "host/hypervisor/console.h"
 #include "host/hypervisor/drivers.h"
 #include "host/hypervisor/kvm_probe.h"
 #include "host/hypervisor/qemu/args.h"
@@ -32,13 +33,10 @@
 /* How long virtiofsd gets to end by itself after QEMU, so that the guilty one is told. */
 #define GRACE_MS 200
 
-/* How long QEMU may live on after it closed its control connection. */
+/* How long QEMU may live on after it closed a connection. */
 #define CLOSED_MS 1000
 
 #define RETRY_MS 2
-
-/* How much of the console an error carries. */
-#define WORDS_MAX 500
 
 struct qemu {
 	struct vm *vm;
@@ -48,15 +46,16 @@ struct qemu {
 	struct tail *console, *log;
 	struct vsock_dial *dial;
 	struct loop_source *grace, *retry;
-	char *agent_path;  /* of the serial port's socket */
-	uint32_t cid;	   /* 0: the agent is reached by the serial port */
-	bool ended;	   /* QEMU, or it never was */
-	bool stopping;	   /* by vm_stop() */
-	bool port_open;	   /* the guest has opened the agent's port */
-	bool wanted;	   /* somebody waits for VM_AGENT */
-	bool agent_seen;   /* VM_AGENT was sent */
-	char *guest_ended; /* why the guest says it has ended */
-	struct err why;	   /* what ended the machine, unless it was vm_stop() */
+	char *agent_path;     /* of the serial port's socket */
+	uint32_t cid;	      /* 0: the agent is reached by the serial port */
+	bool ended;	      /* QEMU, or it never was */
+	bool stopping;	      /* by vm_stop() */
+	bool port_open;	      /* the guest has opened the agent's port */
+	bool wanted;	      /* somebody waits for VM_AGENT */
+	bool agent_seen;      /* VM_AGENT was sent */
+	char *guest_ended;    /* why the guest says it has ended */
+	struct err why;	      /* what ended the machine, unless it was vm_stop() */
+	struct err suspicion; /* what it was if nothing better is heard until `grace` */
 };
 
 static void kill_all(struct qemu *q)
@@ -86,13 +85,19 @@ static void on_grace(void *arg)
 	struct qemu *q = arg;
 
 	q->grace = NULL;
+	if (!q->ended)
+		fail(q, &q->suspicion);
 	kill_all(q);
 }
 
-static void wait_grace(struct qemu *q, int ms)
+/* End what is left after @ms. @suspicion (may be NULL) is told if QEMU never says more. */
+static void wait_grace(struct qemu *q, int ms, const struct err *suspicion)
 {
-	if (!q->grace)
-		q->grace = loop_add_timer(q->vm->loop, ms, on_grace, q);
+	if (q->grace)
+		return;
+	if (suspicion)
+		q->suspicion = *suspicion;
+	q->grace = loop_add_timer(q->vm->loop, ms, on_grace, q);
 }
 
 static void describe_end(struct qemu *q, struct err *why)
@@ -105,8 +110,7 @@ static void describe_end(struct qemu *q, struct err *why)
 		child_error(q->child, why);
 	if (q->agent_seen)
 		return;
-	tail_drain(q->console);
-	tail_text(q->console, WORDS_MAX, &words);
+	console_words(q->console, &words);
 	if (words.len) {
 		auto_free char *first = xstrdup(why->msg);
 
@@ -130,18 +134,25 @@ static void on_qemu_end(struct child *child, void *arg)
 		q->why = why;
 	/* virtiofsd ends when QEMU has. If it was the first to fail it says so now. */
 	if (!virtiofsd_ended(q->fs))
-		wait_grace(q, GRACE_MS);
+		wait_grace(q, GRACE_MS, NULL);
 	check_exited(q);
 }
 
+/*
+ * virtiofsd may learn of QEMU's end before we do, and then ends well: QEMU gets
+ * a moment to say why. Any other end is virtiofsd's own fault.
+ */
 static void on_fs_end(const struct err *why, void *arg)
 {
 	struct qemu *q = arg;
 
-	if (!q->stopping && (!q->ended || virtiofsd_failed(q->fs)))
-		q->why = *why;
-	if (!q->ended)
-		child_kill(q->child);
+	if (virtiofsd_failed(q->fs)) {
+		if (!q->stopping)
+			q->why = *why;
+		kill_all(q);
+	} else if (!q->ended) {
+		wait_grace(q, CLOSED_MS, why);
+	}
 	check_exited(q);
 }
 
@@ -225,15 +236,17 @@ static void on_qmp_event(const char *name, struct json_object *data, void *arg)
 static void on_qmp_closed(const struct err *err, void *arg)
 {
 	struct qemu *q = arg;
+	const char *path = q->vm->spec->config->hypervisor.path;
 	struct err why = *err;
 
 	qmp_free(take_ptr(q->qmp));
 	if (why.code) {
-		err_wrap(&why, "qemu (%s)", q->vm->spec->config->hypervisor.path);
+		err_wrap(&why, "qemu (%s)", path);
 		fail(q, &why);
 	} else {
 		/* It is ending; its status says more. */
-		wait_grace(q, CLOSED_MS);
+		err_set(&why, EPIPE, "qemu (%s) closed its control connection", path);
+		wait_grace(q, CLOSED_MS, &why);
 	}
 }
 
@@ -433,8 +446,7 @@ static void qemu_console(const struct vm *vm, struct str *out)
 {
 	const struct qemu *q = vm->driver;
 
-	tail_drain(q->console);
-	tail_text(q->console, WORDS_MAX, out);
+	console_words(q->console, out);
 }
 
 static int qemu_check(const struct config *config, struct err *err)

@@ -101,6 +101,7 @@ static int on_process(struct vm *vm, const char *name, pid_t pid, void *arg)
 	(void)vm;
 	(void)arg;
 	printf("process %s %d\n", name, (int)pid);
+	fflush(stdout);
 	return 0;
 }
 
