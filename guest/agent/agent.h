@@ -45,6 +45,12 @@ struct ttrpc_call *unpark(struct list *list);
 /* "^[a-zA-Z0-9][a-zA-Z0-9_.-]+$", as the original has it, at most 1024 long. */
 bool id_is_valid(const char *id);
 
+/*
+ * Remove all containers and what the sandbox holds, answer @call (unless NULL)
+ * and end the loop.
+ */
+void sandbox_destroy(struct agent *agent, struct ttrpc_call *call);
+
 /* Register all methods on agent->server. */
 void rpc_register(struct agent *agent);
 

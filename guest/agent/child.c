@@ -309,6 +309,10 @@ static int prepare(const struct launch *l, struct console *c, struct program *pr
 		r = program_find(l->process, &prog->path, err);
 	if (r < 0)
 		return r;
+	/* A local process must not outlive the agent that knows of it. After the change of the
+	 * user, which would undo it. */
+	if (!l->guest && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_sys(err, errno, "set the parent's death signal");
 	umask(022);
 	program_args(l->process, &prog->argv);
 	program_env(l->process, home ? home : "/", &prog->envp);

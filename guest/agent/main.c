@@ -77,10 +77,8 @@ static int configure(struct agent *agent, const struct arguments *a, struct err 
 
 static void on_end(const struct signalfd_siginfo *info, void *arg)
 {
-	struct agent *agent = arg;
-
 	log_info("signal %u, ending", info->ssi_signo);
-	loop_stop(agent->loop, 0);
+	sandbox_destroy(arg, NULL);
 }
 
 static int start(struct agent *agent, struct err *err)
@@ -111,7 +109,8 @@ static int serve(struct agent *agent)
 	r = loop_run(agent->loop);
 	if (r < 0)
 		log_error("the agent ends: %s", strerror(-r));
-	transport_close(agent);
+	transport_close();
+	ttrpc_server_free(agent->server);
 	return r;
 }
 
@@ -133,8 +132,9 @@ static int run(struct agent *agent, const struct arguments *a)
 
 	agent->loop = loop_new();
 	if (!agent->loop) {
-		log_error("event loop: %s", strerror(errno));
-		return -errno;
+		r = -errno;
+		log_error("event loop: %s", strerror(-r));
+		return r;
 	}
 	r = configure(agent, a, &err);
 	if (r < 0) {
@@ -169,6 +169,7 @@ int main(int argc, char **argv)
 {
 	struct arguments a = { .file = NULL };
 	struct agent agent;
+	int r;
 
 	/* The kernel gives its first process words of its own command line. */
 	if (getpid() != 1 && parse_arguments(argc, argv, &a) < 0)
@@ -183,5 +184,9 @@ int main(int argc, char **argv)
 	if (agent.guest)
 		run_machine(&agent, &a);
 	log_port_console(&agent);
-	return run(&agent, &a) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	r = run(&agent, &a);
+	reaper_close();
+	loop_free(agent.loop);
+	config_done(&agent.config);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -132,10 +132,7 @@ void rpc_reseed_random_dev(struct ttrpc_call *call, const ProtobufCMessage *msg,
 {
 	const Grpc__ReseedRandomDevRequest *req = (const Grpc__ReseedRandomDevRequest *)msg;
 	auto_close int fd = open("/dev/random", O_RDWR | O_CLOEXEC);
-	struct {
-		struct rand_pool_info info;
-		uint8_t data[SEED_MAX];
-	} seed;
+	auto_free struct rand_pool_info *seed = NULL;
 
 	(void)ctx;
 	if (req->data.len > SEED_MAX) {
@@ -143,10 +140,12 @@ void rpc_reseed_random_dev(struct ttrpc_call *call, const ProtobufCMessage *msg,
 			   "a seed of %zu bytes, at most %d are taken", req->data.len, SEED_MAX);
 		return;
 	}
-	seed.info.entropy_count = (int)req->data.len * 8;
-	seed.info.buf_size = (int)req->data.len;
-	memcpy(seed.info.buf, req->data.data, req->data.len);
-	if (fd < 0 || ioctl(fd, RNDADDENTROPY, &seed) < 0 || ioctl(fd, RNDRESEEDCRNG, 0) < 0)
+	seed = xcalloc(1, sizeof(*seed) + req->data.len);
+	seed->entropy_count = (int)req->data.len * 8;
+	seed->buf_size = (int)req->data.len;
+	if (req->data.len > 0)
+		memcpy(seed->buf, req->data.data, req->data.len);
+	if (fd < 0 || ioctl(fd, RNDADDENTROPY, seed) < 0 || ioctl(fd, RNDRESEEDCRNG, 0) < 0)
 		ttrpc_fail(call, ttrpc_code_of_errno(errno), "reseed: %s", strerror(errno));
 	else
 		rpc_reply_empty(call);

@@ -102,9 +102,10 @@ void rpc_create_sandbox(struct ttrpc_call *call, const ProtobufCMessage *msg, vo
 
 static struct {
 	struct agent *agent;
-	struct ttrpc_call *call;
-	size_t pending; /* containers still being removed */
-	struct err err; /* the first failure */
+	bool begun;
+	struct ttrpc_call *call; /* NULL: nobody asked */
+	size_t pending;		 /* containers still being removed */
+	struct err err;		 /* the first failure */
 } farewell;
 
 static void stop(void *arg)
@@ -124,8 +125,10 @@ static void on_all_released(const struct err *err, void *arg)
 	(void)rmdir(SANDBOX_DIR);
 	forget_sandbox(agent);
 	if (farewell.err.code)
+		log_error("destroy the sandbox: %s", err_msg(&farewell.err));
+	if (farewell.call && farewell.err.code)
 		ttrpc_fail_err(farewell.call, &farewell.err);
-	else
+	else if (farewell.call)
 		rpc_reply_empty(farewell.call);
 	farewell.call = NULL;
 	log_info("sandbox destroyed");
@@ -141,19 +144,19 @@ static void on_removed(void *arg, const struct err *err)
 		storage_release(farewell.agent, &sandbox_storages, on_all_released, farewell.agent);
 }
 
-void rpc_destroy_sandbox(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+void sandbox_destroy(struct agent *agent, struct ttrpc_call *call)
 {
-	struct agent *agent = ctx;
 	struct list *it;
 
-	(void)msg;
-	if (farewell.call) {
-		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "the sandbox is being destroyed");
+	if (farewell.begun) {
+		if (call)
+			ttrpc_fail(call, TTRPC_FAILED_PRECONDITION,
+				   "the sandbox is being destroyed");
 		return;
 	}
+	farewell.begun = true;
 	farewell.agent = agent;
 	farewell.call = call;
-	err_clear(&farewell.err);
 	farewell.pending = 1; /* this function */
 	list_for_each(it, &agent->containers) {
 		struct container *c = container_of(it, struct container, link);
@@ -165,4 +168,10 @@ void rpc_destroy_sandbox(struct ttrpc_call *call, const ProtobufCMessage *msg, v
 		container_remove(c, REMOVE_MS, on_removed, NULL);
 	}
 	on_removed(NULL, NULL);
+}
+
+void rpc_destroy_sandbox(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	(void)msg;
+	sandbox_destroy(ctx, call);
 }

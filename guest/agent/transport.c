@@ -171,9 +171,8 @@ int transport_open(struct agent *agent, struct err *err)
 	return err_set(err, EINVAL, "server address \"%s\": neither unix, vsock nor serial", addr);
 }
 
-void transport_close(struct agent *agent)
+void transport_close(void)
 {
-	(void)agent;
 	if (unix_path)
 		(void)unlink(unix_path); /* who made the directory may have removed it */
 	free(unix_path);

@@ -15,6 +15,6 @@
 int transport_open(struct agent *agent, struct err *err);
 
 /* Remove what transport_open() left in the file system. */
-void transport_close(struct agent *agent);
+void transport_close(void);
 
 #endif

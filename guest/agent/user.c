@@ -37,16 +37,19 @@ static size_t split(char *line, char *field[FIELDS_MAX])
 	return n;
 }
 
-/* One line of a table at a time, as a copy that the caller frees; NULL at the end. */
-static char *next_line(const char **text)
+/* The next line of a table into *@line, which it replaces. False at the end. */
+static bool next_line(const char **text, char **line)
 {
 	const char *p = *text, *end;
 
+	free(*line);
+	*line = NULL;
 	if (!p || !*p)
-		return NULL;
+		return false;
 	end = strchr(p, '\n');
 	*text = end ? end + 1 : NULL;
-	return end ? xstrndup(p, (size_t)(end - p)) : xstrdup(p);
+	*line = end ? xstrndup(p, (size_t)(end - p)) : xstrdup(p);
+	return true;
 }
 
 void user_done(struct user *u)
@@ -69,10 +72,9 @@ void user_add_group(struct user *u, gid_t gid)
 
 char *user_home(const char *passwd, uid_t uid)
 {
-	char *line;
+	auto_free char *line = NULL;
 
-	while ((line = next_line(&passwd))) {
-		auto_free char *owned = line;
+	while (next_line(&passwd, &line)) {
 		char *f[FIELDS_MAX];
 		size_t n = split(line, f);
 		uint32_t id;
@@ -95,10 +97,9 @@ static bool lists(char *members, const char *name)
 
 static void add_groups_of(const char *group, const char *name, struct user *u)
 {
-	char *line;
+	auto_free char *line = NULL;
 
-	while ((line = next_line(&group))) {
-		auto_free char *owned = line;
+	while (next_line(&group, &line)) {
 		char *f[FIELDS_MAX];
 		uint32_t id;
 
@@ -112,10 +113,9 @@ int user_find(const char *passwd, const char *group, const char *name, struct us
 {
 	uint32_t number = 0, uid, gid;
 	bool numeric = to_id(name, &number);
-	char *line;
+	auto_free char *line = NULL;
 
-	while ((line = next_line(&passwd))) {
-		auto_free char *owned = line;
+	while (next_line(&passwd, &line)) {
 		char *f[FIELDS_MAX];
 
 		if (split(line, f) < 4 || !to_id(f[2], &uid) || !to_id(f[3], &gid))
@@ -136,10 +136,9 @@ int user_find(const char *passwd, const char *group, const char *name, struct us
 int group_find(const char *group, const char *name, gid_t *gid, struct err *err)
 {
 	uint32_t id;
-	char *line;
+	auto_free char *line = NULL;
 
-	while ((line = next_line(&group))) {
-		auto_free char *owned = line;
+	while (next_line(&group, &line)) {
 		char *f[FIELDS_MAX];
 
 		if (split(line, f) >= 3 && !strcmp(f[0], name) && to_id(f[2], &id)) {

@@ -53,8 +53,8 @@ teardown()
 
 	if kill -0 "$agent" 2>/dev/null; then
 		call destroy-sandbox || status=1
-		eventually ended "$agent" || status=1
-		kill -9 "$agent" 2>/dev/null || :
+		eventually ended "$agent" || { kill -9 "$agent"; status=1; }
+		wait "$agent" || { echo "the agent ended with status $?" >&2; status=1; }
 	fi
 	leftovers_compare "$BATS_TEST_TMPDIR/before" || status=1
 	[ "$status" = 0 ] || cat "$log" >&2

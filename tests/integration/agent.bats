@@ -186,14 +186,21 @@ load agent
 	[ ! -e "$socket" ]
 }
 
-@test "agent: what dies with the agent" {
-	start_container c1 -- sleep 3000
+@test "agent: SIGTERM ends it with all that it holds" {
+	start_container c1 --storage "ephemeral:tmpfs:tmpfs:$BATS_TEST_TMPDIR/eph" -- sleep 3000
+	call create c2 --rootfs "$rootfs" -- true
+	kill "$agent"
+	eventually ended "$agent"
+	none_runs 'sleep 3000'
+	[ ! -e "$BATS_TEST_TMPDIR/eph" ]
+}
+
+@test "agent: what dies with a killed agent" {
+	start_container c1 --user 1000:1000 -- sleep 3000
+	call exec-start c1 e1 -- sleep 3000
 	call create c2 --rootfs "$rootfs" -- sleep 3000
-	pid=$(pgrep -fx 'sleep 3000')
 	kill -9 "$agent"
 	eventually ended "$agent"
-	# A container that was not started ends by itself; one that runs is its starter's to end.
-	kill -9 "$pid"
 	eventually none_runs 'sleep 3000'
 	eventually find /sys/fs/cgroup -type d \( -name c1 -o -name c2 \) -exec rmdir {} +
 }
