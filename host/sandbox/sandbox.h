@@ -32,7 +32,7 @@ struct sandbox;
 typedef void (*sandbox_done)(const struct err *err, void *arg);
 
 struct sandbox_options {
-	const char *id;	       /* sandbox ID: [A-Za-z0-9][A-Za-z0-9_.-]*, at most 128 bytes */
+	const char *id;	       /* sandbox ID: [A-Za-z0-9][A-Za-z0-9_.-]+, at most 128 bytes */
 	const char *root;      /* where state lives; NULL: SANDBOX_ROOT */
 	const char *namespace; /* containerd's; NULL: "default" */
 	const char *bundle;    /* absolute */

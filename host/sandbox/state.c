@@ -15,6 +15,7 @@
 #include "base/proc.h"
 #include "host/sandbox/state_json.h"
 
+#define ID_MIN 2
 #define ID_MAX 128
 /* A pod's worth of containers with long annotations is far below. */
 #define STATE_MAX (16u << 20)
@@ -23,7 +24,7 @@ static bool id_is_valid(const char *id)
 {
 	size_t n = strlen(id);
 
-	if (n == 0 || n > ID_MAX || !isalnum((unsigned char)id[0]))
+	if (n < ID_MIN || n > ID_MAX || !isalnum((unsigned char)id[0]))
 		return false;
 	for (size_t i = 1; i < n; i++)
 		if (!isalnum((unsigned char)id[i]) && !strchr("_.-", id[i]))
@@ -36,9 +37,9 @@ int state_check_id(const char *id, struct err *err)
 	if (id && id_is_valid(id))
 		return 0;
 	return err_set(err, EINVAL,
-		       "invalid container ID '%.160s': it must be at most %d letters, digits, '_', "
+		       "invalid container ID '%.160s': it must be %d to %d letters, digits, '_', "
 		       "'.' or '-', and begin with a letter or digit",
-		       id ? id : "", ID_MAX);
+		       id ? id : "", ID_MIN, ID_MAX);
 }
 
 struct sandbox_state *state_new(const char *root, const char *id)
@@ -93,8 +94,22 @@ static int write_in(const char *dir, const struct sandbox_state *st, struct err 
 
 /*
  * The directory is renamed into its place with the file in it: nobody sees a
- * sandbox without a state, and of two that race for an ID one wins.
+ * sandbox without a state, and of two that race for an ID one wins. Where the
+ * shim's socket is there already, the same holds for the link to the file.
  */
+static int put_in_place(const char *tmp, const char *dir)
+{
+	auto_free char *from = path_join(tmp, "state.json"), *to = path_join(dir, "state.json");
+
+	if (rename(tmp, dir) == 0)
+		return 0;
+	if (errno != EEXIST && errno != ENOTEMPTY)
+		return -errno;
+	if (link(from, to) < 0)
+		return -errno;
+	return tree_remove(tmp, NULL);
+}
+
 int state_create(const struct sandbox_state *st, struct err *err)
 {
 	auto_free char *name = xasprintf(".%s.%d", st->id, (int)getpid());
@@ -109,11 +124,11 @@ int state_create(const struct sandbox_state *st, struct err *err)
 	if (mkdir(tmp, 0700) < 0)
 		return err_sys(err, errno, "%s: cannot make directory", tmp);
 	r = write_in(tmp, st, err);
-	if (r == 0 && rename(tmp, dir) < 0) {
-		r = -errno;
-		if (r == -EEXIST || r == -ENOTEMPTY || r == -ENOTDIR)
+	if (r == 0) {
+		r = put_in_place(tmp, dir);
+		if (r == -EEXIST || r == -ENOTDIR)
 			r = err_set(err, EEXIST, "container %s already exists", st->id);
-		else
+		else if (r < 0)
 			err_sys(err, r, "%s: cannot make directory", dir);
 	}
 	if (r < 0)

@@ -52,14 +52,20 @@ struct sandbox_state {
 	size_t n_containers;
 };
 
-/* -EINVAL, naming the ID, unless @id is [A-Za-z0-9][A-Za-z0-9_.-]* of at most 128 bytes. */
+/*
+ * -EINVAL, naming the ID, unless @id is [A-Za-z0-9][A-Za-z0-9_.-]+ of at most 128 bytes:
+ * what Kata's runtime and agent take.
+ */
 int state_check_id(const char *id, struct err *err);
 
 /* An empty state. Never NULL. */
 struct sandbox_state *state_new(const char *root, const char *id);
 void state_free(struct sandbox_state *st);
 
-/* Make <root>/<id> and the first state file: -EEXIST "container <id> already exists". */
+/*
+ * Make <root>/<id> and the first state file: -EEXIST "container <id> already exists".
+ * A directory without one, where the shim listens before it has a sandbox, is taken.
+ */
 int state_create(const struct sandbox_state *st, struct err *err);
 
 /* Write the file: the journal of what has to be cleared up, so before that is made. */

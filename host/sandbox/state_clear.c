@@ -15,6 +15,7 @@
 #include "host/storage/unmount.h"
 
 #define KILL_LIMIT_MS 2000
+#define GRACE_MS      500
 #define KILL_POLL_MS  5
 
 /* Keep what failed first; what comes after it is mostly its consequence. */
@@ -36,23 +37,33 @@ static bool is_shim(const struct state_process *p)
 	return !strcmp(p->name, "shim");
 }
 
-/* SIGKILL the shim, or all others, and wait until they are gone. */
+/* Wait until the shim, or all others, have ended; false when @deadline passes before. */
+static bool wait_ended(const struct sandbox_state *st, bool shim, int64_t deadline)
+{
+	for (size_t i = 0; i < st->n_processes; i++) {
+		const struct state_process *p = &st->processes[i];
+
+		while (is_shim(p) == shim && proc_alive(p->pid, p->start)) {
+			if (loop_now_ms() >= deadline)
+				return false;
+			rest();
+		}
+	}
+	return true;
+}
+
 static void kill_processes(const struct sandbox_state *st, bool shim, struct err *first)
 {
-	int64_t deadline = loop_now_ms() + KILL_LIMIT_MS;
-
 	for (size_t i = 0; i < st->n_processes; i++)
 		if (is_shim(&st->processes[i]) == shim)
 			proc_kill(st->processes[i].pid, st->processes[i].start, SIGKILL);
+	if (wait_ended(st, shim, loop_now_ms() + KILL_LIMIT_MS))
+		return;
 	for (size_t i = 0; i < st->n_processes; i++) {
 		const struct state_process *p = &st->processes[i];
 		struct err err = ERR_INIT;
 
-		if (is_shim(p) != shim)
-			continue;
-		while (proc_alive(p->pid, p->start) && loop_now_ms() < deadline)
-			rest();
-		if (!proc_alive(p->pid, p->start))
+		if (is_shim(p) != shim || !proc_alive(p->pid, p->start))
 			continue;
 		err_set(&err, EBUSY, "%s (process %d) does not end", p->name, (int)p->pid);
 		keep_first(first, &err);
@@ -102,6 +113,8 @@ static int clear(const struct sandbox_state *st, struct err *err)
 	auto_free char *dir = path_join(st->root, st->id);
 	struct err first = ERR_INIT;
 
+	/* All end with the shim; one that then clears up after itself may do so. */
+	(void)wait_ended(st, false, loop_now_ms() + GRACE_MS);
 	kill_processes(st, false, &first);
 	clear_cgroups(st, &first);
 	clear_mounts(st, &first);

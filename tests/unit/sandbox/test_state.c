@@ -32,9 +32,9 @@ static int teardown(void **state)
 
 static void checks_ids(void **state)
 {
-	static const char *const good[] = { "a", "0", "A-b_c.d", "x..y" };
-	static const char *const bad[] = { "",	  ".",	 "..",	"-a",	   "_a",
-					   "a/b", "a b", "a\n", "\xc3\xa4" };
+	static const char *const good[] = { "ab", "0-", "A-b_c.d", "x..y" };
+	static const char *const bad[] = { "",	 "a",	".",   "..",  "-a",
+					   "_a", "a/b", "a b", "a\n", "\xc3\xa4" };
 	char id[130];
 
 	(void)state;
@@ -167,6 +167,29 @@ static void has_one_owner_per_id(void **state)
 	state_free(st);
 }
 
+/* The shim listens there before it has a sandbox. */
+static void takes_a_directory_without_a_state(void **state)
+{
+	auto_free char *dir = path_join(root, "early"), *other = path_join(dir, "shim.sock");
+	struct sandbox_state *st = state_new(root, "early"), *back = NULL;
+	struct strv ids = { NULL, 0 };
+
+	(void)state;
+	assert_int_equal(mkdir(dir, 0700), 0);
+	assert_int_equal(file_replace(other, "", 0, 0600, NULL), 0);
+	assert_int_equal(state_create(st, NULL), 0);
+	assert_int_equal(access(other, F_OK), 0);
+	assert_int_equal(state_load(root, "early", &back, NULL), 0);
+	assert_int_equal(state_create(st, NULL), -EEXIST);
+	assert_int_equal(tree_remove(dir, NULL), 0);
+	assert_int_equal(state_list(root, &ids, NULL), 0);
+	for (size_t i = 0; i < ids.n; i++)
+		assert_null(strstr(ids.v[i], "early"));
+	strv_free(&ids);
+	state_free(back);
+	state_free(st);
+}
+
 static void refuses_bad_files(void **state)
 {
 	static const struct {
@@ -202,7 +225,7 @@ static void refuses_bad_files(void **state)
 		{ "{\"version\": 1, \"id\": \"bad\", \"containers\": [{\"id\": \"a/b\"}]}",
 		  "\"containers\"" },
 		{ "{\"version\": 1, \"id\": \"bad\", \"containers\": "
-		  "[{\"id\": \"a\", \"annotations\": {\"k\": 1}}]}",
+		  "[{\"id\": \"aa\", \"annotations\": {\"k\": 1}}]}",
 		  "annotations must be strings" },
 	};
 	auto_free char *dir = path_join(root, "bad"), *file = path_join(dir, "state.json");
@@ -225,7 +248,7 @@ static void refuses_bad_files(void **state)
 
 static void tells_when_it_cannot_write(void **state)
 {
-	struct sandbox_state *st = state_new("/proc/no", "x");
+	struct sandbox_state *st = state_new("/proc/no", "xx");
 	struct err err = ERR_INIT;
 
 	(void)state;
@@ -241,6 +264,7 @@ int main(void)
 		cmocka_unit_test(checks_ids),
 		cmocka_unit_test(comes_back_whole),
 		cmocka_unit_test(has_one_owner_per_id),
+		cmocka_unit_test(takes_a_directory_without_a_state),
 		cmocka_unit_test(refuses_bad_files),
 		cmocka_unit_test(tells_when_it_cannot_write),
 	};

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From nothing to a sandbox: driver check, journal, directories, machine,
+ * agent, CreateSandbox. What a later command would have to clear up is in the
+ * journal before it is made.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "host/sandbox/core.h"
+
+/* A directory that must not be there yet: two roots of states may have the same ID. */
+static int make_own_dir(struct sandbox *sb, const char *parent, const char *dir, struct err *err)
+{
+	int r = dir_make(parent, 0700, err);
+
+	if (r < 0)
+		return r;
+	state_note(&sb->st->dirs, dir);
+	r = state_save(sb->st, err);
+	if (r < 0 || mkdir(dir, 0700) == 0)
+		return r;
+	r = -errno;
+	/* Somebody else's, to be left alone. */
+	state_forget(&sb->st->dirs, dir);
+	return err_sys(err, r, "%s: cannot make the directory for sandbox %s", dir, sb->st->id);
+}
+
+static int make_dirs(struct sandbox *sb, struct err *err)
+{
+	auto_free char *base = path_join(SANDBOX_SHARE, sb->st->id);
+	int r;
+
+	sb->run_dir = path_join(SANDBOX_VM_DIR, sb->st->id);
+	r = make_own_dir(sb, SANDBOX_VM_DIR, sb->run_dir, err);
+	if (r < 0 || !(sb->ops->caps & HV_CAP_FS_SHARE))
+		return r;
+	r = make_own_dir(sb, SANDBOX_SHARE, base, err);
+	if (r < 0)
+		return r;
+	sb->share = share_new(base);
+	return share_make(sb->share, err);
+}
+
+/* The size of the first container's shared memory; the file system knows that of a bind mount. */
+static uint64_t shm_size(const Grpc__Spec *spec)
+{
+	const char *source;
+	uint64_t size = plan_shm_size(spec, &source);
+	struct statvfs st;
+
+	if (source && statvfs(source, &st) == 0 && st.f_blocks > 0)
+		size = (uint64_t)st.f_blocks * st.f_frsize;
+	return size;
+}
+
+static void plan(struct sandbox *sb, const Grpc__Spec *spec)
+{
+	sb->guest = (struct plan_guest){
+		.config = sb->config,
+		.sandbox_id = sb->st->id,
+		.share_dir = sb->share ? sb->share->shared : NULL,
+		.local = sb->ops->caps & HV_CAP_LOCAL,
+		.shm_size = shm_size(spec),
+	};
+	sb->create = plan_sandbox(&sb->guest, spec);
+	sb->vm_spec = (struct vm_spec){
+		.id = sb->st->id,
+		.run_dir = sb->run_dir,
+		.config = sb->config,
+		.share_dir = sb->guest.share_dir,
+		.share_tag = SHARE_TAG,
+	};
+}
+
+static void machine_exited(struct sandbox *sb, const struct err *err)
+{
+	struct err why = *err;
+
+	vm_free(take_ptr(sb->vm));
+	if (why.code == 0)
+		err_set(&why, EPIPE, "it was stopped");
+	if (sb->phase == PHASE_BOOTING) {
+		boot_fail(sb, &why);
+	} else if (sb->phase == PHASE_ENDING) {
+		end_machine_gone(sb);
+	} else {
+		if (err->code == 0 && sb->link_why.code)
+			why = sb->link_why;
+		sb->phase = PHASE_DEAD;
+		end_of_machine(sb, &why);
+		sb->died(&sb->why, sb->died_arg);
+	}
+}
+
+static void on_event(struct vm *vm, enum vm_event event, const struct err *err, void *arg)
+{
+	struct sandbox *sb = arg;
+	bool alive = sb->phase == PHASE_BOOTING || sb->phase == PHASE_RUNNING;
+	struct err why = ERR_INIT;
+
+	switch (event) {
+	case VM_STARTED:
+		if (sb->phase == PHASE_BOOTING && vm_connect(vm, &why) < 0)
+			boot_fail(sb, &why);
+		break;
+	case VM_AGENT:
+		if (alive)
+			link_up(sb);
+		break;
+	case VM_EXITED:
+		machine_exited(sb, err);
+		break;
+	}
+}
+
+static int on_process(struct vm *vm, const char *name, pid_t pid, void *arg)
+{
+	struct sandbox *sb = arg;
+	struct err err = ERR_INIT;
+	int r;
+
+	(void)vm;
+	state_add_process(sb->st, name, pid);
+	r = state_save(sb->st, &err);
+	if (r < 0)
+		log_error("sandbox %s: %s", sb->st->id, err_msg(&err));
+	return r;
+}
+
+static void on_limit(void *arg)
+{
+	struct sandbox *sb = arg;
+	struct err err = ERR_INIT;
+
+	sb->boot_limit = NULL;
+	err_set(&err, ETIMEDOUT, "the agent did not answer within %lld ms",
+		(long long)sb->config->agent.dial_timeout_ms);
+	boot_fail(sb, &err);
+}
+
+static int begin(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
+{
+	int64_t limit = sb->config->agent.dial_timeout_ms;
+	int r;
+
+	sb->ops = hypervisor_for(sb->config, err);
+	if (!sb->ops)
+		return err->code;
+	free(sb->st->hypervisor);
+	sb->st->hypervisor = xstrdup(sb->ops->name);
+	free(sb->st->config_path);
+	sb->st->config_path = xstrdup(sb->config->path);
+	r = make_dirs(sb, err);
+	if (r < 0)
+		return r;
+	plan(sb, spec);
+	sb->vm = vm_new(sb->ops, &sb->vm_spec, sb->loop, on_event, on_process, sb, err);
+	if (!sb->vm)
+		return err->code;
+	r = vm_start(sb->vm, err);
+	if (r < 0) {
+		vm_free(take_ptr(sb->vm));
+		return r;
+	}
+	sb->boot_deadline = loop_now_ms() + limit;
+	sb->boot_limit = loop_add_timer(sb->loop, limit, on_limit, sb);
+	return 0;
+}
+
+void sandbox_boot(struct sandbox *sb, struct config *config, const Grpc__Spec *spec,
+		  sandbox_done done, void *arg)
+{
+	struct err err = ERR_INIT;
+
+	if (sb->phase != PHASE_NEW) {
+		config_free(config);
+		err_set(&err, EBUSY, "sandbox %s was booted already", sb->st->id);
+		call_done(sb, &err, done, arg);
+		return;
+	}
+	sb->config = config;
+	sb->boot_done = done;
+	sb->boot_arg = arg;
+	sb->phase = PHASE_BOOTING;
+	if (begin(sb, spec, &err) < 0)
+		boot_fail(sb, &err);
+}
+
+static void on_created(const ProtobufCMessage *rsp, const struct err *err, void *arg)
+{
+	struct sandbox *sb = arg;
+	sandbox_done done = sb->boot_done;
+
+	if (!rsp) {
+		boot_fail(sb, err);
+		return;
+	}
+	sb->phase = PHASE_RUNNING;
+	sb->boot_done = NULL;
+	done(NULL, sb->boot_arg);
+}
+
+void boot_agent_answers(struct sandbox *sb)
+{
+	Grpc__CreateSandboxRequest *req = take_ptr(sb->create);
+
+	loop_remove(&sb->boot_limit);
+	if (!req) {
+		/* The connection was lost after the request: nobody knows what became of it. */
+		call_end_lost(sb);
+		return;
+	}
+	call_agent(sb, "CreateSandbox", &req->base, AGENT_CALL_MS, on_created, sb);
+	grpc__create_sandbox_request__free_unpacked(req, NULL);
+}
+
+static void on_undone(const struct err *err, void *arg)
+{
+	struct sandbox *sb = arg;
+	sandbox_done done = sb->boot_done;
+	struct err why = sb->why;
+
+	if (err)
+		log_error("sandbox %s: %s", sb->st->id, err_msg(err));
+	sb->boot_done = NULL;
+	done(&why, sb->boot_arg);
+}
+
+void boot_fail(struct sandbox *sb, const struct err *err)
+{
+	auto_str struct str console = STR_INIT;
+
+	if (sb->phase != PHASE_BOOTING)
+		return;
+	sb->why = *err;
+	/* Of a silent agent nobody knows more than the guest's last words. */
+	if (sb->vm && sb->create) {
+		vm_console(sb->vm, &console);
+		if (console.len > 0)
+			err_set(&sb->why, err->code, "%s; the guest's console: %s", err_msg(err),
+				str_text(&console));
+	}
+	end_begin(sb, false, on_undone, sb);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the sandbox share among themselves. Each does one thing:
+ *
+ *   sandbox.c    the life of the object          boot.c   from nothing to a sandbox
+ *   link.c       the connection to the agent     end.c    back to nothing
+ *   call.c       requests on that connection     container.c, process.c, io.c
+ */
+#ifndef HOST_SANDBOX_CORE_H
+#define HOST_SANDBOX_CORE_H
+
+#include "base/list.h"
+#include "host/agent-client/agent.h"
+#include "host/hypervisor/hypervisor.h"
+#include "host/sandbox/plan.h"
+#include "host/sandbox/sandbox.h"
+#include "host/sandbox/state.h"
+#include "host/storage/share.h"
+
+enum sandbox_phase {
+	PHASE_NEW,
+	PHASE_BOOTING,
+	PHASE_RUNNING,
+	PHASE_DEAD,   /* the machine ended by itself; sandbox_stop() clears up */
+	PHASE_ENDING, /* after sandbox_stop() or a failed boot */
+	PHASE_ENDED,
+};
+
+struct sandbox {
+	struct loop *loop;
+	struct sandbox_state *st;
+	enum sandbox_phase phase;
+	struct err why; /* DEAD and later: what calls fail with */
+	sandbox_died_cb died;
+	void *died_arg;
+
+	/* Since the boot. */
+	struct config *config;
+	const struct hypervisor_ops *ops;
+	struct plan_guest guest;
+	struct share *share;
+	char *run_dir;
+	struct vm_spec vm_spec;
+	struct vm *vm;	     /* NULL: none, or it has ended */
+	struct agent *agent; /* NULL while there is no connection */
+
+	struct list calls;	/* struct call */
+	struct list containers; /* struct container */
+
+	/* boot.c */
+	Grpc__CreateSandboxRequest *create;
+	sandbox_done boot_done; /* NULL once it was called */
+	void *boot_arg;
+	struct loop_source *boot_step, *boot_limit;
+	int64_t boot_deadline; /* for the agent's first answer; loop_now_ms() */
+
+	/* link.c */
+	struct loop_source *link_retry, *link_limit;
+	struct err link_why; /* why the connection was given up */
+
+	/* end.c */
+	struct list enders; /* struct ender */
+	struct loop_source *end_limit, *end_step;
+	int64_t end_deadline;
+	struct err end_err; /* the first thing that could not be undone */
+};
+
+struct process;
+
+struct container {
+	struct list link;
+	struct sandbox *sb;
+	char *id;
+	struct list processes; /* struct process; the init process is first */
+};
+
+/* ---- call.c ------------------------------------------------------------- */
+
+typedef agent_reply_cb call_cb;
+
+/*
+ * Call the agent; @cb comes later and exactly once: with the answer, the
+ * agent's error, or, when the machine has ended, sb->why. When the connection
+ * is lost it comes as soon as it is known what became of the machine: with
+ * -ECONNRESET when that lives and a new connection stands.
+ */
+void call_agent(struct sandbox *sb, const char *method, const ProtobufCMessage *req,
+		int64_t timeout_ms, call_cb cb, void *arg);
+
+/* As call_agent() for a request whose answer says nothing. */
+void call_simple(struct sandbox *sb, const char *method, const ProtobufCMessage *req,
+		 int64_t timeout_ms, sandbox_done done, void *arg);
+
+/* Call @done later with @err (copied; NULL: success). */
+void call_done(struct sandbox *sb, const struct err *err, sandbox_done done, void *arg);
+
+/* A new connection stands: end the calls that the old one lost. */
+void call_end_lost(struct sandbox *sb);
+
+/* There will be no more answers: end all with sb->why. The connection is closed. */
+void call_end_all(struct sandbox *sb);
+
+/* Call now what is still due. */
+void call_flush(struct sandbox *sb);
+
+/* ---- link.c ------------------------------------------------------------- */
+
+/* The machine has a stream to the agent. */
+void link_up(struct sandbox *sb);
+
+/* Forget the connection and what waits for it. */
+void link_down(struct sandbox *sb);
+
+/* ---- boot.c ------------------------------------------------------------- */
+
+/* The agent answered for the first time. */
+void boot_agent_answers(struct sandbox *sb);
+
+/* End a boot that fails with @err; nothing happens when none is under way. */
+void boot_fail(struct sandbox *sb, const struct err *err);
+
+/* ---- end.c -------------------------------------------------------------- */
+
+/* The machine is no more: @why is what calls are told. Processes count as killed. */
+void end_of_machine(struct sandbox *sb, const struct err *why);
+
+/* End everything, then call @done. @ask: let the agent end its containers first. */
+void end_begin(struct sandbox *sb, bool ask, sandbox_done done, void *arg);
+
+/* The machine's VM_EXITED has come during the end. */
+void end_machine_gone(struct sandbox *sb);
+
+/* ---- process.c, container.c --------------------------------------------- */
+
+/* Status of a process whose end nobody saw. */
+#define STATUS_KILLED 137
+
+enum stream_phase { STREAM_UNUSED, STREAM_OPEN, STREAM_ENDED };
+
+/*
+ * A process in the guest. Its end is asked for as soon as its output has been read
+ * to the end: the original agent throws away what is unread when it tells the
+ * status.
+ */
+struct process {
+	struct list link;
+	struct sandbox *sb;
+	unsigned refs; /* its container's, and those of calls under way */
+	char *container_id;
+	char *exec_id; /* as the agent knows it: the init process has its container's */
+	bool started, waiting, exited;
+	uint32_t status;
+	enum stream_phase out, err;
+	struct list waiters; /* struct waiter */
+	struct loop_source *look;
+};
+
+struct process *process_new(struct container *c, const char *exec_id);
+struct process *process_ref(struct process *p);
+void process_unref(struct process *p);
+
+/* It runs from now on. */
+void process_started(struct process *p);
+
+/* Its output has ended, or it has begun: see whether it is time to wait for it. */
+void process_look(struct process *p);
+
+/* It has ended. Tells all that wait. */
+void process_exited(struct process *p, uint32_t status);
+
+struct container *container_find(struct sandbox *sb, const char *id);
+
+/* @exec_id NULL or "": the init process. NULL and @err (-ENOENT) if there is none. */
+struct process *container_process(struct sandbox *sb, const char *id, const char *exec_id,
+				  struct err *err);
+
+/* Take it out of the sandbox; its processes count as killed. */
+void container_free(struct container *c);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/sandbox/sandbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "host/sandbox/core.h"
+
+int sandbox_new(struct loop *loop, const struct sandbox_options *opt, sandbox_died_cb died,
+		void *arg, struct sandbox **out, struct err *err)
+{
+	struct sandbox_state *st;
+	struct sandbox *sb;
+	int r = state_check_id(opt->id, err);
+
+	if (r < 0)
+		return r;
+	st = state_new(opt->root, opt->id);
+	st->namespace = xstrdup(opt->namespace ? opt->namespace : "default");
+	st->bundle = xstrdup(opt->bundle);
+	st->address = xstrdup(opt->address);
+	state_add_process(st, "shim", getpid());
+	r = state_create(st, err);
+	if (r < 0) {
+		state_free(st);
+		return r;
+	}
+	sb = xcalloc(1, sizeof(*sb));
+	sb->loop = loop;
+	sb->st = st;
+	sb->died = died;
+	sb->died_arg = arg;
+	list_init(&sb->calls);
+	list_init(&sb->containers);
+	list_init(&sb->enders);
+	*out = sb;
+	return 0;
+}
+
+pid_t sandbox_pid(const struct sandbox *sb)
+{
+	return sb->vm ? vm_pid(sb->vm) : 0;
+}
+
+int sandbox_set_status(struct sandbox *sb, const char *id, const char *status, struct err *err)
+{
+	struct state_container *c = state_find_container(sb->st, id);
+
+	if (!c)
+		return err_set(err, ENOENT, "container %s does not exist", id);
+	free(c->status);
+	c->status = xstrdup(status);
+	return state_save(sb->st, err);
+}
+
+/* With a journal that is not empty, `delete` can still clear up what could not be undone. */
+static void remove_state(const struct sandbox *sb)
+{
+	auto_free char *dir = path_join(sb->st->root, sb->st->id);
+	struct err err = ERR_INIT;
+
+	if (sb->st->dirs.n > 0 || sb->st->mounts.n > 0 || sb->st->cgroups.n > 0)
+		return;
+	if (tree_remove(dir, &err) < 0)
+		log_error("sandbox %s: %s", sb->st->id, err_msg(&err));
+}
+
+void sandbox_destroy(struct sandbox *sb)
+{
+	if (!sb)
+		return;
+	link_down(sb);
+	vm_free(sb->vm);
+	sb->phase = PHASE_ENDED;
+	while (!list_empty(&sb->containers))
+		container_free(container_of(sb->containers.next, struct container, link));
+	call_flush(sb);
+	loop_remove(&sb->boot_limit);
+	loop_remove(&sb->end_limit);
+	loop_remove(&sb->end_step);
+	if (sb->create)
+		grpc__create_sandbox_request__free_unpacked(sb->create, NULL);
+	remove_state(sb);
+	share_free(sb->share);
+	free(sb->run_dir);
+	config_free(sb->config);
+	state_free(sb->st);
+	free(sb);
+}
