@@ -76,7 +76,15 @@ void sandbox_exec(struct sandbox *sb, const char *id, const char *exec_id, Grpc_
 void sandbox_signal(struct sandbox *sb, const char *id, const char *exec_id, uint32_t signo,
 		    bool all, sandbox_done done, void *arg);
 
-/* When the process ends: its status as a shell shows it (128 + signal when killed). */
+/*
+ * When the process ends: its status as a shell shows it (128 + signal when killed).
+ *
+ * Output first: the original agent throws away what is unread when it tells a
+ * status, so that the end of a process is seen only when each of its streams that
+ * anybody began to read was read to its end (len 0) or failed. Who is no longer
+ * interested goes on reading and drops the data. Reading begins, at the latest,
+ * in the `done` of the start; a stream that nobody reads is not waited for.
+ */
 typedef void (*sandbox_exit_cb)(const struct err *err, uint32_t status, void *arg);
 void sandbox_wait(struct sandbox *sb, const char *id, const char *exec_id, sandbox_exit_cb cb,
 		  void *arg);
@@ -97,10 +105,13 @@ void sandbox_read_stdout(struct sandbox *sb, const char *id, const char *exec_id
 void sandbox_read_stderr(struct sandbox *sb, const char *id, const char *exec_id, size_t max,
 			 sandbox_read_cb cb, void *arg);
 
-/* Remove the container from guest and host; kills what runs in it. */
+/* Remove the container from guest and host; kills what runs in it. Works without a machine, too. */
 void sandbox_remove_container(struct sandbox *sb, const char *id, sandbox_done done, void *arg);
 
-/* Record what `state` shows of a container: "created", "running", "stopped". */
+/*
+ * Record what `state` shows of a container: "created", "running", "stopped".
+ * (A new one is "creating"; the caller, which knows who was told, says the rest.)
+ */
 int sandbox_set_status(struct sandbox *sb, const char *id, const char *status, struct err *err);
 
 /* The machine's process; 0 while there is none. */
@@ -113,7 +124,11 @@ pid_t sandbox_pid(const struct sandbox *sb);
  */
 void sandbox_stop(struct sandbox *sb, sandbox_done done, void *arg);
 
-/* Remove the state file and release the memory. Only after sandbox_stop() or a failed boot. */
+/*
+ * Remove the state and release the memory. Only after sandbox_stop() or a failed
+ * boot. When something could not be undone, the state stays for `delete`. NULL is
+ * allowed.
+ */
 void sandbox_destroy(struct sandbox *sb);
 
 #endif

@@ -149,7 +149,7 @@ static void holds_several_containers(void **state)
 	assert_int_equal(start_exec(sb, "second", "second", "true", &o), -EEXIST);
 	assert_int_equal(start_exec(sb, "second", "../x", "true", &o), -EINVAL);
 	assert_int_equal(start_exec(sb, "third", "e1", "true", &o), -ENOENT);
-	o.done = false;
+	o = (struct outcome){ .done = false };
 	sandbox_signal(sb, "second", "e1", SIGTERM, false, on_done, &o);
 	assert_int_equal(finish(&o), 0);
 	assert_int_equal(wait_exit(sb, "second", "e1"), 128 + SIGTERM);
