@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "host/sandbox/state.h"
+#include "host/shim/actions.h"
+#include "host/shim/process.h"
+#include "host/shim/traces.h"
+#include "proto/task.pb-c.h"
+
+static int print_response(pid_t pid, struct err *err)
+{
+	Containerd__Task__V2__DeleteResponse rsp = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
+	Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	auto_free uint8_t *wire = NULL;
+	struct timespec now;
+	int r;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	at.seconds = now.tv_sec;
+	at.nanos = (int32_t)now.tv_nsec;
+	rsp.pid = (uint32_t)pid;
+	rsp.exit_status = STATUS_KILLED;
+	rsp.exited_at = &at;
+	wire = xmalloc(containerd__task__v2__delete_response__get_packed_size(&rsp));
+	r = fd_write_full(STDOUT_FILENO, wire,
+			  containerd__task__v2__delete_response__pack(&rsp, wire));
+	return r < 0 ? err_sys(err, r, "cannot write to standard output") : 0;
+}
+
+/* The process that stood for the container, as the Task service told it: the machine's. */
+static pid_t machine_pid(const struct sandbox_state *st)
+{
+	for (size_t i = 0; st->hypervisor && i < st->n_processes; i++)
+		if (!strcmp(st->processes[i].name, st->hypervisor))
+			return st->processes[i].pid;
+	return 0;
+}
+
+/* What a shim left that never had a task, or that cannot be read. */
+static int clear_without_state(const struct cmdline *cl, struct err *err)
+{
+	const struct shim_options opt = {
+		.id = cl->id, .root = cl->root, .bundle = "/", .address = ""
+	};
+
+	return traces_remove(&opt, err);
+}
+
+int action_delete(const struct cmdline *cl, struct err *err)
+{
+	struct sandbox_state *st = NULL;
+	pid_t pid = 0;
+	int r = action_check(cl, err);
+
+	if (r < 0)
+		return r;
+	r = state_load(cl->root, cl->id, &st, err);
+	if (r == -ENOENT) {
+		err_clear(err);
+		r = clear_without_state(cl, err);
+	} else if (r == 0) {
+		pid = machine_pid(st);
+		r = state_clear(st, true, err);
+	}
+	state_free(st);
+	return r < 0 ? r : print_response(pid, err);
+}

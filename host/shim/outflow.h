@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Standard output or error of a process: from the sandbox to a port. */
+#ifndef HOST_SHIM_OUTFLOW_H
+#define HOST_SHIM_OUTFLOW_H
+
+#include <stdbool.h>
+
+#include "base/loop.h"
+#include "host/sandbox/sandbox.h"
+#include "host/shim/port.h"
+
+struct outflow;
+
+/* Told of every change: bytes came or went, or the end was reached. */
+typedef void (*outflow_cb)(void *arg);
+
+/*
+ * Make a flow into @port (taken over). What the process writes when there is
+ * no port, or nobody reads from it any more, is read and dropped, so that the
+ * process is not held. Never NULL.
+ */
+struct outflow *outflow_new(struct loop *loop, struct port *port, bool is_stderr, outflow_cb cb,
+			    void *arg);
+
+/* Begin to copy what process @exec_id of container @id (both copied) writes. */
+void outflow_start(struct outflow *f, struct sandbox *sb, const char *id, const char *exec_id);
+
+/* Everything that the process wrote was written; the port is closed. Or it was never started. */
+bool outflow_ended(const struct outflow *f);
+
+/* The port, which was handed over, takes no more for now: its reader rests. */
+bool outflow_held(const struct outflow *f);
+
+/* Stop at once and release. The sandbox may still answer what it was asked. NULL is allowed. */
+void outflow_free(struct outflow *f);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/shim/process.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "host/shim/service.h"
+#include "proto/task.pb-c.h"
+
+struct process *shim_process_new(struct shim *s, const char *id, const char *exec_id)
+{
+	struct process *p = xcalloc(1, sizeof(*p));
+
+	p->refs = 1;
+	p->shim = s;
+	p->id = xstrdup(id);
+	p->exec_id = xstrdup(exec_id ? exec_id : "");
+	list_init(&p->link);
+	list_init(&p->waiters);
+	return p;
+}
+
+struct process *shim_process_ref(struct process *p)
+{
+	p->refs++;
+	return p;
+}
+
+static void fail_waiters(struct process *p)
+{
+	struct ttrpc_call *call;
+
+	while ((call = pending_take(&p->waiters)))
+		ttrpc_fail(call, TTRPC_NOT_FOUND, "%s was deleted", shim_process_name(p));
+}
+
+void shim_process_unref(struct process *p)
+{
+	if (!p || --p->refs > 0)
+		return;
+	fail_waiters(p);
+	streams_free(p->io);
+	if (p->spec)
+		grpc__process__free_unpacked(p->spec, NULL);
+	free(p->id);
+	free(p->exec_id);
+	free(p->in);
+	free(p->out);
+	free(p->err);
+	free(p);
+}
+
+bool shim_process_is_init(const struct process *p)
+{
+	return !*p->exec_id;
+}
+
+const char *shim_process_name(const struct process *p)
+{
+	static char name[320];
+
+	if (shim_process_is_init(p))
+		snprintf(name, sizeof(name), "container %s", p->id);
+	else
+		snprintf(name, sizeof(name), "process %s of container %s", p->exec_id, p->id);
+	return name;
+}
+
+int shim_process_open_streams(struct process *p, struct ttrpc_call *call, bool terminal,
+			      const char *in, const char *out, const char *err_where,
+			      struct err *err)
+{
+	int fds[TTRPC_FDS_MAX], r;
+	struct streams_where where = {
+		.in = in,
+		.out = out,
+		.err = err_where,
+		.terminal = terminal,
+		.fds = fds,
+		.n_fds = ttrpc_call_fds(call),
+	};
+
+	for (size_t i = 0; i < where.n_fds; i++)
+		fds[i] = ttrpc_call_take_fd(call, i);
+	r = streams_open(p->shim->loop, &where, &p->io, err);
+	for (size_t i = 0; i < where.n_fds; i++)
+		close_fd(&fds[i]);
+	if (r < 0)
+		return r;
+	p->terminal = terminal;
+	p->in = xstrdup(in);
+	p->out = xstrdup(out);
+	p->err = xstrdup(err_where);
+	return 0;
+}
+
+/* ---- its end ----------------------------------------------------------------- */
+
+/*
+ * Engines want a status whatever happened. Who is attached wants to know why;
+ * there the status would be taken for the program's own.
+ */
+static void answer(const struct process *p, struct ttrpc_call *call)
+{
+	Containerd__Task__V2__WaitResponse rsp = CONTAINERD__TASK__V2__WAIT_RESPONSE__INIT;
+	Google__Protobuf__Timestamp at = service_timestamp(p->exited_at);
+
+	if (p->lost.code && p->shim->opt.owner_fd >= 0) {
+		ttrpc_fail_err(call, &p->lost);
+		return;
+	}
+	rsp.exit_status = p->exit_status;
+	rsp.exited_at = &at;
+	ttrpc_reply(call, &rsp.base);
+}
+
+void shim_process_wait(struct process *p, struct ttrpc_call *call)
+{
+	if (p->state == PROCESS_STOPPED)
+		answer(p, call);
+	else
+		pending_add(&p->waiters, call);
+}
+
+static void on_drained(void *arg)
+{
+	struct process *p = arg;
+	struct shim *s = p->shim;
+	struct ttrpc_call *call;
+	struct err err = ERR_INIT;
+
+	streams_free(take_ptr(p->io));
+	p->state = PROCESS_STOPPED;
+	log_info("%s has ended with status %u", shim_process_name(p), p->exit_status);
+	if (shim_process_is_init(p) && s->sandbox && !p->deleting &&
+	    sandbox_set_status(s->sandbox, p->id, "stopped", &err) < 0)
+		log_warn("container %s: %s", p->id, err_msg(&err));
+	while ((call = pending_take(&p->waiters)))
+		answer(p, call);
+	shim_process_unref(p);
+}
+
+void shim_process_exited(struct process *p, uint32_t status)
+{
+	if (p->exited)
+		return;
+	p->exited = true;
+	p->exit_status = status;
+	clock_gettime(CLOCK_REALTIME, &p->exited_at);
+	shim_process_ref(p);
+	if (p->io)
+		streams_finish(p->io, on_drained, p);
+	else
+		on_drained(p);
+}
+
+static void on_ended(const struct err *err, uint32_t status, void *arg)
+{
+	struct process *p = arg;
+
+	if (err) {
+		log_warn("%s: cannot see its end: %s", shim_process_name(p), err_msg(err));
+		p->lost = *err;
+		status = STATUS_KILLED;
+	}
+	shim_process_exited(p, status);
+	shim_process_unref(p);
+}
+
+void shim_process_watch(struct process *p)
+{
+	if (p->watched)
+		return;
+	p->watched = true;
+	shim_process_ref(p);
+	sandbox_wait(p->shim->sandbox, p->id, p->exec_id, on_ended, p);
+}
+
+static void on_resized(const struct err *err, void *arg)
+{
+	struct process *p = arg;
+
+	if (err)
+		log_debug("%s: terminal size: %s", shim_process_name(p), err_msg(err));
+	shim_process_unref(p);
+}
+
+void shim_process_started(struct process *p)
+{
+	struct sandbox *sb = p->shim->sandbox;
+
+	p->state = PROCESS_RUNNING;
+	if (p->terminal && p->width && p->height)
+		sandbox_resize_tty(sb, p->id, p->exec_id, p->width, p->height, on_resized,
+				   shim_process_ref(p));
+	streams_start(p->io, sb, p->id, p->exec_id);
+	shim_process_watch(p);
+}
+
+void shim_process_remove(struct process *p)
+{
+	list_del(&p->link);
+	if (p->state == PROCESS_STOPPED || !p->watched)
+		fail_waiters(p);
+	shim_process_unref(p);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A process of a container that the Task service knows: the init process, or
+ * one that was added by Exec.
+ *
+ *   CREATING → CREATED → STARTING → RUNNING → STOPPED
+ *
+ * CREATING is for init alone. A start that fails leads back to CREATED (init)
+ * or to STOPPED (others); the end of the machine leads from anywhere to
+ * STOPPED. A process counts as stopped when its output has been written too.
+ */
+#ifndef HOST_SHIM_PROCESS_H
+#define HOST_SHIM_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "base/list.h"
+#include "host/shim/shim.h"
+#include "host/shim/streams.h"
+#include "proto/oci.pb-c.h"
+
+/* The status of what was killed by the end of its machine: 128 + SIGKILL. */
+#define STATUS_KILLED 137
+
+enum process_state {
+	PROCESS_CREATING,
+	PROCESS_CREATED,
+	PROCESS_STARTING,
+	PROCESS_RUNNING,
+	PROCESS_STOPPED,
+};
+
+struct process {
+	unsigned refs;	  /* the task's, and one for each answer that the sandbox owes */
+	struct list link; /* in the task's execs */
+	struct shim *shim;
+	char *id;      /* the container's */
+	char *exec_id; /* "": init */
+	enum process_state state;
+	bool terminal;
+	char *in, *out, *err; /* as the client named them */
+	struct streams *io;
+	Grpc__Process *spec;	/* an exec's, until it is started */
+	uint32_t width, height; /* of the terminal, when set before the start */
+	bool watched;		/* sandbox_wait() was called */
+	bool exited;		/* its end was seen; the state follows */
+	bool deleting;
+	uint32_t exit_status;
+	struct timespec exited_at;
+	struct err lost; /* why its end could not be seen: the machine's own */
+	struct list waiters;
+};
+
+/* In state CREATING. All strings are copied; @exec_id may be NULL. Never NULL; one reference. */
+struct process *shim_process_new(struct shim *s, const char *id, const char *exec_id);
+struct process *shim_process_ref(struct process *p);
+void shim_process_unref(struct process *p);
+
+bool shim_process_is_init(const struct process *p);
+
+/* "container c" or "process e of container c", for errors. Valid until the next call. */
+const char *shim_process_name(const struct process *p);
+
+/*
+ * Open the streams with the descriptors of @call, which are taken from it.
+ * 0, or -errno and @err.
+ */
+int shim_process_open_streams(struct process *p, struct ttrpc_call *call, bool terminal,
+			      const char *in, const char *out, const char *err_where,
+			      struct err *err);
+
+/* It runs now: copy its streams, wait for its end. */
+void shim_process_started(struct process *p);
+
+/* Have its end noticed, once; for a process that is signalled before it was started. */
+void shim_process_watch(struct process *p);
+
+/* It has ended with @status; what comes afterwards is its output. */
+void shim_process_exited(struct process *p, uint32_t status);
+
+/* Answer @call with how the process ended, as soon as it has. */
+void shim_process_wait(struct process *p, struct ttrpc_call *call);
+
+/* Its container is gone: drop its streams, and those waiters that nothing would ever answer. */
+void shim_process_remove(struct process *p);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The process that is the sandbox: its surroundings, and the loop. */
+#include <errno.h>
+#include <malloc.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/version.h"
+#include "host/shim/actions.h"
+#include "host/shim/shim.h"
+
+/* Larger pieces go back to the kernel as soon as they are freed. */
+#define LARGE_PIECE (64 << 10)
+
+/*
+ * Mounts made for the sandbox are seen by it and by what it starts, and go with
+ * them. What the host mounts and unmounts later is seen here too.
+ */
+static int unshare_mounts(struct err *err)
+{
+	if (unshare(CLONE_NEWNS) < 0)
+		return err_sys(err, errno, "cannot make a mount namespace");
+	if (mount("", "/", "", MS_SLAVE | MS_REC, "") == 0 &&
+	    mount("", "/", "", MS_SHARED | MS_REC, "") == 0)
+		return 0;
+	/* In a plain chroot "/" is no mount point, and what is above it out of reach. */
+	if (errno == EINVAL) {
+		log_warn("/ is no mount point: mounts of the sandbox may be seen outside");
+		return 0;
+	}
+	return err_sys(err, errno, "cannot set the propagation of mounts");
+}
+
+/* An error, or "ok", for the `start` that waits for it. */
+static void tell_ready(int fd, const struct err *err)
+{
+	const char *text = err->code ? err_msg(err) : "ok";
+	int r = 0;
+
+	if (fd >= 0) {
+		r = fd_write_full(fd, text, strlen(text));
+		close_fd(&fd);
+	}
+	if (r < 0)
+		log_warn("nobody waits for this shim: %s", strerror(-r));
+}
+
+static void on_signal(const struct signalfd_siginfo *info, void *arg)
+{
+	(void)info;
+	shim_end(arg, "signal");
+}
+
+/* A socket to serve on; what `start` handed over, or -socket when run by hand. */
+static int get_listener(const struct cmdline *cl, struct err *err)
+{
+	int r;
+
+	if (cl->listen_fd >= 0) {
+		r = fd_set_cloexec(cl->listen_fd, true);
+		return r < 0 ? err_sys(err, r, "-listen-fd") : cl->listen_fd;
+	}
+	if (cl->socket && *cl->socket)
+		return unix_listen(str_starts(cl->socket, "unix://") ? cl->socket + 7 : cl->socket,
+				   SOMAXCONN, err);
+	return err_set(err, EINVAL,
+		       "no action: use start or delete, or say where to serve by "
+		       "-socket");
+}
+
+static int prepare(struct shim *s, const struct cmdline *cl, struct err *err)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	int fd, r;
+
+	fd = get_listener(cl, err);
+	if (fd < 0)
+		return fd;
+	r = ttrpc_server_listen(s->server, fd);
+	if (r < 0)
+		return err_sys(err, r, "cannot serve");
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (!loop_add_signal(s->loop, signals[i], on_signal, s))
+			return err_sys(err, errno, "cannot take over signals");
+	return unshare_mounts(err);
+}
+
+int action_serve(const struct cmdline *cl, struct err *err)
+{
+	auto_free char *address =
+		xasprintf("unix://%s/%s/shim.sock", cl->root, cl->id ? cl->id : "");
+	auto_free char *bundle = NULL;
+	struct loop *loop;
+	struct shim *s;
+	int r = action_check(cl, err);
+
+	if (r < 0)
+		return r;
+	bundle = action_bundle(cl, err);
+	if (!bundle)
+		return err->code;
+	log_open(STDERR_FILENO, "containerd-shim-kata-v2",
+		 cl->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+	mallopt(M_MMAP_THRESHOLD, LARGE_PIECE);
+	mallopt(M_TRIM_THRESHOLD, LARGE_PIECE);
+	signal(SIGPIPE, SIG_IGN);
+	if (cl->owner_fd >= 0)
+		fd_set_cloexec(cl->owner_fd, true);
+	loop = loop_new();
+	if (!loop)
+		return err_sys(err, errno, "cannot make an event loop");
+	s = shim_new(loop, &(const struct shim_options){ .id = cl->id,
+							 .namespace = cl->namespace,
+							 .root = cl->root,
+							 .bundle = bundle,
+							 .address = address,
+							 .config = cl->config,
+							 .owner_fd = cl->owner_fd });
+	r = prepare(s, cl, err);
+	tell_ready(cl->ready_fd, err);
+	if (r == 0) {
+		log_info("%s %s: serving sandbox %s", kata_version, kata_commit, cl->id);
+		r = loop_run(loop);
+		if (r < 0)
+			err_sys(err, r, "cannot wait");
+		else if (r > 0)
+			r = err_set(err, EIO, "the sandbox could not be ended in order");
+		log_info("ended");
+	}
+	shim_free(s);
+	loop_free(loop);
+	return r;
+}

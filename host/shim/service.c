@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The service as a whole, and what it tells without changing anything. */
+#include "host/shim/service.h"
+
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "host/shim/creation.h"
+
+struct task *service_task(struct shim *s, struct ttrpc_call *call, const char *id)
+{
+	struct task *t = task_find(s, id);
+
+	if (s->ending)
+		ttrpc_fail(call, TTRPC_UNAVAILABLE, "the shim is shutting down");
+	else if (!t)
+		ttrpc_fail(call, TTRPC_NOT_FOUND, "container %s not found", id);
+	return s->ending ? NULL : t;
+}
+
+struct process *service_process(struct shim *s, struct ttrpc_call *call, const char *id,
+				const char *exec_id)
+{
+	struct task *t = service_task(s, call, id);
+	struct process *p = t ? task_process(t, exec_id) : NULL;
+
+	if (t && !p)
+		ttrpc_fail(call, TTRPC_NOT_FOUND, "process %s of container %s not found", exec_id,
+			   id);
+	return p;
+}
+
+Google__Protobuf__Timestamp service_timestamp(struct timespec t)
+{
+	Google__Protobuf__Timestamp ts = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+
+	ts.seconds = t.tv_sec;
+	ts.nanos = (int32_t)t.tv_nsec;
+	return ts;
+}
+
+void service_reply_empty(struct ttrpc_call *call)
+{
+	Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
+
+	ttrpc_reply(call, &empty.base);
+}
+
+void service_done(const struct err *err, void *arg)
+{
+	if (err)
+		ttrpc_fail_err(arg, err);
+	else
+		service_reply_empty(arg);
+}
+
+static uint32_t machine_pid(const struct shim *s)
+{
+	return s->sandbox ? (uint32_t)sandbox_pid(s->sandbox) : 0;
+}
+
+/* The API has no word for a container that is still being made. */
+static Containerd__V1__Types__Status status_of(const struct process *p)
+{
+	switch (p->state) {
+	case PROCESS_CREATING:
+		break;
+	case PROCESS_CREATED:
+	case PROCESS_STARTING:
+		return CONTAINERD__V1__TYPES__STATUS__CREATED;
+	case PROCESS_RUNNING:
+		return CONTAINERD__V1__TYPES__STATUS__RUNNING;
+	case PROCESS_STOPPED:
+		return CONTAINERD__V1__TYPES__STATUS__STOPPED;
+	}
+	return CONTAINERD__V1__TYPES__STATUS__UNKNOWN;
+}
+
+static void set(char **field, char *value)
+{
+	if (value)
+		*field = value;
+}
+
+static void handle_state(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	const Containerd__Task__V2__StateRequest *req =
+		(const Containerd__Task__V2__StateRequest *)msg;
+	Containerd__Task__V2__StateResponse rsp = CONTAINERD__TASK__V2__STATE_RESPONSE__INIT;
+	struct process *p = service_process(ctx, call, req->id, req->exec_id);
+	Google__Protobuf__Timestamp at;
+
+	if (!p)
+		return;
+	rsp.id = p->id;
+	rsp.bundle = task_find(ctx, req->id)->bundle;
+	rsp.pid = machine_pid(ctx);
+	rsp.status = status_of(p);
+	set(&rsp.stdin, p->in);
+	set(&rsp.stdout, p->out);
+	set(&rsp.stderr, p->err);
+	rsp.terminal = p->terminal;
+	rsp.exec_id = p->exec_id;
+	if (p->state == PROCESS_STOPPED) {
+		at = service_timestamp(p->exited_at);
+		rsp.exit_status = p->exit_status;
+		rsp.exited_at = &at;
+	}
+	ttrpc_reply(call, &rsp.base);
+}
+
+static void handle_create(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	creation_begin(ctx, call, (const Containerd__Task__V2__CreateTaskRequest *)msg);
+}
+
+static void handle_wait(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	const Containerd__Task__V2__WaitRequest *req =
+		(const Containerd__Task__V2__WaitRequest *)msg;
+	struct process *p = service_process(ctx, call, req->id, req->exec_id);
+
+	if (p)
+		shim_process_wait(p, call);
+}
+
+/* On the host a container is one process: the machine's. */
+static void handle_pids(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	const Containerd__Task__V2__PidsRequest *req =
+		(const Containerd__Task__V2__PidsRequest *)msg;
+	Containerd__Task__V2__PidsResponse rsp = CONTAINERD__TASK__V2__PIDS_RESPONSE__INIT;
+	Containerd__V1__Types__ProcessInfo info = CONTAINERD__V1__TYPES__PROCESS_INFO__INIT;
+	Containerd__V1__Types__ProcessInfo *infos[] = { &info };
+
+	if (!service_task(ctx, call, req->id))
+		return;
+	info.pid = machine_pid(ctx);
+	rsp.processes = infos;
+	rsp.n_processes = info.pid ? 1 : 0;
+	ttrpc_reply(call, &rsp.base);
+}
+
+/* Also before there is a task: it is how a client learns whom it speaks with. */
+static void handle_connect(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	Containerd__Task__V2__ConnectResponse rsp = CONTAINERD__TASK__V2__CONNECT_RESPONSE__INIT;
+
+	(void)msg;
+	rsp.shim_pid = (uint32_t)getpid();
+	rsp.task_pid = machine_pid(ctx);
+	ttrpc_reply(call, &rsp.base);
+}
+
+/* containerd asks after each Delete; while other tasks are there it means nothing. */
+static void handle_shutdown(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	const Containerd__Task__V2__ShutdownRequest *req =
+		(const Containerd__Task__V2__ShutdownRequest *)msg;
+	struct shim *s = ctx;
+
+	if (!list_empty(&s->tasks) && !req->now && !s->ending) {
+		service_reply_empty(call);
+		return;
+	}
+	pending_add(&s->ends, call);
+	shim_end(s, "Shutdown was called");
+}
+
+void service_add(struct ttrpc_server *server, struct shim *s)
+{
+	static const struct ttrpc_method methods[] = {
+		{ "State", handle_state },
+		{ "Create", handle_create },
+		{ "Start", service_start },
+		{ "Delete", service_delete },
+		{ "Pids", handle_pids },
+		{ "Kill", service_kill },
+		{ "Exec", service_exec },
+		{ "ResizePty", service_resize_pty },
+		{ "CloseIO", service_close_io },
+		{ "Wait", handle_wait },
+		{ "Connect", handle_connect },
+		{ "Shutdown", handle_shutdown },
+		{ NULL, NULL },
+	};
+
+	ttrpc_server_add(server, &containerd__task__v2__task__descriptor, methods, s);
+}

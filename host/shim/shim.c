@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/shim/shim.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "host/shim/creation.h"
+#include "host/shim/service.h"
+#include "host/shim/task.h"
+#include "host/shim/traces.h"
+
+/* ---- calls that wait ---------------------------------------------------------- */
+
+static void on_cancel(struct ttrpc_call *call, void *arg)
+{
+	struct pending_call *p = arg;
+
+	list_del(&p->link);
+	free(p);
+	ttrpc_fail(call, TTRPC_CANCELLED, "the client has gone");
+}
+
+void pending_add(struct list *list, struct ttrpc_call *call)
+{
+	struct pending_call *p = xcalloc(1, sizeof(*p));
+
+	p->call = call;
+	list_add_tail(list, &p->link);
+	ttrpc_call_on_cancel(call, on_cancel, p);
+}
+
+struct ttrpc_call *pending_take(struct list *list)
+{
+	struct pending_call *p;
+	struct ttrpc_call *call;
+
+	if (list_empty(list))
+		return NULL;
+	p = container_of(list->next, struct pending_call, link);
+	call = p->call;
+	list_del(&p->link);
+	free(p);
+	ttrpc_call_on_cancel(call, NULL, NULL);
+	return call;
+}
+
+/* ---- the end ------------------------------------------------------------------ */
+
+static void on_over(void *arg)
+{
+	struct shim *s = arg;
+
+	s->over = true;
+	loop_stop(s->loop, s->status);
+}
+
+static void answer_ends(struct shim *s, const struct err *err)
+{
+	Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
+	struct ttrpc_call *call;
+
+	while ((call = pending_take(&s->ends))) {
+		if (err->code)
+			ttrpc_fail_err(call, err);
+		else
+			ttrpc_reply(call, &empty.base);
+	}
+}
+
+/* Nothing is left on disk when the caller of Shutdown hears of the end. */
+static void finish(struct shim *s, const struct err *failure)
+{
+	struct err err = *failure;
+
+	loop_remove(&s->limit);
+	if (traces_remove(&s->opt, err.code ? NULL : &err) < 0)
+		log_error("%s", err_msg(&err));
+	s->status = err.code ? EXIT_FAILURE : EXIT_SUCCESS;
+	answer_ends(s, &err);
+	/* In the next round, when the answers are on their way. */
+	loop_defer(s->loop, on_over, s);
+}
+
+static void on_stopped(const struct err *err, void *arg)
+{
+	struct shim *s = arg;
+	struct err failure = ERR_INIT;
+
+	if (err)
+		failure = *err;
+	sandbox_destroy(take_ptr(s->sandbox));
+	finish(s, &failure);
+}
+
+static void end_sandbox(struct shim *s)
+{
+	const struct err none = ERR_INIT;
+
+	if (s->booting)
+		creation_abort(s->booting); /* shim_booted() comes back here */
+	else if (s->sandbox)
+		sandbox_stop(s->sandbox, on_stopped, s);
+	else
+		finish(s, &none);
+}
+
+/* What is left is for `delete`, which works from the state file. */
+static void on_limit(void *arg)
+{
+	struct shim *s = arg;
+
+	s->limit = NULL;
+	log_error("the sandbox does not end within %d s", SHIM_END_LIMIT_MS / 1000);
+	s->status = EXIT_FAILURE;
+	on_over(s);
+}
+
+void shim_end(struct shim *s, const char *why)
+{
+	if (s->ending)
+		return;
+	s->ending = true;
+	log_info("ending: %s", why);
+	loop_remove(&s->idle);
+	loop_remove(&s->owner);
+	s->limit = loop_add_timer(s->loop, SHIM_END_LIMIT_MS, on_limit, s);
+	end_sandbox(s);
+}
+
+void shim_booted(struct shim *s)
+{
+	s->booting = NULL;
+	if (s->ending)
+		end_sandbox(s);
+}
+
+void shim_machine_died(const struct err *why, void *arg)
+{
+	struct shim *s = arg;
+	struct list *it;
+
+	log_error("%s", err_msg(why));
+	s->death = *why;
+	list_for_each(it, &s->tasks)
+		task_machine_died(container_of(it, struct task, link), why);
+}
+
+/* ---- why it may end by itself --------------------------------------------------- */
+
+static void on_idle(void *arg)
+{
+	struct shim *s = arg;
+
+	s->idle = NULL;
+	if (ttrpc_server_connections(s->server) > 0)
+		shim_watch_idle(s);
+	else
+		shim_end(s, "there is neither a task nor a client");
+}
+
+void shim_watch_idle(struct shim *s)
+{
+	bool owned = s->opt.owner_fd >= 0;
+
+	loop_remove(&s->idle);
+	if (list_empty(&s->tasks) && !s->ending)
+		s->idle = loop_add_timer(s->loop, owned ? SHIM_IDLE_OWNED_MS : SHIM_IDLE_MS,
+					 on_idle, s);
+}
+
+static void on_owner(struct loop_source *src, int fd, uint32_t events, void *arg)
+{
+	char byte;
+
+	(void)src;
+	/* Nothing is ever sent; what came nevertheless is read away. */
+	if ((events & EPOLLIN) && read(fd, &byte, 1) == 1)
+		return;
+	shim_end(arg, "the owner has gone");
+}
+
+struct shim *shim_new(struct loop *loop, const struct shim_options *opt)
+{
+	struct shim *s = xcalloc(1, sizeof(*s));
+
+	s->loop = loop;
+	s->opt = *opt;
+	list_init(&s->tasks);
+	list_init(&s->ends);
+	s->server = ttrpc_server_new(loop);
+	service_add(s->server, s);
+	if (opt->owner_fd >= 0) {
+		s->owner = loop_add_fd(loop, opt->owner_fd, EPOLLIN, on_owner, s);
+		if (!s->owner)
+			log_error("cannot watch the owner: %s", strerror(errno));
+	}
+	shim_watch_idle(s);
+	return s;
+}
+
+void shim_free(struct shim *s)
+{
+	if (!s)
+		return;
+	while (!list_empty(&s->tasks))
+		task_remove(container_of(s->tasks.next, struct task, link));
+	ttrpc_server_free(s->server);
+	loop_remove(&s->owner);
+	loop_remove(&s->idle);
+	loop_remove(&s->limit);
+	close_fd(&s->opt.owner_fd);
+	free(s);
+}

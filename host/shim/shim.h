@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The shim: one sandbox, and the tasks in it that the Task service speaks of.
+ * The sandbox is made with the first task and ends with the shim.
+ */
+#ifndef HOST_SHIM_SHIM_H
+#define HOST_SHIM_SHIM_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/list.h"
+#include "base/loop.h"
+#include "host/sandbox/sandbox.h"
+#include "ttrpc/ttrpc.h"
+
+/* How long it waits, without a task, for a client to come. */
+#define SHIM_IDLE_MS 60000
+/* The same when kata-runtime is the owner: it comes at once or never. */
+#define SHIM_IDLE_OWNED_MS 30000
+/* sandbox_stop() takes at most 10 s. */
+#define SHIM_END_LIMIT_MS 15000
+
+struct shim_options {
+	const char *id; /* also the sandbox's */
+	const char *namespace;
+	const char *root;    /* absolute */
+	const char *bundle;  /* absolute */
+	const char *address; /* "unix://…", for the state file */
+	const char *config;  /* NULL: found by the search order */
+	int owner_fd;	     /* -1: none; taken over: at its end the shim ends */
+};
+
+struct creation;
+
+struct shim {
+	struct loop *loop;
+	struct shim_options opt; /* the strings are the caller's */
+	struct ttrpc_server *server;
+	struct list tasks;
+
+	struct sandbox *sandbox;  /* NULL before the first task */
+	struct creation *booting; /* who boots it, meanwhile */
+	struct err death;	  /* why the machine ended, if it did */
+
+	struct loop_source *owner, *idle, *limit;
+	struct list ends; /* Shutdown calls that wait, struct pending_call */
+	bool ending;
+	bool over;  /* all is done, but for the end of the process */
+	int status; /* the process's own, when over */
+};
+
+/* A call in a list of those that wait for the same. */
+struct pending_call {
+	struct list link;
+	struct ttrpc_call *call;
+};
+
+/* Put @call into @list until it is answered; its client's end takes it out. */
+void pending_add(struct list *list, struct ttrpc_call *call);
+/* The first of @list, taken out; NULL when it is empty. */
+struct ttrpc_call *pending_take(struct list *list);
+
+/*
+ * Make a shim that serves the Task service; the caller gives it connections
+ * by ttrpc_server_listen() or ttrpc_server_serve() on shim->server. Never NULL.
+ */
+struct shim *shim_new(struct loop *loop, const struct shim_options *opt);
+
+/*
+ * End the sandbox with all tasks, remove what is on disk, answer the Shutdown
+ * calls and stop the loop. Once begun it goes on; it ends within
+ * SHIM_END_LIMIT_MS. @why is for the log.
+ */
+void shim_end(struct shim *s, const char *why);
+
+/* The first task's creation is over, and with it the sandbox if it failed. */
+void shim_booted(struct shim *s);
+
+/* Begin or stop to count the time without tasks, after one came or went. */
+void shim_watch_idle(struct shim *s);
+
+/* sandbox_new()'s callback for the end of the machine. @arg: struct shim. */
+void shim_machine_died(const struct err *why, void *arg);
+
+/* Release, with what tasks there are. Only when over, or before anything was begun. */
+void shim_free(struct shim *s);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A task: a container as containerd sees it, with its processes. */
+#ifndef HOST_SHIM_TASK_H
+#define HOST_SHIM_TASK_H
+
+#include "host/shim/process.h"
+#include "host/shim/shim.h"
+
+struct task {
+	struct list link; /* in shim->tasks */
+	struct shim *shim;
+	char *id;
+	char *bundle;
+	char *mounted; /* where containerd's mounts are; NULL: there were none */
+	struct process *init;
+	struct list execs; /* struct process */
+};
+
+/* Make a task whose container is still to be created, and enter it. Never NULL. */
+struct task *task_new(struct shim *s, const char *id, const char *bundle);
+
+/* NULL when there is none. */
+struct task *task_find(const struct shim *s, const char *id);
+
+/* @exec_id "" is init. NULL when there is none. */
+struct process *task_process(const struct task *t, const char *exec_id);
+
+/* Take it out and release it with its processes; what was mounted for it is unmounted. */
+void task_remove(struct task *t);
+
+/* The machine has ended: so have all processes that nobody waits for. */
+void task_machine_died(struct task *t, const struct err *why);
+
+#endif
