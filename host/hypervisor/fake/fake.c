@@ -200,7 +200,13 @@ static pid_t fake_pid(const struct vm *vm)
 
 static int fake_check(const struct config *config, struct err *err)
 {
-	return asset_check_program("hypervisor.fake.path", config->hypervisor.path, err);
+	const char *path = config->hypervisor.path;
+
+	if (str_starts(path, "/run/"))
+		return err_set(err, EINVAL,
+			       "hypervisor.fake.path %s: lies in /run, which the agent sees empty",
+			       path);
+	return asset_check_program("hypervisor.fake.path", path, err);
 }
 
 const struct hypervisor_ops hypervisor_fake = {

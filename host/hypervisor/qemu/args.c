@@ -11,6 +11,12 @@
 #define MEMORY_MIN_MIB 64
 
 /*
+ * All that TCG can do, but for the hint to move memory byte by byte: that is
+ * how it is emulated then, and a boot takes a tenth longer.
+ */
+#define TCG_CPU "max,-erms,-fsrm"
+
+/*
  * A machine type and how its devices are named. @options go behind the type.
  *
  * microvm needs ACPI, by which the guest finds its mmio devices, and the RTC;
@@ -152,7 +158,7 @@ static void add_machine(const struct vm_spec *spec, const struct qemu_facts *f,
 	add2(argv, "-machine", str_text(&machine));
 	if (m->global)
 		add2(argv, "-global", m->global);
-	addf(argv, "-cpu", "%s%s%s", f->kvm ? "host" : "max", *h->cpu_features ? "," : "",
+	addf(argv, "-cpu", "%s%s%s", f->kvm ? "host" : TCG_CPU, *h->cpu_features ? "," : "",
 	     h->cpu_features);
 	addf(argv, "-smp", "%u", qemu_vcpus(spec->config, f->host_cpus));
 	addf(argv, "-m", "%lldM", (long long)h->default_memory);

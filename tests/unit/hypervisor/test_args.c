@@ -75,7 +75,7 @@ static void microvm_on_tcg(void **state)
 		line,
 		"/bin/qemu -name sandbox-x "
 		"-machine microvm,accel=tcg,acpi=on,rtc=on,x-option-roms=off,memory-backend=mem "
-		"-global virtio-mmio.force-legacy=false -cpu max -smp 1 -m 256M "
+		"-global virtio-mmio.force-legacy=false -cpu max,-erms,-fsrm -smp 1 -m 256M "
 		"-object memory-backend-memfd,id=mem,size=256M,share=on "
 		"-nodefaults -no-user-config -no-reboot -display none "
 		"-chardev socket,id=qmp,fd=3 -mon chardev=qmp,mode=control "

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vm-boot CONFIG DIR [MS]: one machine, by a driver alone. Boots with DIR/share
+ * vm-boot CONFIG DIR [MS [AGAIN]]: one machine, by a driver alone. Boots with DIR/share
  * shared and DIR/run as its run directory, prints each event and the time since
  * the start, and what comes first from the agent's stream; MS after that (or
- * when the agent did not come within 30 s) it is stopped. The last line is
+ * when the agent did not come within 30 s) it is stopped. The connection to the
+ * agent is first closed and made anew AGAIN times. The last line is
  * "exited: <error>". Status 0 when the agent was reached and the end was clean.
  */
 #include <errno.h>
@@ -28,7 +29,7 @@ struct boot {
 	struct vm *vm;
 	int64_t start;
 	struct loop_source *limit, *stream;
-	int stay, fd;
+	int stay, fd, again;
 	bool reached;
 };
 
@@ -84,6 +85,11 @@ static void on_event(struct vm *vm, enum vm_event event, const struct err *err, 
 		b->fd = vm_take_agent(vm, &serial);
 		say(b, serial ? "agent (serial)" : "agent (stream)");
 		b->reached = true;
+		if (b->again-- > 0) {
+			close_fd(&b->fd);
+			vm_connect(vm, NULL);
+			break;
+		}
 		b->stream = loop_add_fd(b->loop, b->fd, EPOLLIN, on_stream, b);
 		loop_remove(&b->limit);
 		b->limit = loop_add_timer(b->loop, b->stay, on_limit, b);
@@ -132,10 +138,11 @@ int main(int argc, char **argv)
 	int r;
 
 	if (argc < 3) {
-		fputs("usage: vm-boot CONFIG DIR [MS]\n", stderr);
+		fputs("usage: vm-boot CONFIG DIR [MS [AGAIN]]\n", stderr);
 		return 2;
 	}
 	b.stay = argc > 3 ? atoi(argv[3]) : 0;
+	b.again = argc > 4 ? atoi(argv[4]) : 0;
 	log_open(2, "vm-boot", getenv("DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
 	dir = path_real(argv[2], &err);
 	if (!dir) {
