@@ -88,7 +88,7 @@ container_bundle()
 	if [ ! -e "$dir/rootfs/bin/busybox" ]; then
 		cp "$(command -v busybox)" "$dir/rootfs/bin/busybox"
 		for name in $("$dir/rootfs/bin/busybox" --list); do
-			ln -sf busybox "$dir/rootfs/bin/$name"
+			[ "$name" = busybox ] || ln -sf busybox "$dir/rootfs/bin/$name"
 		done
 		printf 'root:x:0:0:root:/root:/bin/sh\ndemo:x:1000:1000:demo:/tmp:/bin/sh\n' \
 			>"$dir/rootfs/etc/passwd"
