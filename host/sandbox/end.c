@@ -48,7 +48,7 @@ void end_of_machine(struct sandbox *sb, const struct err *why)
 static void tell(void *arg)
 {
 	struct sandbox *sb = arg;
-	bool more = true;
+	bool more = !list_empty(&sb->enders);
 
 	sb->end_step = NULL;
 	while (more) {
