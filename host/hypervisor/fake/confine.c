@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -86,6 +87,30 @@ static int cover_mounts(const struct confine *c)
 	return 0;
 }
 
+/*
+ * In version 2 a group with processes of its own can have no children with
+ * limits, so that we move on into a child. It is made by hand, because
+ * cgroup_create() would give controllers to a group that is not empty.
+ */
+static int enter_leaf(const struct confine *c)
+{
+	for (size_t i = 0; i < cgroup_hierarchies(); i++) {
+		auto_free char *leaf = NULL, *procs = NULL;
+		int r;
+
+		if (*cgroup_hierarchy_name(i))
+			continue; /* version 1 */
+		leaf = xasprintf("%s%s/agent", cgroup_hierarchy_mount(i), c->group_path);
+		procs = path_join(leaf, "cgroup.procs");
+		if (mkdir(leaf, 0755) < 0)
+			return -errno;
+		r = file_write_knob(procs, "0", 1, NULL);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int enter_namespaces(const struct confine *c)
 {
 	int flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP;
@@ -93,16 +118,15 @@ static int enter_namespaces(const struct confine *c)
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return -errno;
-	/* The namespace's root is where we are when it is made. */
+	/* The namespace's root is the group that we are in when it is made. */
 	if (c->group)
 		r = cgroup_attach(c->group, getpid(), NULL);
 	if (r < 0)
 		return r;
 	if (unshare(flags) < 0)
 		return -errno;
-	/* In version 2 a group with processes of its own can have no children with limits. */
-	if (c->leaf)
-		r = cgroup_attach(c->leaf, getpid(), NULL);
+	if (c->group)
+		r = enter_leaf(c);
 	return r < 0 ? r : cover_mounts(c);
 }
 

@@ -20,7 +20,6 @@ struct confine {
 	int owner;	       /* a pipe's end; when the other is closed, all ends */
 	const char *group_path;
 	struct cgroup *group; /* at group_path, made by the caller; NULL: the host has none */
-	struct cgroup *leaf;  /* a group in it */
 };
 
 /*

@@ -28,7 +28,7 @@ struct fake {
 	struct child *guard;
 	struct confine confine;
 	int owner; /* our end of the pipe by whose closing the guard ends all */
-	char *group_path, *leaf_path, *agent_path;
+	char *group_path, *agent_path;
 	struct loop_source *retry, *limit;
 	bool stopping;
 	struct err why;
@@ -39,7 +39,6 @@ static void clear_groups(struct fake *f)
 {
 	for (int i = 0; confine_clear(&f->confine) == -EBUSY && i < 100; i++)
 		usleep(1000);
-	cgroup_free(take_ptr(f->confine.leaf));
 	cgroup_free(take_ptr(f->confine.group));
 }
 
@@ -64,10 +63,7 @@ static int make_groups(struct fake *f, struct err *err)
 	if (cgroup_layout() == CGROUP_NONE)
 		return 0;
 	f->group_path = xasprintf("/kata-fake-%s", id);
-	f->leaf_path = xasprintf("/kata-fake-%s/agent", id);
 	r = cgroup_create(f->group_path, &f->confine.group, err);
-	if (r == 0)
-		r = cgroup_create(f->leaf_path, &f->confine.leaf, err);
 	f->confine.group_path = f->group_path;
 	return r;
 }
@@ -186,7 +182,6 @@ static void fake_free(struct vm *vm)
 	close_fd(&f->owner);
 	clear_groups(f);
 	free(f->group_path);
-	free(f->leaf_path);
 	free(f->agent_path);
 	free(f);
 }
