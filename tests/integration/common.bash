@@ -62,6 +62,15 @@ start_container()
 	runner=$!
 }
 
+# ends_with STATUS PID: wait for a child of this shell, and compare its status.
+ends_with()
+{
+	local status=0
+
+	wait "$2" || status=$?
+	[ "$status" = "$1" ] || { echo "status $status instead of $1" >&2; return 1; }
+}
+
 # wait_for SECONDS COMMAND…: until it succeeds.
 wait_for()
 {

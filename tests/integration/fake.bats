@@ -41,7 +41,7 @@ load common
 	start_container "$id" "$bundle"
 	wait_for 10 grep -q ready "$bundle.out"
 	kill -9 "$(pgrep -f "^[^ ]*containerd-shim-kata-v2 .*$id" | head -n 1)"
-	run ! wait "$runner"
+	ends_with 1 "$runner"
 	[[ $(cat "$bundle.err") == *containerd-shim-kata-v2* ]]
 }
 
@@ -61,7 +61,7 @@ load common
 		runners[n]=$runner
 	done
 	for n in {1..5}; do
-		run -"$n" wait "${runners[n]}"
+		ends_with "$n" "${runners[n]}"
 		[ "$(cat "$bundle-$n.out")" = "$n" ]
 	done
 }

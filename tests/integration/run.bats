@@ -112,7 +112,7 @@ load common
 	start_container "$id" "$bundle"
 	wait_for 30 grep -q ready "$bundle.out"
 	kill -USR1 "$runner"
-	run -9 wait "$runner"
+	ends_with 9 "$runner"
 	[ "$(cat "$bundle.out")" = $'ready\ngot' ]
 }
 
@@ -152,10 +152,10 @@ load common
 	run -0 kata list --quiet
 	[ "$output" = "$id"$'\n'"$id-2" ]
 	run -0 kata kill "$id" KILL
-	run -137 wait "$first"
+	ends_with 137 "$first"
 	status_is "$id-2" running
 	kata kill "$id-2" KILL
-	run -137 wait "$second"
+	ends_with 137 "$second"
 }
 
 @test "state, list and kill of a running container" {
@@ -178,7 +178,7 @@ load common
 	[[ $output == *running* ]]
 	status_is "$id" running
 	run -0 kata kill "$id" 9
-	run -137 wait "$runner"
+	ends_with 137 "$runner"
 	run ! kata state "$id"
 	[[ $output == *"$id"*"does not exist"* ]]
 }
@@ -202,7 +202,7 @@ load common
 	[[ $output == *"$id"*"already exists"* ]]
 	status_is "$id" running
 	kata kill "$id" KILL
-	run -137 wait "$runner"
+	ends_with 137 "$runner"
 }
 
 @test "a command that does not exist is named" {
