@@ -206,8 +206,9 @@ static void finish(struct run *run)
 	 */
 	if (task_delete(run->task, DELETE_LIMIT_MS, &err) < 0 && err.code != -ENOENT)
 		cli_error(&err);
+	/* That the machine ended by itself is told here: for the tasks it is a kill. */
 	if (task_shutdown(run->task, END_LIMIT_MS, &err) < 0)
-		log_warn("container %s: %s", run->id, err_msg(&err));
+		cli_error(&err);
 	wait_for_shim(run, END_LIMIT_MS);
 }
 

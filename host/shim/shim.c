@@ -83,7 +83,8 @@ static void finish(struct shim *s, const struct err *failure)
 	if (traces_remove(&s->opt, err.code ? NULL : &err) < 0)
 		log_error("%s", err_msg(&err));
 	s->status = err.code ? EXIT_FAILURE : EXIT_SUCCESS;
-	answer_ends(s, &err);
+	/* The Task service has no better word for a machine that ended by itself. */
+	answer_ends(s, err.code ? &err : &s->death);
 	/* In the next round, when the answers are on their way. */
 	loop_defer(s->loop, on_over, s);
 }
