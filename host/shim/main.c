@@ -101,6 +101,7 @@ int main(int argc, char **argv)
 	}
 	if (dispatch(&cl, &err) == 0)
 		return EXIT_SUCCESS;
-	fprintf(stderr, "containerd-shim-kata-v2: %s\n", err_msg(&err));
+	/* The caller, who shows it, tells whose word it is. */
+	fprintf(stderr, "%s\n", err_msg(&err));
 	return EXIT_FAILURE;
 }

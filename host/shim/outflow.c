@@ -174,6 +174,15 @@ static void on_read(const struct err *err, const void *data, size_t len, void *a
 	f->cb(f->arg);
 }
 
+void outflow_drop(struct outflow *f)
+{
+	bool idle = f->sb && !f->ended && !f->reading;
+
+	stop(f);
+	if (idle)
+		read_more(f);
+}
+
 void outflow_start(struct outflow *f, struct sandbox *sb, const char *id, const char *exec_id)
 {
 	f->sb = sb;

@@ -31,6 +31,9 @@ bool outflow_ended(const struct outflow *f);
 /* The port, which was handed over, takes no more for now: its reader rests. */
 bool outflow_held(const struct outflow *f);
 
+/* Close the port: from now on what the process writes is dropped. */
+void outflow_drop(struct outflow *f);
+
 /* Stop at once and release. The sandbox may still answer what it was asked. NULL is allowed. */
 void outflow_free(struct outflow *f);
 

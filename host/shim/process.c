@@ -99,19 +99,11 @@ int shim_process_open_streams(struct process *p, struct ttrpc_call *call, bool t
 
 /* ---- its end ----------------------------------------------------------------- */
 
-/*
- * Engines want a status whatever happened. Who is attached wants to know why;
- * there the status would be taken for the program's own.
- */
 static void answer(const struct process *p, struct ttrpc_call *call)
 {
 	Containerd__Task__V2__WaitResponse rsp = CONTAINERD__TASK__V2__WAIT_RESPONSE__INIT;
 	Google__Protobuf__Timestamp at = service_timestamp(p->exited_at);
 
-	if (p->lost.code && p->shim->opt.owner_fd >= 0) {
-		ttrpc_fail_err(call, &p->lost);
-		return;
-	}
 	rsp.exit_status = p->exit_status;
 	rsp.exited_at = &at;
 	ttrpc_reply(call, &rsp.base);
@@ -163,20 +155,10 @@ static void on_ended(const struct err *err, uint32_t status, void *arg)
 
 	if (err) {
 		log_warn("%s: cannot see its end: %s", shim_process_name(p), err_msg(err));
-		p->lost = *err;
 		status = STATUS_KILLED;
 	}
 	shim_process_exited(p, status);
 	shim_process_unref(p);
-}
-
-void shim_process_watch(struct process *p)
-{
-	if (p->watched)
-		return;
-	p->watched = true;
-	shim_process_ref(p);
-	sandbox_wait(p->shim->sandbox, p->id, p->exec_id, on_ended, p);
 }
 
 static void on_resized(const struct err *err, void *arg)
@@ -197,13 +179,13 @@ void shim_process_started(struct process *p)
 		sandbox_resize_tty(sb, p->id, p->exec_id, p->width, p->height, on_resized,
 				   shim_process_ref(p));
 	streams_start(p->io, sb, p->id, p->exec_id);
-	shim_process_watch(p);
+	sandbox_wait(sb, p->id, p->exec_id, on_ended, shim_process_ref(p));
 }
 
 void shim_process_remove(struct process *p)
 {
 	list_del(&p->link);
-	if (p->state == PROCESS_STOPPED || !p->watched)
+	if (p->state != PROCESS_RUNNING)
 		fail_waiters(p);
 	shim_process_unref(p);
 }

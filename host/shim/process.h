@@ -45,12 +45,10 @@ struct process {
 	struct streams *io;
 	Grpc__Process *spec;	/* an exec's, until it is started */
 	uint32_t width, height; /* of the terminal, when set before the start */
-	bool watched;		/* sandbox_wait() was called */
 	bool exited;		/* its end was seen; the state follows */
 	bool deleting;
 	uint32_t exit_status;
 	struct timespec exited_at;
-	struct err lost; /* why its end could not be seen: the machine's own */
 	struct list waiters;
 };
 
@@ -72,13 +70,10 @@ int shim_process_open_streams(struct process *p, struct ttrpc_call *call, bool t
 			      const char *in, const char *out, const char *err_where,
 			      struct err *err);
 
-/* It runs now: copy its streams, wait for its end. */
+/* It runs now: copy its streams, watch for its end. */
 void shim_process_started(struct process *p);
 
-/* Have its end noticed, once; for a process that is signalled before it was started. */
-void shim_process_watch(struct process *p);
-
-/* It has ended with @status; what comes afterwards is its output. */
+/* It has ended with @status: it is stopped when its output was written, too. */
 void shim_process_exited(struct process *p, uint32_t status);
 
 /* Answer @call with how the process ended, as soon as it has. */

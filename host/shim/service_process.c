@@ -47,8 +47,6 @@ static void on_started(const struct err *err, void *arg)
 
 	if (err) {
 		p->state = PROCESS_CREATED;
-		if (s->death.code)
-			p->lost = s->death;
 		if (s->death.code || !shim_process_is_init(p))
 			shim_process_exited(p, s->death.code ? STATUS_KILLED : STATUS_NEVER_RAN);
 		ttrpc_fail_err(c->call, err);
@@ -147,16 +145,36 @@ void service_exec(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ct
 
 /* ---- Kill ----------------------------------------------------------------------- */
 
+/* What was never started is not watched: that it was killed is all there is to know. */
+static void on_created_killed(const struct err *err, void *arg)
+{
+	struct change *c = arg;
+
+	if (!err)
+		shim_process_exited(c->p, STATUS_KILLED);
+	service_done(err, c->call);
+	change_free(c);
+}
+
 static void kill_created(struct process *p, struct ttrpc_call *call)
 {
-	/* An exec that was not started exists nowhere but here. */
-	if (!shim_process_is_init(p)) {
-		shim_process_exited(p, STATUS_KILLED);
-		service_reply_empty(call);
-		return;
-	}
-	shim_process_watch(p);
-	sandbox_signal(p->shim->sandbox, p->id, "", SIGKILL, true, service_done, call);
+	struct change *c = change_new(p, call);
+
+	if (shim_process_is_init(p))
+		sandbox_signal(p->shim->sandbox, p->id, "", SIGKILL, true, on_created_killed, c);
+	else /* it exists nowhere but here */
+		on_created_killed(NULL, c);
+}
+
+static void on_killed(const struct err *err, void *arg)
+{
+	struct change *c = arg;
+
+	/* Its output must not keep it: who was to read that may be gone for good. */
+	if (!err && c->p->io)
+		streams_expire(c->p->io);
+	service_done(err, c->call);
+	change_free(c);
 }
 
 void service_kill(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
@@ -183,8 +201,14 @@ void service_kill(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ct
 			   shim_process_name(p));
 	} else {
 		/* As the original does, a signal to init is for all. */
-		sandbox_signal(s->sandbox, p->id, p->exec_id, req->signal,
-			       req->all || shim_process_is_init(p), service_done, call);
+		bool all = req->all || shim_process_is_init(p);
+
+		if (req->signal == SIGKILL)
+			sandbox_signal(s->sandbox, p->id, p->exec_id, SIGKILL, all, on_killed,
+				       change_new(p, call));
+		else
+			sandbox_signal(s->sandbox, p->id, p->exec_id, req->signal, all,
+				       service_done, call);
 	}
 }
 

@@ -83,8 +83,13 @@ static void finish(struct shim *s, const struct err *failure)
 	if (traces_remove(&s->opt, err.code ? NULL : &err) < 0)
 		log_error("%s", err_msg(&err));
 	s->status = err.code ? EXIT_FAILURE : EXIT_SUCCESS;
-	/* The Task service has no better word for a machine that ended by itself. */
-	answer_ends(s, err.code ? &err : &s->death);
+	/*
+	 * The Task service has no better word for a machine that ended by itself.
+	 * containerd, which sees that its tasks were killed, would take it for a failure.
+	 */
+	if (err.code == 0 && s->opt.owner_fd >= 0)
+		err = s->death;
+	answer_ends(s, &err);
 	/* In the next round, when the answers are on their way. */
 	loop_defer(s->loop, on_over, s);
 }
@@ -150,7 +155,7 @@ void shim_machine_died(const struct err *why, void *arg)
 	log_error("%s", err_msg(why));
 	s->death = *why;
 	list_for_each(it, &s->tasks)
-		task_machine_died(container_of(it, struct task, link), why);
+		task_machine_died(container_of(it, struct task, link));
 }
 
 /* ---- why it may end by itself --------------------------------------------------- */

@@ -10,10 +10,11 @@
 
 struct streams {
 	struct loop *loop;
-	struct inflow *in;
+	struct inflow *in;	   /* NULL: the process has ended */
 	struct outflow *out, *err; /* err NULL: a terminal */
-	struct loop_source *timer; /* while finishing */
-	void (*drained)(void *arg);
+	struct loop_source *timer; /* while expiring or finishing */
+	bool expiring;
+	void (*drained)(void *arg); /* not NULL while finishing */
 	void *arg;
 };
 
@@ -24,15 +25,23 @@ static bool all_ended(const struct streams *io)
 	return outflow_ended(io->out) && (!io->err || outflow_ended(io->err));
 }
 
-/* Bytes came or went, or an output ended. */
+/* Bytes came or went, or an output ended: the time without change begins anew. */
 static void on_change(void *arg)
 {
 	struct streams *io = arg;
 
-	if (!io->drained)
+	if (!io->drained && !io->expiring)
 		return;
 	loop_remove(&io->timer);
 	io->timer = loop_add_timer(io->loop, all_ended(io) ? 0 : STREAMS_QUIET_MS, on_quiet, io);
+}
+
+static void drop_output(struct streams *io)
+{
+	log_warn("the output of a process that has ended is not read; it is dropped");
+	outflow_drop(io->out);
+	if (io->err)
+		outflow_drop(io->err);
 }
 
 static void on_quiet(void *arg)
@@ -46,10 +55,12 @@ static void on_quiet(void *arg)
 			io->timer = loop_add_timer(io->loop, STREAMS_QUIET_MS, on_quiet, io);
 			return;
 		}
-		log_warn("the output of a process that has ended does not end; it is left");
+		drop_output(io);
+		io->expiring = false;
 	}
 	io->drained = NULL;
-	drained(io->arg);
+	if (drained)
+		drained(io->arg);
 }
 
 int streams_open(struct loop *loop, const struct streams_where *w, struct streams **out,
@@ -91,6 +102,12 @@ void streams_close_input(struct streams *io)
 {
 	if (io->in)
 		inflow_finish(io->in);
+}
+
+void streams_expire(struct streams *io)
+{
+	io->expiring = true;
+	on_change(io);
 }
 
 void streams_finish(struct streams *io, void (*drained)(void *arg), void *arg)

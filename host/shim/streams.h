@@ -31,13 +31,18 @@ void streams_start(struct streams *io, struct sandbox *sb, const char *id, const
 void streams_close_input(struct streams *io);
 
 /*
- * The process has ended: stop its input, and call @drained, once and not from
- * within, when all that it wrote was written. Something else that holds its
- * output open is not waited for: after STREAMS_QUIET_MS without a change that is
- * the end, unless a descriptor that was handed over is full; then its reader
- * decides how long, as with any pipe.
+ * The process was killed: output that nobody takes for STREAMS_QUIET_MS is
+ * dropped from now on, for the sandbox tells of its end only when all of it was
+ * read. A descriptor that was handed over is excepted: its reader decides how
+ * long it rests, as with any pipe.
  */
 #define STREAMS_QUIET_MS 5000
+void streams_expire(struct streams *io);
+
+/*
+ * The process has ended: stop its input, and call @drained, once and not from
+ * within, when what was read of its output is written, or expired.
+ */
 void streams_finish(struct streams *io, void (*drained)(void *arg), void *arg);
 
 /* Stop at once, close and release. NULL is allowed. */

@@ -67,19 +67,18 @@ void task_remove(struct task *t)
 	shim_watch_idle(s);
 }
 
-static void end_process(struct process *p, const struct err *why)
+/* The sandbox ends the waits for those that run. */
+static void end_process(struct process *p)
 {
-	if (p->state != PROCESS_CREATED || p->watched)
-		return;
-	p->lost = *why;
-	shim_process_exited(p, STATUS_KILLED);
+	if (p->state == PROCESS_CREATED)
+		shim_process_exited(p, STATUS_KILLED);
 }
 
-void task_machine_died(struct task *t, const struct err *why)
+void task_machine_died(struct task *t)
 {
-	struct list *it, *tmp;
+	struct list *it;
 
-	list_for_each_safe(it, tmp, &t->execs)
-		end_process(container_of(it, struct process, link), why);
-	end_process(t->init, why);
+	list_for_each(it, &t->execs)
+		end_process(container_of(it, struct process, link));
+	end_process(t->init);
 }

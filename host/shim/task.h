@@ -28,7 +28,7 @@ struct process *task_process(const struct task *t, const char *exec_id);
 /* Take it out and release it with its processes; what was mounted for it is unmounted. */
 void task_remove(struct task *t);
 
-/* The machine has ended: so have all processes that nobody waits for. */
-void task_machine_died(struct task *t, const struct err *why);
+/* The machine has ended: so have the processes that were not started, which nobody watches. */
+void task_machine_died(struct task *t);
 
 #endif
