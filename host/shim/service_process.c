@@ -172,7 +172,7 @@ static void on_killed(const struct err *err, void *arg)
 
 	/* Its output must not keep it: who was to read that may be gone for good. */
 	if (!err && c->p->io)
-		streams_expire(c->p->io);
+		streams_expire(c->p->io, STREAMS_QUIET_MS);
 	service_done(err, c->call);
 	change_free(c);
 }
@@ -181,8 +181,8 @@ void service_kill(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ct
 {
 	const Containerd__Task__V2__KillRequest *req =
 		(const Containerd__Task__V2__KillRequest *)msg;
-	struct process *p = service_process(ctx, call, req->id, req->exec_id);
 	bool ends = req->signal == SIGKILL || req->signal == SIGTERM;
+	struct process *p = service_process(ctx, call, req->id, req->exec_id);
 	struct shim *s = ctx;
 
 	if (!p)

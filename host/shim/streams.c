@@ -13,6 +13,7 @@ struct streams {
 	struct inflow *in;	   /* NULL: the process has ended */
 	struct outflow *out, *err; /* err NULL: a terminal */
 	struct loop_source *timer; /* while expiring or finishing */
+	int64_t quiet_ms;
 	bool expiring;
 	void (*drained)(void *arg); /* not NULL while finishing */
 	void *arg;
@@ -33,7 +34,7 @@ static void on_change(void *arg)
 	if (!io->drained && !io->expiring)
 		return;
 	loop_remove(&io->timer);
-	io->timer = loop_add_timer(io->loop, all_ended(io) ? 0 : STREAMS_QUIET_MS, on_quiet, io);
+	io->timer = loop_add_timer(io->loop, all_ended(io) ? 0 : io->quiet_ms, on_quiet, io);
 }
 
 static void drop_output(struct streams *io)
@@ -52,7 +53,7 @@ static void on_quiet(void *arg)
 	io->timer = NULL;
 	if (!all_ended(io)) {
 		if (outflow_held(io->out) || (io->err && outflow_held(io->err))) {
-			io->timer = loop_add_timer(io->loop, STREAMS_QUIET_MS, on_quiet, io);
+			io->timer = loop_add_timer(io->loop, io->quiet_ms, on_quiet, io);
 			return;
 		}
 		drop_output(io);
@@ -82,6 +83,7 @@ int streams_open(struct loop *loop, const struct streams_where *w, struct stream
 	}
 	io = xcalloc(1, sizeof(*io));
 	io->loop = loop;
+	io->quiet_ms = STREAMS_QUIET_MS;
 	io->in = inflow_new(loop, &ports[0]);
 	io->out = outflow_new(loop, &ports[1], false, on_change, io);
 	if (!w->terminal)
@@ -104,8 +106,9 @@ void streams_close_input(struct streams *io)
 		inflow_finish(io->in);
 }
 
-void streams_expire(struct streams *io)
+void streams_expire(struct streams *io, int64_t ms)
 {
+	io->quiet_ms = ms;
 	io->expiring = true;
 	on_change(io);
 }

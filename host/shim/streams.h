@@ -31,17 +31,18 @@ void streams_start(struct streams *io, struct sandbox *sb, const char *id, const
 void streams_close_input(struct streams *io);
 
 /*
- * The process was killed: output that nobody takes for STREAMS_QUIET_MS is
- * dropped from now on, for the sandbox tells of its end only when all of it was
- * read. A descriptor that was handed over is excepted: its reader decides how
- * long it rests, as with any pipe.
+ * The process was killed: output that nobody takes for @ms is dropped from now
+ * on, for the sandbox tells of its end only when all of it was read. A
+ * descriptor that was handed over is excepted: its reader decides how long it
+ * rests, as with any pipe.
  */
 #define STREAMS_QUIET_MS 5000
-void streams_expire(struct streams *io);
+void streams_expire(struct streams *io, int64_t ms);
 
 /*
  * The process has ended: stop its input, and call @drained, once and not from
- * within, when what was read of its output is written, or expired.
+ * within, when what was read of its output is written, or was not taken for
+ * STREAMS_QUIET_MS (or what streams_expire() said).
  */
 void streams_finish(struct streams *io, void (*drained)(void *arg), void *arg);
 

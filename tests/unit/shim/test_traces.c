@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is on disk: whose it is, and that it goes. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "host/shim/traces.h"
+
+struct disk {
+	char dir[32];
+	char *bundle, *mine, *socket, *state;
+	struct shim_options opt;
+};
+
+static int setup(void **state)
+{
+	struct disk *d = xcalloc(1, sizeof(*d));
+
+	memcpy(d->dir, "/tmp/test-traces-XXXXXX", 24);
+	if (!mkdtemp(d->dir))
+		return -1;
+	d->bundle = path_join(d->dir, "bundle");
+	d->mine = path_join(d->dir, "root/cc");
+	d->socket = path_join(d->mine, SHIM_SOCKET);
+	d->state = path_join(d->mine, "state.json");
+	d->opt = (struct shim_options){ .id = "cc", .bundle = d->bundle, .address = "unix:///x" };
+	d->opt.root = path_join(d->dir, "root");
+	*state = d;
+	return mkdir(d->bundle, 0700);
+}
+
+static int teardown(void **state)
+{
+	struct disk *d = *state;
+	int r = tree_remove(d->dir, NULL);
+
+	free(d->bundle);
+	free(d->mine);
+	free(d->socket);
+	free(d->state);
+	free((char *)(uintptr_t)d->opt.root);
+	free(d);
+	return r;
+}
+
+static void one_shim_has_an_id(void **state)
+{
+	struct disk *d = *state;
+	struct err err = ERR_INIT;
+	int first = -1, second = -1, fd;
+
+	assert_int_equal(traces_claim(&d->opt, &first, NULL), 0);
+	fd = unix_connect(d->socket, true, NULL);
+	assert_true(fd >= 0);
+	assert_int_equal(traces_claim(&d->opt, &second, &err), -EEXIST);
+	assert_string_equal(err.msg, "container cc already exists");
+	assert_int_equal(second, -1);
+	close(fd);
+	assert_int_equal(traces_remove(&d->opt, NULL), 0);
+	assert_int_not_equal(access(d->mine, F_OK), 0);
+	close(first);
+	/* Nothing but the root is left. */
+	assert_int_equal(rmdir(d->opt.root), 0);
+}
+
+/* A shim that was killed before it had a sandbox must not keep the ID for ever. */
+static void an_abandoned_id_is_free(void **state)
+{
+	struct disk *d = *state;
+	int fd = -1;
+
+	assert_int_equal(traces_claim(&d->opt, &fd, NULL), 0);
+	close(fd);
+	assert_int_equal(traces_claim(&d->opt, &fd, NULL), 0);
+	assert_int_equal(file_replace(d->state, "{}", 2, 0600, NULL), 0);
+	close(fd);
+	/* With a state it is for `delete`. */
+	assert_int_equal(traces_claim(&d->opt, &fd, NULL), -EEXIST);
+}
+
+static void what_was_not_undone_stays_known(void **state)
+{
+	struct disk *d = *state;
+	int fd = -1;
+
+	assert_int_equal(traces_claim(&d->opt, &fd, NULL), 0);
+	assert_int_equal(file_replace(d->state, "{}", 2, 0600, NULL), 0);
+	assert_int_equal(traces_remove(&d->opt, NULL), 0);
+	assert_int_equal(access(d->state, F_OK), 0);
+	assert_int_not_equal(access(d->socket, F_OK), 0);
+	close(fd);
+}
+
+static void a_bundle_is_left_as_it_was(void **state)
+{
+	struct disk *d = *state;
+	auto_free char *address = path_join(d->bundle, "address");
+	auto_free char *pid = path_join(d->bundle, "shim.pid");
+	auto_str struct str text = STR_INIT;
+
+	traces_write_address(&d->opt, getpid());
+	assert_int_equal(file_read(address, 100, &text, NULL), 0);
+	assert_string_equal(str_text(&text), "unix:///x");
+	assert_int_equal(access(pid, F_OK), 0);
+	assert_int_equal(traces_remove(&d->opt, NULL), 0);
+	assert_int_equal(rmdir(d->bundle), 0);
+	/* Files of the same names may be the user's. */
+	assert_int_equal(mkdir(d->bundle, 0700), 0);
+	assert_int_equal(file_replace(address, "Main Street", 11, 0600, NULL), 0);
+	assert_int_equal(traces_remove(&d->opt, NULL), 0);
+	assert_int_equal(access(address, F_OK), 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(one_shim_has_an_id),
+		TEST(an_abandoned_id_is_free),
+		TEST(what_was_not_undone_stays_known),
+		TEST(a_bundle_is_left_as_it_was),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
