@@ -21,6 +21,7 @@ struct agent {
 	struct agent_config config;
 	bool guest; /* PID 1 of a machine of its own; otherwise a local process */
 
+	bool ending;		 /* sandbox_destroy() has begun: nothing new */
 	char *sandbox_id;	 /* NULL until CreateSandbox */
 	struct ns_shared shared; /* owned */
 	struct list containers;	 /* struct container */

@@ -9,6 +9,8 @@
 #include "base/err.h"
 #include "proto/oci.pb-c.h"
 
+#define CAP_MAX 63 /* no kernel can have a higher one */
+
 struct cap_sets {
 	uint64_t bounding, effective, inheritable, permitted, ambient;
 };

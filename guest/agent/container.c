@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "guest/agent/caps.h"
 #include "guest/agent/oom.h"
 #include "guest/agent/storage.h"
 
@@ -220,6 +221,19 @@ static void on_storages(const struct err *err, void *arg)
 		create_failed(c, &why);
 }
 
+/* The specification wants names that nobody knows to be left out; that should not go unseen. */
+static void warn_of_unknown_caps(const char *id, const Grpc__Process *process)
+{
+	const Grpc__LinuxCapabilities *caps = process->capabilities;
+	const char *unknown = NULL;
+	struct cap_sets sets;
+
+	if (caps)
+		cap_sets_parse(caps, CAP_MAX, &sets, &unknown);
+	if (unknown)
+		log_warn("container %s: unknown capability \"%s\", ignoring", id, unknown);
+}
+
 /* What has to be right before anything is touched. */
 static int check_request(const Grpc__CreateContainerRequest *req, struct err *err)
 {
@@ -253,6 +267,7 @@ void container_create(struct agent *agent, struct ttrpc_call *call,
 		ttrpc_fail_err(call, &err);
 		return;
 	}
+	warn_of_unknown_caps(req->container_id, req->oci->process);
 	c = container_new(agent, req->container_id);
 	c->create = call;
 	creation = xcalloc(1, sizeof(*creation));
@@ -312,6 +327,7 @@ void container_exec(struct container *c, struct ttrpc_call *call,
 	struct err err = ERR_INIT;
 	int ns;
 
+	warn_of_unknown_caps(c->id, req->process);
 	/* The child is not waited for yet, so the number is still its own. */
 	pidfd = (int)syscall(SYS_pidfd_open, c->init->pid, 0);
 	ns = ns_of_pid(c->init->pid, NS_PID);

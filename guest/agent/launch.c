@@ -11,6 +11,14 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/log.h"
+
+/* Away from a container's root, which could not be unmounted otherwise. */
+static void go_home(void)
+{
+	if (chdir("/") < 0)
+		log_error("chdir to /: %s, ignoring", strerror(errno));
+}
 
 pid_t launch_clone(const struct launch *l, int *sync, struct err *err)
 {
@@ -30,14 +38,21 @@ pid_t launch_clone(const struct launch *l, int *sync, struct err *err)
 	r = fd_set_nonblock(mine, true);
 	if (r < 0)
 		return err_sys(err, r, "fcntl");
+	/* The child finds the root as its working directory: a user namespace's root may not be
+	 * allowed to walk there. */
+	if (l->spec && chdir(l->spec->root->path) < 0)
+		return err_sys(err, errno, "root %s", l->spec->root->path);
 	r = ns_enter(&l->ns, err);
-	if (r < 0)
+	if (r < 0) {
+		go_home();
 		return r;
+	}
 	pid = syscall(SYS_clone3, &args, sizeof(args));
 	saved = errno;
 	if (pid == 0)
 		child_main(l, theirs);
 	ns_return(&l->ns);
+	go_home();
 	if (pid < 0)
 		return err_sys(err, saved, "clone");
 	*sync = take_fd(&mine);

@@ -22,7 +22,7 @@
 
 struct arguments {
 	const char *file; /* -c */
-	bool version, init;
+	bool version;
 };
 
 static int usage(void)
@@ -49,10 +49,22 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 			return usage();
 	}
 	if (optind < argc && !strcmp(argv[optind], "init")) {
-		a->init = true;
-		optind++;
+		fputs("kata-agent: init is for the first process of a machine\n", stderr);
+		return -EPERM;
 	}
 	return optind < argc ? usage() : 0;
+}
+
+/*
+ * The first process of a container is no machine's. Before /proc is mounted, as
+ * in an initial file system, there is no container either.
+ */
+static bool is_machine(void)
+{
+	const ino_t initial = 0xEFFFFFFCU; /* PROC_PID_INIT_INO of include/linux/proc_ns.h */
+	struct stat st;
+
+	return getpid() == 1 && (stat("/proc/self/ns/pid", &st) < 0 || st.st_ino == initial);
 }
 
 static void read_cmdline(struct agent_config *config)
@@ -168,11 +180,12 @@ static void run_machine(struct agent *agent, const struct arguments *a)
 int main(int argc, char **argv)
 {
 	struct arguments a = { .file = NULL };
+	bool machine = is_machine();
 	struct agent agent;
 	int r;
 
 	/* The kernel gives its first process words of its own command line. */
-	if (getpid() != 1 && parse_arguments(argc, argv, &a) < 0)
+	if (!machine && parse_arguments(argc, argv, &a) < 0)
 		return EXIT_FAILURE;
 	if (a.version) {
 		puts("Kata Containers Agent version: " AGENT_VERSION);
@@ -180,7 +193,7 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	umask(022);
-	agent_init(&agent, getpid() == 1 || a.init);
+	agent_init(&agent, machine);
 	if (agent.guest)
 		run_machine(&agent, &a);
 	log_port_console(&agent);

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "cgroup/cgroup.h"
+#include "guest/agent/copy_up.h"
 #include "guest/agent/inroot.h"
 
 /* What the file system wrote into its context: "e tmpfs: Bad value for 'size'". */
@@ -169,6 +170,7 @@ static int plain_mount(int root, const Grpc__Mount *m, const struct mount_option
 		       struct err *err)
 {
 	auto_close int target = inroot_make(root, m->destination, true, err), fd = -1;
+	struct mount_options initial = *o; /* borrows what @o owns */
 	auto_free char *mode = NULL;
 	struct stat st;
 	int r;
@@ -183,13 +185,20 @@ static int plain_mount(int root, const Grpc__Mount *m, const struct mount_option
 	/* A tmpfs would be world writable; it takes over from the directory under it. */
 	if (!strcmp(m->type, "tmpfs") && fstat(target, &st) == 0)
 		mode = xasprintf("mode=%04o", (unsigned)(st.st_mode & 07777));
-	fd = mount_new(m->type, m->source, mode, o, err);
+	if (o->copy_up)
+		initial.set &= ~(uint64_t)MOUNT_ATTR_RDONLY; /* until it is filled */
+	fd = mount_new(m->type, m->source, mode, &initial, err);
 	if (fd == -EPERM && !strcmp(m->type, "sysfs")) {
 		/* A user namespace without its own network: show the guest's. */
 		fd = mount_copy(AT_FDCWD, "/sys", true, err);
 	}
 	if (fd < 0)
 		return fd;
+	if (o->copy_up && !strcmp(m->type, "tmpfs")) {
+		r = copy_up(target, fd, err);
+		if (r < 0)
+			return err_wrap(err, "mount %s", m->destination);
+	}
 	r = mount_attach(fd, target, m->destination, err);
 	return r < 0 ? r : mount_change(fd, o, err);
 }

@@ -34,7 +34,10 @@ static bool dev_is_bound(const Grpc__Spec *spec)
 	return bound;
 }
 
-/* A copy of the root with all below it, over its own place: pivot_root() wants a mount. */
+/*
+ * A copy of the root, the working directory, with all below it over its own
+ * place: pivot_root() wants a mount. @path is for messages.
+ */
 static int attach_root(const char *path, struct err *err)
 {
 	struct mount_options slave = { .propagation = MS_SLAVE, .propagation_rec = true };
@@ -47,7 +50,7 @@ static int attach_root(const char *path, struct err *err)
 	r = mount_change(here, &slave, err);
 	if (r < 0)
 		return r;
-	place = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	place = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC); /* see launch_clone() */
 	if (place < 0)
 		return err_sys(err, errno, "root %s", path);
 	tree = mount_copy(place, "", true, err);

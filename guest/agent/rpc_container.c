@@ -18,6 +18,8 @@ void rpc_create_container(struct ttrpc_call *call, const ProtobufCMessage *msg, 
 	if (!id_is_valid(req->container_id))
 		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "invalid container id \"%s\"",
 			   req->container_id);
+	else if (agent->ending)
+		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "the sandbox is being destroyed");
 	else if (container_find(agent, req->container_id))
 		ttrpc_fail(call, TTRPC_ALREADY_EXISTS, "container %s exists already",
 			   req->container_id);

@@ -14,6 +14,7 @@
 #define HOSTNAME_LEN 64 /* the kernel's most */
 #define SANDBOX_DIR  "/run/kata-containers/sandbox"
 #define REMOVE_MS    10000
+#define LOOK_MS	     5
 
 /* How long the last answer gets to leave before the agent ends. */
 #define FAREWELL_MS 20
@@ -75,6 +76,10 @@ void rpc_create_sandbox(struct ttrpc_call *call, const ProtobufCMessage *msg, vo
 	struct err err = ERR_INIT;
 	struct creation *c;
 
+	if (agent->ending) {
+		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "the sandbox is being destroyed");
+		return;
+	}
 	if (agent->sandbox_id) {
 		ttrpc_fail(call, TTRPC_ALREADY_EXISTS, "sandbox %s was created already",
 			   agent->sandbox_id);
@@ -102,8 +107,8 @@ void rpc_create_sandbox(struct ttrpc_call *call, const ProtobufCMessage *msg, vo
 
 static struct {
 	struct agent *agent;
-	bool begun;
 	struct ttrpc_call *call; /* NULL: nobody asked */
+	int64_t deadline;	 /* for those that are at work */
 	size_t pending;		 /* containers still being removed */
 	struct err err;		 /* the first failure */
 } farewell;
@@ -144,30 +149,50 @@ static void on_removed(void *arg, const struct err *err)
 		storage_release(farewell.agent, &sandbox_storages, on_all_released, farewell.agent);
 }
 
-void sandbox_destroy(struct agent *agent, struct ttrpc_call *call)
+static bool at_work(const struct container *c)
 {
+	return c->create || c->removing;
+}
+
+static void remove_all(void *arg)
+{
+	struct agent *agent = arg;
 	struct list *it;
 
-	if (farewell.begun) {
-		if (call)
-			ttrpc_fail(call, TTRPC_FAILED_PRECONDITION,
-				   "the sandbox is being destroyed");
+	list_for_each(it, &agent->containers) {
+		if (!at_work(container_of(it, struct container, link)))
+			continue;
+		if (loop_now_ms() >= farewell.deadline)
+			break;
+		loop_add_timer(agent->loop, LOOK_MS, remove_all, agent);
 		return;
 	}
-	farewell.begun = true;
-	farewell.agent = agent;
-	farewell.call = call;
 	farewell.pending = 1; /* this function */
 	list_for_each(it, &agent->containers) {
 		struct container *c = container_of(it, struct container, link);
 
-		/* One at work of being made or removed goes with the machine. */
-		if (!c->usable)
+		/* What still hangs goes with the machine. */
+		if (at_work(c))
 			continue;
 		farewell.pending++;
 		container_remove(c, REMOVE_MS, on_removed, NULL);
 	}
 	on_removed(NULL, NULL);
+}
+
+void sandbox_destroy(struct agent *agent, struct ttrpc_call *call)
+{
+	if (agent->ending) {
+		if (call)
+			ttrpc_fail(call, TTRPC_FAILED_PRECONDITION,
+				   "the sandbox is being destroyed");
+		return;
+	}
+	agent->ending = true;
+	farewell.agent = agent;
+	farewell.call = call;
+	farewell.deadline = loop_now_ms() + REMOVE_MS;
+	remove_all(agent);
 }
 
 void rpc_destroy_sandbox(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)

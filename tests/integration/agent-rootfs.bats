@@ -60,6 +60,23 @@ load agent
 	[ "$output" = 711 ]
 }
 
+@test "rootfs: a tmpfs that starts with what it covers" {
+	mkdir -p "$rootfs/data/deep/er"
+	echo content >"$rootfs/data/deep/er/file"
+	chown 5:6 "$rootfs/data/deep/er/file" "$rootfs/data/deep"
+	chmod 4751 "$rootfs/data/deep/er/file"
+	ln -s /etc/shadow "$rootfs/data/link"
+	mkfifo "$rootfs/data/fifo"
+	run -0 in_container --caps bep=CAP_DAC_OVERRIDE --mount tmpfs:tmpfs:/data:tmpcopyup,ro -- sh -c 'cd /data
+		cat deep/er/file; stat -c "%a %u %g" deep/er/file deep; readlink link; ls'
+	[ "$output" = $'content\n4751 5 6\n755 5 6\n/etc/shadow\ndeep\nlink' ]
+	run -1 in_container --caps bep=CAP_DAC_OVERRIDE --mount tmpfs:tmpfs:/data:tmpcopyup,ro -- touch /data/new
+	[[ $output == *"Read-only file system"* ]]
+	run -0 in_container --mount tmpfs:tmpfs:/data:tmpcopyup -- touch /data/new
+	[ ! -e "$rootfs/data/new" ]
+	refused ENOSPC 'copy up' in_container --mount tmpfs:tmpfs:/bin:tmpcopyup,size=64k
+}
+
 @test "rootfs: binds" {
 	src=$BATS_TEST_TMPDIR/src
 	mkdir -p "$src/sub"
@@ -137,7 +154,6 @@ load agent
 
 @test "rootfs: a user namespace" {
 	chown -R 100000:100000 "$rootfs"
-	chmod o+x "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR"
 	run -0 in_container --namespace user --map 0:100000:65536 -- \
 		sh -c 'id -u; cat /proc/self/uid_map; echo x >/dev/null && ls /dev/zero; touch /owned'
 	[[ ${lines[0]} == 0 ]]

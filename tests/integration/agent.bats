@@ -15,6 +15,8 @@ load agent
 @test "agent: it writes its options and version, and refuses others" {
 	run -0 "$KATA_BUILD/guest/agent/kata-agent" --version
 	[[ $output == *"version: "* ]]
+	run -1 "$KATA_BUILD/guest/agent/kata-agent" init
+	[[ $output == *"first process of a machine"* ]]
 	run -1 "$KATA_BUILD/guest/agent/kata-agent" --nosuch
 	[[ $output == *usage* ]]
 	run -1 env KATA_AGENT_SERVER_ADDR=http://x "$KATA_BUILD/guest/agent/kata-agent"
