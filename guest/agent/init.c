@@ -78,12 +78,17 @@ int init_machine(struct err *err)
 		{ "/proc/self/fd/1", "/dev/stdout" },
 		{ "/proc/self/fd/2", "/dev/stderr" },
 	};
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
 	int r = cover_root(err);
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(mounts); i++)
 		r = mount_one(&mounts[i], err);
 	if (r < 0)
 		return r;
+	/* A container that gets at the agent's own file (/proc/PID/exe while it starts) must not
+	 * be able to write to it. All that the agent writes is in the mounts above. */
+	if (mount_setattr(AT_FDCWD, "/", 0, &ro, sizeof(ro)) < 0)
+		return err_sys(err, errno, "make the root read-only");
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
 		if (symlink(links[i][0], links[i][1]) < 0 && errno != EEXIST)
 			return err_sys(err, errno, "%s", links[i][1]);
