@@ -83,6 +83,22 @@ setup_at_exit()
 	trap 'exit 143' TERM
 }
 
+# Sets cache to the place for all that is made once: the guest, for one.
+find_cache()
+{
+	local home=${HOME:-}
+
+	cache=${XDG_CACHE_HOME:-}
+	if [[ $cache != /* ]]; then
+		[ -n "$home" ] || home=$(getent passwd "$(id -u)" | cut -d: -f6)
+		[ -n "$home" ] || fail "HOME is not set, and neither is XDG_CACHE_HOME: no place for a cache"
+		cache=$home/.cache
+	fi
+	cache=$cache/kata-c
+	mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ] ||
+		fail "$cache: cannot be written; XDG_CACHE_HOME may name another place for the cache"
+}
+
 # packages_of COMMAND…: "PACKAGE REASON" for each package that these need.
 packages_of()
 {

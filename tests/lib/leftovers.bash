@@ -12,7 +12,7 @@
 # Seen are: processes (by program name and by control group, zombies too),
 # mounts, named unix sockets, control groups, network devices, and what lies in
 # the directories that the product writes to. Only what appeared since the
-# snapshot counts, so that other sandboxes on the machine do no harm.
+# snapshot counts. tests/lib/apart keeps out what others start meanwhile.
 #
 # LEFTOVERS_WAIT   seconds that leftovers_compare gives things to go (default 5)
 # LEFTOVERS_DIRS   further directories to look into, separated by colons
@@ -69,9 +69,7 @@ leftovers_list()
 	# A service that systemd starts meanwhile is not of our making.
 	find /sys/fs/cgroup -mindepth 1 -type d -not -name '*.service' -not -name 'session-*' \
 		-printf 'cgroup %p\n' 2>/dev/null || :
-	for dir in /sys/class/net/*; do
-		echo "netdev ${dir##*/}"
-	done
+	awk -F: 'NR > 2 { gsub(/ /, "", $1); print "netdev", $1 }' /proc/net/dev
 	IFS=: read -r -a extra <<<"${LEFTOVERS_DIRS:-}"
 	for dir in "${leftovers_dirs[@]}" "${extra[@]}"; do
 		# Not through mounts: those are listed above.
@@ -79,14 +77,15 @@ leftovers_list()
 	done | grep -vxF "$(printf 'file %s\n' "${leftovers_kept[@]}")" || :
 }
 
-# Drops from the lines on standard input those that others of this machine are
-# responsible for: a control group with another name in which somebody lives.
+# Drops from the lines on standard input the control groups in which somebody
+# lives: those are of others, and where they are ours, the process is listed.
 leftovers_ours()
 {
 	local kind what
 
 	while read -r kind what; do
-		[[ $kind == cgroup && $what != *kata* ]] && [ -n "$(cat "$what/cgroup.procs" 2>&1)" ] ||
+		[ "$kind" = cgroup ] &&
+			[ -n "$(find "$what" -name cgroup.procs -exec cat {} + 2>&1)" ] ||
 			echo "$kind $what"
 	done
 }
