@@ -17,6 +17,10 @@
 #include "host/shim/actions.h"
 #include "host/shim/shim.h"
 
+/* A client comes at once or never: kata-runtime, and containerd, which may be slow. */
+#define IDLE_OWNED_MS 30000
+#define IDLE_MS	      60000
+
 /* Larger pieces go back to the kernel as soon as they are freed. */
 #define LARGE_PIECE (64 << 10)
 
@@ -117,13 +121,15 @@ int action_serve(const struct cmdline *cl, struct err *err)
 	loop = loop_new();
 	if (!loop)
 		return err_sys(err, errno, "cannot make an event loop");
-	s = shim_new(loop, &(const struct shim_options){ .id = cl->id,
-							 .namespace = cl->namespace,
-							 .root = cl->root,
-							 .bundle = bundle,
-							 .address = address,
-							 .config = cl->config,
-							 .owner_fd = cl->owner_fd });
+	s = shim_new(loop, &(const struct shim_options){
+				   .id = cl->id,
+				   .namespace = cl->namespace,
+				   .root = cl->root,
+				   .bundle = bundle,
+				   .address = address,
+				   .config = cl->config,
+				   .owner_fd = cl->owner_fd,
+				   .idle_ms = cl->owner_fd >= 0 ? IDLE_OWNED_MS : IDLE_MS });
 	r = prepare(s, cl, err);
 	tell_ready(cl->ready_fd, err);
 	if (r == 0) {

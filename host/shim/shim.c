@@ -173,12 +173,9 @@ static void on_idle(void *arg)
 
 void shim_watch_idle(struct shim *s)
 {
-	bool owned = s->opt.owner_fd >= 0;
-
 	loop_remove(&s->idle);
 	if (list_empty(&s->tasks) && !s->ending)
-		s->idle = loop_add_timer(s->loop, owned ? SHIM_IDLE_OWNED_MS : SHIM_IDLE_MS,
-					 on_idle, s);
+		s->idle = loop_add_timer(s->loop, s->opt.idle_ms, on_idle, s);
 }
 
 static void on_owner(struct loop_source *src, int fd, uint32_t events, void *arg)

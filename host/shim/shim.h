@@ -14,10 +14,6 @@
 #include "host/sandbox/sandbox.h"
 #include "ttrpc/ttrpc.h"
 
-/* How long it waits, without a task, for a client to come. */
-#define SHIM_IDLE_MS 60000
-/* The same when kata-runtime is the owner: it comes at once or never. */
-#define SHIM_IDLE_OWNED_MS 30000
 /* sandbox_stop() takes at most 10 s. */
 #define SHIM_END_LIMIT_MS 15000
 
@@ -29,6 +25,7 @@ struct shim_options {
 	const char *address; /* "unix://…", for the state file */
 	const char *config;  /* NULL: found by the search order */
 	int owner_fd;	     /* -1: none; taken over: at its end the shim ends */
+	int64_t idle_ms;     /* how long it waits, without a task, for a client to come */
 };
 
 struct creation;

@@ -24,7 +24,7 @@ static void write_file(const char *path, const char *text)
 	assert_int_equal(file_replace(path, text, strlen(text), 0600, NULL), 0);
 }
 
-static struct fixture *make(bool owned)
+static struct fixture *make(bool owned, int64_t idle_ms)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 	auto_free char *json = NULL;
@@ -51,7 +51,8 @@ static struct fixture *make(bool owned)
 								  .bundle = f->bundle,
 								  .address = "unix:///x",
 								  .config = f->config,
-								  .owner_fd = owner[0] });
+								  .owner_fd = owner[0],
+								  .idle_ms = idle_ms });
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(ttrpc_server_serve(f->shim->server, pair[0]), 0);
 	f->client = ttrpc_client_new(f->loop, pair[1], NULL, NULL);
@@ -61,13 +62,19 @@ static struct fixture *make(bool owned)
 
 int setup(void **state)
 {
-	*state = make(false);
+	*state = make(false, 60000);
 	return 0;
 }
 
 int setup_owned(void **state)
 {
-	*state = make(true);
+	*state = make(true, 60000);
+	return 0;
+}
+
+int setup_impatient(void **state)
+{
+	*state = make(false, 1);
 	return 0;
 }
 

@@ -30,6 +30,7 @@ struct fixture {
 
 int setup(void **state);
 int setup_owned(void **state);
+int setup_impatient(void **state); /* it waits a millisecond for a client */
 /* Ends the shim when the test did not, and checks that nothing is left. */
 int teardown(void **state);
 

@@ -262,6 +262,28 @@ static void ends_with_its_owner_before_any_task(void **state)
 	assert_string_equal(str_text(&fake.log), "");
 }
 
+/* With a client, or a task, it stays; without either it does not linger. */
+static void ends_when_nobody_comes(void **state)
+{
+	struct fixture *f = *state;
+	struct result r;
+
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(loop_step(f->loop, 2), 0);
+	assert_false(f->shim->ending);
+	fake.hold[FAKE_BOOT] = true;
+	ask_create(f, &r);
+	settle(f);
+	assert_null(f->shim->idle);
+	fake.fail[FAKE_BOOT] = EIO;
+	fake_release(FAKE_BOOT);
+	run_until(f, &r.done);
+	ttrpc_client_free(f->client);
+	f->client = NULL;
+	run_until(f, &f->shim->over);
+	assert_int_equal(f->shim->status, 0);
+}
+
 /* What a path holds as text. */
 static char *text_of(const char *path)
 {
@@ -330,6 +352,7 @@ int main(void)
 		OWNED(ends_with_its_owner),
 		OWNED(ends_with_its_owner_during_the_boot),
 		OWNED(ends_with_its_owner_before_any_task),
+		cmocka_unit_test_setup_teardown(ends_when_nobody_comes, setup_impatient, teardown),
 		TEST(copies_what_was_handed_over),
 	};
 
