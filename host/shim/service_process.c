@@ -76,6 +76,7 @@ void service_start(struct ttrpc_call *call, const ProtobufCMessage *msg, void *c
 		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "%s cannot be started: it %s",
 			   shim_process_name(p),
 			   p->state == PROCESS_CREATING ? "is still being created" :
+			   p->deleting			? "is being deleted" :
 							  "was started already");
 		return;
 	}
@@ -258,12 +259,14 @@ void service_delete(struct ttrpc_call *call, const ProtobufCMessage *msg, void *
 
 	if (!p)
 		return;
-	if ((p->state != PROCESS_STOPPED && p->state != PROCESS_CREATED) || p->deleting) {
+	if (p->deleting) { /* of two that delete, one has to hear that */
+		ttrpc_fail(call, TTRPC_NOT_FOUND, "%s is being deleted", shim_process_name(p));
+		return;
+	}
+	if (p->state != PROCESS_STOPPED && p->state != PROCESS_CREATED) {
 		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "cannot delete %s: it is %s",
 			   shim_process_name(p),
-			   p->deleting			? "being deleted" :
-			   p->state == PROCESS_CREATING ? "still being created" :
-							  "running");
+			   p->state == PROCESS_CREATING ? "still being created" : "running");
 		return;
 	}
 	p->deleting = true;

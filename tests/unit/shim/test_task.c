@@ -222,6 +222,24 @@ static void deletes_what_was_never_started(void **state)
 	assert_fails(wait, TTRPC_NOT_FOUND, "container cc was deleted");
 }
 
+/* `run` and `delete --force` both do when the container is killed. */
+static void deletes_once(void **state)
+{
+	struct fixture *f = *state;
+	struct result first;
+
+	assert_ok(create(f));
+	fake.hold[FAKE_REMOVE] = true;
+	ask(f, "Delete", "", &first);
+	settle(f);
+	assert_fails(get(f, "Delete", ""), TTRPC_NOT_FOUND, "container cc is being deleted");
+	assert_fails(get(f, "Start", ""), TTRPC_FAILED_PRECONDITION,
+		     "container cc cannot be started: it is being deleted");
+	fake_release(FAKE_REMOVE);
+	run_until(f, &first.done);
+	assert_ok(first);
+}
+
 static void adds_processes(void **state)
 {
 	struct fixture *f = *state;
@@ -382,6 +400,7 @@ int main(void)
 		TEST(signals_all_or_one),
 		TEST(kills_what_was_never_started),
 		TEST(deletes_what_was_never_started),
+		TEST(deletes_once),
 		TEST(adds_processes),
 		TEST(tells_when_an_added_process_fails),
 		TEST(keeps_a_terminals_size_for_the_start),
