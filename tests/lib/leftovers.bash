@@ -90,6 +90,12 @@ leftovers_ours()
 	done
 }
 
+# leftovers_new FILE: what is there and was not when FILE was written.
+leftovers_new()
+{
+	leftovers_list | LC_ALL=C sort | LC_ALL=C comm -13 "$1" - | leftovers_ours
+}
+
 # Write what is there now to the file $1.
 leftovers_snapshot()
 {
@@ -97,21 +103,21 @@ leftovers_snapshot()
 }
 
 # Compare with the snapshot in the file $1. Things on their way out get
-# LEFTOVERS_WAIT seconds. Returns 0 when all is gone, otherwise 1 after one
-# line on standard error for each thing left.
+# LEFTOVERS_WAIT seconds; what comes in that time is of others and does not
+# count. Returns 0 when all is gone, otherwise 1 after one line on standard
+# error for each thing left.
 leftovers_compare()
 {
 	local deadline=$((SECONDS + ${LEFTOVERS_WAIT:-5})) left
 
 	[ -s "$1" ] || { echo "leftovers: no snapshot in $1" >&2; return 1; }
-	while
-		left=$(leftovers_list | LC_ALL=C sort | LC_ALL=C comm -13 "$1" - | leftovers_ours)
-		[ -n "$left" ]
-	do
+	left=$(leftovers_new "$1")
+	while [ -n "$left" ]; do
 		if [ "$SECONDS" -ge "$deadline" ]; then
 			echo "left behind: ${left//$'\n'/$'\nleft behind: '}" >&2
 			return 1
 		fi
 		sleep 0.1
+		left=$(leftovers_new "$1" | LC_ALL=C comm -12 - <(echo "$left"))
 	done
 }
