@@ -71,6 +71,22 @@ path_of()
 	fi
 }
 
+# The judge is a stock kernel: a usable KVM boots it to its first program within
+# seconds, one that is not usable does not.
+@test "what the probe says of KVM, a stock kernel confirms" {
+	verdict=0
+	"$KATA_BUILD/tests/unit/hypervisor/kvm-probe" || verdict=$?
+	[ "$verdict" -le 1 ]
+	booted=1
+	timeout 8 qemu-system-x86_64 -M microvm,accel=kvm,acpi=on,rtc=on,x-option-roms=off -cpu host \
+		-m 256 -nodefaults -no-user-config -no-reboot -display none -serial stdio \
+		-kernel "$KATA_KERNEL" -initrd "$KATA_INITRD" -append "console=ttyS0 reboot=t panic=-1" \
+		</dev/null >"$BATS_TEST_TMPDIR/console" 2>&1 || :
+	grep -q "Run /init as init process" "$BATS_TEST_TMPDIR/console" && booted=0
+	tail -n 3 "$BATS_TEST_TMPDIR/console"
+	[ "$verdict" = "$booted" ]
+}
+
 @test "usage errors name the thing and need no configuration" {
 	KATA_CONFIG=/nonexistent/configuration.toml
 	run ! kata nosuchcommand
