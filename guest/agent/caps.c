@@ -58,10 +58,18 @@ static const char *const names[] = {
 
 int cap_number(const char *name)
 {
-	if (strncasecmp(name, "CAP_", 4))
-		return -EINVAL;
+	size_t len = strlen(name);
+
+	if (len > 1 && name[0] == '"' && name[len - 1] == '"') {
+		name++;
+		len -= 2;
+	}
+	if (len > 4 && !strncasecmp(name, "CAP_", 4)) {
+		name += 4;
+		len -= 4;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcasecmp(name + 4, names[i]))
+		if (strlen(names[i]) == len && !strncasecmp(name, names[i], len))
 			return (int)i;
 	return -EINVAL;
 }

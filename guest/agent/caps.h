@@ -15,7 +15,10 @@ struct cap_sets {
 	uint64_t bounding, effective, inheritable, permitted, ambient;
 };
 
-/* "CAP_CHOWN" (any case) → its number, -EINVAL for an unknown name. Pure. */
+/*
+ * "CAP_CHOWN" (any case) → its number, -EINVAL for an unknown name. The Rust
+ * runtime leaves "CAP_" out, and some clients send the name in quotes. Pure.
+ */
 int cap_number(const char *name);
 
 /*

@@ -81,7 +81,9 @@ static int plan_one(const Grpc__LinuxNamespace *ns, struct ns_plan *plan, struct
 {
 	int kind = 0, fd;
 
-	while (kind < NS_KINDS && strcmp(ns->type, kinds[kind].type))
+	/* The Rust runtime sends the kernel's names, the Go one those of the specification. */
+	while (kind < NS_KINDS && strcmp(ns->type, kinds[kind].type) &&
+	       strcmp(ns->type, kinds[kind].file))
 		kind++;
 	if (kind == NS_KINDS)
 		return err_set(err, EINVAL, "unknown namespace type \"%s\"", ns->type);

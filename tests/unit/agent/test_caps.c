@@ -25,8 +25,16 @@ static void test_names(void **state)
 	assert_int_equal(cap_number("CAP_AUDIT_READ"), 37);
 	assert_int_equal(cap_number("CAP_CHECKPOINT_RESTORE"), 40);
 	assert_int_equal(cap_number("cap_kill"), 5);
-	assert_int_equal(cap_number("KILL"), -EINVAL);
+	/* The Rust runtime's ways to write them. */
+	assert_int_equal(cap_number("KILL"), 5);
+	assert_int_equal(cap_number("\"CAP_MKNOD\""), 27);
+	assert_int_equal(cap_number("\"MKNOD\""), 27);
 	assert_int_equal(cap_number("CAP_"), -EINVAL);
+	assert_int_equal(cap_number("KIL"), -EINVAL);
+	assert_int_equal(cap_number("CAP_CAP_KILL"), -EINVAL);
+	assert_int_equal(cap_number("\""), -EINVAL);
+	assert_int_equal(cap_number("\"\""), -EINVAL);
+	assert_int_equal(cap_number("\"KILL"), -EINVAL);
 	assert_int_equal(cap_number("CAP_KILLER"), -EINVAL);
 	assert_int_equal(cap_number(""), -EINVAL);
 }
