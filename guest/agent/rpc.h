@@ -26,6 +26,10 @@ void rpc_read_stderr(struct ttrpc_call *call, const ProtobufCMessage *msg, void 
 void rpc_close_stdin(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_tty_win_resize(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 
+void rpc_copy_file(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_get_volume_stats(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_add_swap_path(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+
 void rpc_get_guest_details(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_get_oom_event(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_online_cpu_mem(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
