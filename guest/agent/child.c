@@ -252,6 +252,10 @@ static int become_user(const struct launch *l, const struct user *u, struct err 
 	const char *unknown;
 	struct cap_sets sets;
 
+	/* To the kernel this number means "do not change": who asks for it would stay root. */
+	if (u->uid == (uid_t)-1 || u->gid == (gid_t)-1)
+		return err_set(err, EINVAL, "user %u, group %u: no such", u->uid, u->gid);
+
 	cap_sets_parse(caps ? caps : &none, last, &sets, &unknown);
 	r = cap_bound(&sets, last, err);
 	if (r < 0)

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,6 +92,21 @@ static int check_rlimits(const Grpc__Process *p, struct err *err)
 	return 0;
 }
 
+/* The last number is the kernel's "do not change": who asks for it would stay root. */
+static int check_user(const Grpc__User *u, struct err *err)
+{
+	if (u->uid == UINT32_MAX)
+		return err_set(err, EINVAL, "process.user.uid: %u is no user", u->uid);
+	if (u->gid == UINT32_MAX)
+		return err_set(err, EINVAL, "process.user.gid: %u is no group", u->gid);
+	for (size_t i = 0; i < u->n_additionalgids; i++)
+		if (u->additionalgids[i] == UINT32_MAX)
+			return err_set(err, EINVAL,
+				       "process.user.additionalGids[%zu]: %u is no group", i,
+				       u->additionalgids[i]);
+	return 0;
+}
+
 int oci_process_check(const Grpc__Process *p, struct err *err)
 {
 	int r;
@@ -109,6 +125,9 @@ int oci_process_check(const Grpc__Process *p, struct err *err)
 			return err_set(err, EINVAL,
 				       "process.env[%zu]: must be NAME=VALUE, not \"%s\"", i,
 				       p->env[i]);
+	r = p->user ? check_user(p->user, err) : 0;
+	if (r < 0)
+		return r;
 	r = p->capabilities ? check_all_capabilities(p->capabilities, err) : 0;
 	if (r < 0)
 		return r;

@@ -27,7 +27,7 @@ static void reads_all_that_the_message_holds(void **state)
 	if (oci_spec_parse(str_text(&golden), golden.len, "full", &spec, &err) < 0 ||
 	    oci_spec_check(spec, &err) < 0)
 		fail_msg("%s", err.msg);
-	assert_int_equal(spec->process->user->additionalgids[1], 4294967295u);
+	assert_int_equal(spec->process->user->additionalgids[1], 4294967294u);
 	assert_int_equal(spec->process->oomscoreadj, -500);
 	assert_true(spec->process->rlimits[0]->hard == UINT64_MAX);
 	assert_string_equal(spec->process->args[2], "echo \"ünïcode\"\t/ \\");
