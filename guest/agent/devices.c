@@ -136,9 +136,10 @@ static int make_ptmx(int root, struct err *err)
 int devices_make(int root, const Grpc__Linux *linux_spec, bool userns, struct err *err)
 {
 	static const char *const links[][2] = {
-		{ "/dev/fd", "/proc/self/fd" },	      { "/dev/stdin", "/proc/self/fd/0" },
-		{ "/dev/stdout", "/proc/self/fd/1" }, { "/dev/stderr", "/proc/self/fd/2" },
-		{ "/dev/core", "/proc/kcore" },
+		{ "/dev/fd", "/proc/self/fd" },
+		{ "/dev/stdin", "/proc/self/fd/0" },
+		{ "/dev/stdout", "/proc/self/fd/1" },
+		{ "/dev/stderr", "/proc/self/fd/2" },
 	};
 	int r = make_defaults(root, userns, err);
 
@@ -149,5 +150,7 @@ int devices_make(int root, const Grpc__Linux *linux_spec, bool userns, struct er
 	}
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(links); i++)
 		r = make_link(root, links[i][0], links[i][1], err);
+	if (r == 0 && access("/proc/kcore", F_OK) == 0) /* not every kernel has it */
+		r = make_link(root, "/dev/core", "/proc/kcore", err);
 	return r < 0 ? r : make_ptmx(root, err);
 }

@@ -142,6 +142,13 @@ static int check_proc(int target, const char *destination, struct err *err)
 	return err_set(err, EPERM, "mount at %s: it is inside /proc", destination);
 }
 
+static bool is_directory(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static int bind_mount(int root, const Grpc__Mount *m, const struct mount_options *o,
 		      struct err *err)
 {
@@ -159,6 +166,9 @@ static int bind_mount(int root, const Grpc__Mount *m, const struct mount_options
 	target = inroot_make(root, m->destination, S_ISDIR(st.st_mode), err);
 	if (target < 0)
 		return target;
+	if (!S_ISDIR(st.st_mode) && is_directory(target))
+		return err_set(err, ENOTDIR, "mount %s at %s: the source is not a directory",
+			       m->source, m->destination);
 	r = check_proc(target, m->destination, err);
 	if (r < 0)
 		return r;
@@ -169,6 +179,7 @@ static int bind_mount(int root, const Grpc__Mount *m, const struct mount_options
 static int plain_mount(int root, const Grpc__Mount *m, const struct mount_options *o,
 		       struct err *err)
 {
+	auto_close int before = inroot_open(root, m->destination, O_PATH | O_DIRECTORY);
 	auto_close int target = inroot_make(root, m->destination, true, err), fd = -1;
 	struct mount_options initial = *o; /* borrows what @o owns */
 	auto_free char *mode = NULL;
@@ -182,8 +193,8 @@ static int plain_mount(int root, const Grpc__Mount *m, const struct mount_option
 		if (r < 0)
 			return r;
 	}
-	/* A tmpfs would be world writable; it takes over from the directory under it. */
-	if (!strcmp(m->type, "tmpfs") && fstat(target, &st) == 0)
+	/* As runc: like the directory it covers; where there was none, all may write. */
+	if (!strcmp(m->type, "tmpfs") && before >= 0 && fstat(before, &st) == 0)
 		mode = xasprintf("mode=%04o", (unsigned)(st.st_mode & 07777));
 	if (o->copy_up)
 		initial.set &= ~(uint64_t)MOUNT_ATTR_RDONLY; /* until it is filled */

@@ -118,7 +118,11 @@ int ns_plan(const Grpc__Linux *spec, const struct ns_shared *shared, struct ns_p
 		uts = uts || !strcmp(ns->type, "uts");
 		r = plan_one(ns, plan, err);
 	}
-	if (r == 0 && ipc && shared->ipc >= 0)
+	/*
+	 * The sandbox's ipc namespace belongs to the guest's user namespace: who is root in
+	 * another one could not mount its message queues.
+	 */
+	if (r == 0 && ipc && shared->ipc >= 0 && !(plan->create & CLONE_NEWUSER))
 		r = join_fd(plan, NS_IPC, shared->ipc, err);
 	if (r == 0 && uts && shared->uts >= 0)
 		r = join_fd(plan, NS_UTS, shared->uts, err);

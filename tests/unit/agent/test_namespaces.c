@@ -84,13 +84,38 @@ static void test_join(void **state)
 	ns_plan_done(&p);
 }
 
+/* In a user namespace of its own a container must own its ipc namespace, too. */
+static void test_shared(void **state)
+{
+	const struct ns_shared shared = { .ipc = STDIN_FILENO, .uts = -1, .pid = -1 };
+	Grpc__LinuxNamespace ipc = GRPC__LINUX_NAMESPACE__INIT, user = ipc;
+	Grpc__LinuxNamespace *list[] = { &ipc, &user };
+	Grpc__Linux spec = GRPC__LINUX__INIT;
+	struct err err = ERR_INIT;
+	struct ns_plan p;
+
+	(void)state;
+	ipc.type = (char *)"ipc";
+	user.type = (char *)"user";
+	spec.namespaces = list;
+	spec.n_namespaces = 1;
+	assert_int_equal(ns_plan(&spec, &shared, &p, &err), 0);
+	assert_true(p.join[NS_IPC] >= 0);
+	assert_false(p.create & CLONE_NEWIPC);
+	ns_plan_done(&p);
+	spec.n_namespaces = 2;
+	assert_int_equal(ns_plan(&spec, &shared, &p, &err), 0);
+	assert_int_equal(p.join[NS_IPC], -1);
+	assert_true(p.create & CLONE_NEWIPC);
+	ns_plan_done(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_join),
+		cmocka_unit_test(test_names),	 cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_join),
+		cmocka_unit_test(test_shared),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
