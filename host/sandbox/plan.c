@@ -295,7 +295,6 @@ static void reduce_resources(Grpc__LinuxResources *res)
 	free(res->devices);
 	res->devices = NULL;
 	res->n_devices = 0;
-	grpc__linux_pids__free_unpacked(take_ptr(res->pids), NULL);
 	grpc__linux_block_io__free_unpacked(take_ptr(res->blockio), NULL);
 	grpc__linux_network__free_unpacked(take_ptr(res->network), NULL);
 	if (res->cpu) {

@@ -118,7 +118,8 @@ static void leaves_out_what_is_the_hosts(void **state)
 		"  \"type\":\"bind\",\"options\":[\"rbind\"]}],"
 		"\"annotations\":{\"k\":\"v\"},"
 		"\"linux\":{\"sysctl\":{\"net.x\":\"1\"},"
-		" \"resources\":{\"memory\":{\"limit\":1000},\"cpu\":{\"shares\":512,\"quota\":100}},"
+		" \"resources\":{\"memory\":{\"limit\":1000},\"cpu\":{\"shares\":512,\"quota\":100},"
+		"  \"pids\":{\"limit\":5}},"
 		" \"cgroupsPath\":\"/docker/x\","
 		" \"namespaces\":[{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"}],"
 		" \"maskedPaths\":[\"/proc/kcore\"]}}",
