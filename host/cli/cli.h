@@ -13,6 +13,7 @@ struct cli {
 	const char *config; /* NULL: found by the search order */
 	const char *log;    /* absolute; NULL: none */
 	const char *log_format;
+	bool log_json;	  /* what log_format says */
 	const char *root; /* absolute */
 	const char *rootless;
 	bool systemd_cgroup;

@@ -102,6 +102,7 @@ static int start_shim(struct run *run, struct err *err)
 						     .root = run->cli->root,
 						     .config = run->config->path,
 						     .log = run->cli->log,
+						     .log_json = run->cli->log_json,
 						     .debug = run->cli->debug,
 						     .owner_fd = reader,
 						     .stop = &run->attach.stop },

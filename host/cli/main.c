@@ -103,7 +103,8 @@ static int open_log(struct err *err)
 	enum log_format format = LOG_FORMAT_TEXT;
 	int fd;
 
-	if (strcmp(cli.log_format, "json") == 0)
+	cli.log_json = strcmp(cli.log_format, "json") == 0;
+	if (cli.log_json)
 		format = LOG_FORMAT_JSON;
 	else if (strcmp(cli.log_format, "text") != 0)
 		return err_set(err, EINVAL, "unknown log-format \"%s\": it is text or json",

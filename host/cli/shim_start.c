@@ -152,6 +152,8 @@ static void make_arguments(const struct shim_options *opt, const char *path, str
 	}
 	if (opt->debug)
 		strv_add(argv, "-debug");
+	if (opt->log_json)
+		strv_add(argv, "-log-json");
 	strv_add(argv, "-owner-fd");
 	strv_addf(argv, "%d", opt->owner_fd);
 	strv_add(argv, "start");

@@ -14,6 +14,7 @@ struct shim_options {
 	const char *root;
 	const char *config; /* absolute */
 	const char *log;    /* absolute, or NULL: no log */
+	bool log_json;	    /* what it writes there is JSON */
 	bool debug;
 	int owner_fd;	 /* the shim tears all down when this pipe's other end closes; borrowed */
 	const int *stop; /* gives up as soon as not zero; a callback of the loop changes it */

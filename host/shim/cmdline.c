@@ -39,6 +39,7 @@ static const struct flag {
 	FLAG("root", FLAG_STRING, root, "DIR", "where state is kept (" SANDBOX_ROOT ")"),
 	FLAG("config", FLAG_STRING, config, "FILE", "the configuration file"),
 	FLAG("log", FLAG_STRING, log, "FILE", "append the log to FILE"),
+	FLAG("log-json", FLAG_BOOL, log_json, NULL, "log as JSON"),
 	FLAG("owner-fd", FLAG_FD, owner_fd, "N", "end when this descriptor reaches its end"),
 	FLAG("listen-fd", FLAG_FD, listen_fd, "N", NULL),
 	FLAG("ready-fd", FLAG_FD, ready_fd, "N", NULL),

@@ -29,6 +29,7 @@ struct cmdline {
 	const char *root;   /* where state is kept */
 	const char *config; /* NULL: found by the search order */
 	const char *log;    /* NULL: the FIFO `log` of the bundle, else a file beside the state */
+	bool log_json;	    /* the log's form: text, or JSON as kata-runtime writes it */
 	int owner_fd;	    /* -1: nobody is waited for */
 
 	/* From `start` to the server that it starts. */

@@ -112,7 +112,8 @@ int action_serve(const struct cmdline *cl, struct err *err)
 	if (!bundle)
 		return err->code;
 	log_open(STDERR_FILENO, "containerd-shim-kata-v2",
-		 cl->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+		 cl->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+		 cl->log_json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
 	mallopt(M_MMAP_THRESHOLD, LARGE_PIECE);
 	mallopt(M_TRIM_THRESHOLD, LARGE_PIECE);
 	signal(SIGPIPE, SIG_IGN);

@@ -86,6 +86,8 @@ static int make_argv(const struct starting *st, struct strv *argv, struct err *e
 	add_flag(argv, "config", cl->config);
 	if (cl->debug)
 		strv_add(argv, "-debug");
+	if (cl->log_json)
+		strv_add(argv, "-log-json");
 	if (cl->owner_fd >= 0)
 		strv_addf(argv, "-owner-fd=%d", cl->owner_fd);
 	strv_addf(argv, "-listen-fd=%d", st->listener);

@@ -47,6 +47,7 @@ static int started(const char *script, char **address, struct err *err)
 				    .root = "/r",
 				    .config = "/c.toml",
 				    .log = "/l",
+				    .log_json = true,
 				    .debug = true,
 				    .stop = &stop };
 	struct loop *loop = loop_new();
@@ -85,7 +86,7 @@ static void passes_what_the_shim_needs(void **state)
 	char *address = NULL, *tail;
 
 	(void)state;
-	if (started("test -e /proc/self/fd/${15} && echo \"unix://$* $PWD\"", &address, &err) < 0)
+	if (started("test -e /proc/self/fd/${16} && echo \"unix://$* $PWD\"", &address, &err) < 0)
 		fail_msg("%s", err.msg);
 	tail = strstr(address, " -owner-fd ");
 	assert_non_null(tail);
@@ -93,7 +94,7 @@ static void passes_what_the_shim_needs(void **state)
 	*tail = '\0';
 	assert_true(
 		str_starts(address, "unix://-namespace default -id box -bundle /tmp/cli-test-"));
-	assert_true(str_ends(address, " -root /r -config /c.toml -log /l -debug"));
+	assert_true(str_ends(address, " -root /r -config /c.toml -log /l -debug -log-json"));
 	free(address);
 }
 
