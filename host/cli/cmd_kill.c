@@ -5,6 +5,7 @@
 #include "host/cli/cli.h"
 #include "host/cli/signal_name.h"
 #include "host/cli/task_client.h"
+#include "host/cli/view.h"
 #include "host/sandbox/state.h"
 
 #define KILL_LIMIT_MS 10000
@@ -18,10 +19,24 @@ static const struct flag flags[] = {
 	{ 0 },
 };
 
+/* Signal 0 reaches nobody: it fails where another one would. */
+static int ask_for_process(struct loop *loop, struct sandbox_state *st, const char *id,
+			   struct err *err)
+{
+	struct view view;
+	int r = 0;
+
+	view_look(&view, loop, st, id);
+	if (view.pid == 0)
+		r = err_set(err, ESRCH, "container not running");
+	view_free(&view);
+	return r;
+}
+
 static int send_signal(struct sandbox_state *st, const char *id, int signo, struct err *err)
 {
+	struct task *task = NULL;
 	struct loop *loop;
-	struct task *task;
 	int r;
 
 	if (!state_shim_alive(st))
@@ -29,8 +44,12 @@ static int send_signal(struct sandbox_state *st, const char *id, int signo, stru
 	loop = loop_new();
 	if (!loop)
 		return err_sys(err, errno, "cannot make an event loop");
-	task = task_connect(loop, st->address ? st->address : "", id, err);
-	r = task ? task_kill(task, signo, opt.all, KILL_LIMIT_MS, err) : err->code;
+	if (signo == 0) {
+		r = ask_for_process(loop, st, id, err);
+	} else {
+		task = task_connect(loop, st->address ? st->address : "", id, err);
+		r = task ? task_kill(task, signo, opt.all, KILL_LIMIT_MS, err) : err->code;
+	}
 	task_free(task);
 	loop_free(loop);
 	return r;

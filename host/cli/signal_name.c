@@ -50,7 +50,7 @@ int signal_parse(const char *text, struct err *err)
 	int r;
 
 	if (isdigit((unsigned char)text[0]))
-		r = str_to_ll(text, 1, 64, &number) < 0 ? -EINVAL : (int)number;
+		r = str_to_ll(text, 0, 64, &number) < 0 ? -EINVAL : (int)number;
 	else
 		r = by_name(strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text);
 	if (r < 0)

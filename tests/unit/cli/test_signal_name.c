@@ -22,6 +22,7 @@ static void knows_names_and_numbers(void **state)
 		{ "sigterm", SIGTERM },
 		{ "kill", SIGKILL },
 		{ "9", 9 },
+		{ "0", 0 },
 		{ "1", 1 },
 		{ "64", 64 },
 		{ "WINCH", SIGWINCH },
@@ -48,7 +49,7 @@ static void knows_names_and_numbers(void **state)
 
 static void refuses_the_rest(void **state)
 {
-	static const char *const cases[] = { "",	   "SIG",      "0",
+	static const char *const cases[] = { "",	   "SIG",      "00x",
 					     "65",	   "-1",       "9x",
 					     "TERMX",	   "RTMIN-1",  "RTMIN+31",
 					     "RTMAX+1",	   "RTMAX-31", "RTMIN+",
