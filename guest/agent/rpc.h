@@ -26,6 +26,12 @@ void rpc_read_stderr(struct ttrpc_call *call, const ProtobufCMessage *msg, void 
 void rpc_close_stdin(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_tty_win_resize(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 
+void rpc_update_interface(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_update_routes(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_list_interfaces(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_list_routes(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_add_arp_neighbors(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+
 void rpc_copy_file(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_get_volume_stats(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_add_swap_path(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
