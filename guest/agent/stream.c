@@ -209,10 +209,8 @@ static void on_ready(struct loop_source *src, int fd, uint32_t events, void *arg
 
 void stream_read(struct stream *s, struct ttrpc_call *call, const Grpc__ReadStreamRequest *req)
 {
-	if (req->len == 0) {
-		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "len must not be 0");
-		return;
-	}
+	if (req->len == 0)
+		end_output(s);
 	if (s->fd < 0) {
 		reply_data(call, NULL, 0);
 		return;

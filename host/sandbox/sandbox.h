@@ -101,7 +101,10 @@ void sandbox_write_stdin(struct sandbox *sb, const char *id, const char *exec_id
 void sandbox_close_stdin(struct sandbox *sb, const char *id, const char *exec_id, sandbox_done done,
 			 void *arg);
 
-/* Output: at least one and at most @max bytes as soon as there are any; @len 0 at its end. */
+/*
+ * Output: at least one and at most @max bytes as soon as there are any; @len 0 at its end.
+ * @max 0: nobody will read it any more; the process finds its pipe broken.
+ */
 typedef void (*sandbox_read_cb)(const struct err *err, const void *data, size_t len, void *arg);
 void sandbox_read_stdout(struct sandbox *sb, const char *id, const char *exec_id, size_t max,
 			 sandbox_read_cb cb, void *arg);

@@ -25,6 +25,7 @@ struct outflow {
 	uint8_t *rest;		 /* what the port did not take yet */
 	size_t len, done;
 	bool reading; /* the sandbox owes us an answer */
+	bool broken;  /* nobody reads from the port any more, and the process is to know */
 	bool ended;
 	bool orphan; /* freed, but for that answer */
 };
@@ -91,6 +92,7 @@ static size_t write_some(struct outflow *f, const uint8_t *data, size_t len)
 			log_info("container %s: %s: %s; the rest of it is dropped", f->id,
 				 f->is_stderr ? "stderr" : "stdout", strerror((int)-n));
 			port_close(&f->port);
+			f->broken = n == -EPIPE;
 			break;
 		}
 		done += (size_t)n;
@@ -103,8 +105,8 @@ static void on_read(const struct err *err, const void *data, size_t len, void *a
 static void read_more(struct outflow *f)
 {
 	f->reading = true;
-	(f->is_stderr ? sandbox_read_stderr : sandbox_read_stdout)(f->sb, f->id, f->exec_id,
-								   READ_MAX, on_read, f);
+	(f->is_stderr ? sandbox_read_stderr : sandbox_read_stdout)(
+		f->sb, f->id, f->exec_id, f->broken ? 0 : READ_MAX, on_read, f);
 }
 
 static void on_room(struct loop_source *src, int fd, uint32_t events, void *arg)
@@ -160,6 +162,12 @@ static void on_read(const struct err *err, const void *data, size_t len, void *a
 	f->reading = false;
 	if (f->orphan) {
 		release(f);
+		return;
+	}
+	if (err && f->broken) {
+		/* A terminal, or an agent that cannot break the pipe: drop what comes. */
+		f->broken = false;
+		read_more(f);
 		return;
 	}
 	if (err)

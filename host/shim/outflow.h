@@ -16,8 +16,9 @@ typedef void (*outflow_cb)(void *arg);
 
 /*
  * Make a flow into @port (taken over). What the process writes when there is
- * no port, or nobody reads from it any more, is read and dropped, so that the
- * process is not held. Never NULL.
+ * no port is read and dropped, so that the process is not held; when nobody
+ * reads from the port any more, the process finds its own pipe broken: `yes`
+ * ends with the `head` behind it. Never NULL.
  */
 struct outflow *outflow_new(struct loop *loop, struct port *port, bool is_stderr, outflow_cb cb,
 			    void *arg);

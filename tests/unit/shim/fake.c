@@ -135,7 +135,9 @@ static bool answer_read(struct request *r)
 	size_t n = s->len < r->max ? s->len : r->max;
 	auto_free char *data = NULL;
 
-	if (n == 0 && !p->ended && !box.why.code)
+	if (r->max == 0)
+		*(r->is_err ? &p->err_broken : &p->out_broken) = true;
+	if (r->max > 0 && n == 0 && !p->ended && !box.why.code)
 		return false;
 	list_del(&r->link);
 	if (n == 0) {

@@ -40,6 +40,7 @@ struct fake_process {
 	char *exec_id;
 	struct str in, out, err;
 	bool in_closed, ended;
+	bool out_broken, err_broken; /* 0 bytes were asked for */
 	uint32_t status;
 };
 

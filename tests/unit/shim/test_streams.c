@@ -265,7 +265,7 @@ static void keeps_output_and_error_apart(void **state)
 	}
 }
 
-/* Whose reader has gone writes on; it is dropped. */
+/* Whose reader has gone is told: its own pipe breaks. */
 static void survives_a_closed_reader(void **state)
 {
 	struct streams_test *t = *state;
@@ -276,10 +276,13 @@ static void survives_a_closed_reader(void **state)
 	begin(t, (int[]){ -1, p[1], -1 });
 	close(p[1]);
 	close(p[0]);
-	fake_writes("", false, data, LARGE);
-	fake_exits("", 0);
 	settle(t);
-	assert_int_equal(fake_process("")->out.len, 0);
+	assert_false(fake_process("")->out_broken);
+	fake_writes("", false, data, LARGE);
+	settle(t);
+	assert_true(fake_process("")->out_broken);
+	assert_false(fake_process("")->err_broken);
+	fake_exits("", 0);
 	streams_finish(t->io, on_drained, t);
 	settle(t);
 	assert_int_equal(t->drained, 1);
