@@ -38,6 +38,8 @@ static const struct ttrpc_method agent_methods[] = {
 	{ "GetVolumeStats", rpc_get_volume_stats },
 	{ "AddSwapPath", rpc_add_swap_path },
 	{ "GetGuestDetails", rpc_get_guest_details },
+	{ "GetMetrics", rpc_get_metrics },
+	{ "MemHotplugByProbe", rpc_mem_hotplug_by_probe },
 	{ "GetOOMEvent", rpc_get_oom_event },
 	{ "OnlineCPUMem", rpc_online_cpu_mem },
 	{ "SetGuestDateTime", rpc_set_guest_date_time },

@@ -37,6 +37,8 @@ void rpc_get_volume_stats(struct ttrpc_call *call, const ProtobufCMessage *msg, 
 void rpc_add_swap_path(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 
 void rpc_get_guest_details(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_get_metrics(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_mem_hotplug_by_probe(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_get_oom_event(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_online_cpu_mem(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_set_guest_date_time(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/random.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "guest/agent/metrics.h"
 #include "guest/agent/oom.h"
 #include "guest/agent/rpc.h"
 #include "guest/agent/storage.h"
@@ -111,6 +113,40 @@ void rpc_online_cpu_mem(struct ttrpc_call *call, const ProtobufCMessage *msg, vo
 		log_info("%zu CPUs and %zu memory blocks came online", cpus, blocks);
 	}
 	rpc_reply_empty(call);
+}
+
+/* For machines whose firmware does not tell of memory that was plugged in. */
+void rpc_mem_hotplug_by_probe(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	const Grpc__MemHotplugByProbeRequest *req = (const Grpc__MemHotplugByProbeRequest *)msg;
+	const struct agent *agent = ctx;
+	struct err err = ERR_INIT;
+
+	if (!agent->guest) {
+		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "the memory is the host's");
+		return;
+	}
+	for (size_t i = 0; i < req->n_memhotplugprobeaddr; i++) {
+		auto_free char *addr = xasprintf("0x%" PRIX64, req->memhotplugprobeaddr[i]);
+
+		if (file_write_knob(MEMORY_DIR "/probe", addr, strlen(addr), &err) < 0) {
+			ttrpc_fail_err(call, &err);
+			return;
+		}
+	}
+	rpc_reply_empty(call);
+}
+
+void rpc_get_metrics(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	Grpc__Metrics rsp = GRPC__METRICS__INIT;
+	auto_str struct str text = STR_INIT;
+
+	(void)msg;
+	(void)ctx;
+	metrics_write(&text);
+	rsp.metrics = text.data;
+	ttrpc_reply(call, &rsp.base);
 }
 
 void rpc_set_guest_date_time(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
