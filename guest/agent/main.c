@@ -15,6 +15,7 @@
 #include "guest/agent/agent.h"
 #include "guest/agent/init.h"
 #include "guest/agent/log_port.h"
+#include "guest/agent/policy.h"
 #include "guest/agent/reaper.h"
 #include "guest/agent/transport.h"
 
@@ -78,9 +79,12 @@ static void read_cmdline(struct agent_config *config)
 /* A local process listens to its environment only: the host's kernel line is not meant for it. */
 static int configure(struct agent *agent, const struct arguments *a, struct err *err)
 {
+	const char *policy = getenv("KATA_AGENT_POLICY_FILE");
 	int r = 0;
 
-	if (a->file)
+	if (policy && *policy)
+		r = policy_load(policy, err);
+	if (r == 0 && a->file)
 		r = config_file(&agent->config, a->file, err);
 	if (r == 0 && agent->guest)
 		read_cmdline(&agent->config);
@@ -201,5 +205,6 @@ int main(int argc, char **argv)
 	reaper_close();
 	loop_free(agent.loop);
 	config_done(&agent.config);
+	policy_done();
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

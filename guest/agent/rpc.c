@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "guest/agent/policy.h"
 #include "proto/health.pb-c.h"
 
-#define ID_MAX 1024
+#define ID_MAX	    1024
+#define METHODS_MAX 64
 
-static const struct ttrpc_method agent_methods[] = {
+static const struct ttrpc_method agent_methods[METHODS_MAX] = {
 	{ "CreateSandbox", rpc_create_sandbox },
 	{ "DestroySandbox", rpc_destroy_sandbox },
 	{ "CreateContainer", rpc_create_container },
@@ -54,9 +56,34 @@ static const struct ttrpc_method health_methods[] = {
 	{ NULL, NULL },
 };
 
+/* Every request of the agent's service comes this way. */
+static void gate(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	const char *request = msg->descriptor->short_name;
+	const char *name = strrchr(ttrpc_call_name(call), '/') + 1;
+	const struct ttrpc_method *m = agent_methods;
+
+	while (strcmp(m->name, name))
+		m++;
+	if (policy_allows(request)) {
+		m->handler(call, msg, ctx);
+	} else if (!strcmp(request, "ReadStreamRequest")) {
+		/* As the original: the reader sees an end, not an error. */
+		static const Grpc__ReadStreamResponse nothing = GRPC__READ_STREAM_RESPONSE__INIT;
+
+		ttrpc_reply(call, &nothing.base);
+	} else {
+		ttrpc_fail(call, TTRPC_PERMISSION_DENIED, "%s is blocked by policy", request);
+	}
+}
+
 void rpc_register(struct agent *agent)
 {
-	ttrpc_server_add(agent->server, &grpc__agent_service__descriptor, agent_methods, agent);
+	static struct ttrpc_method gated[METHODS_MAX];
+
+	for (size_t i = 0; agent_methods[i].name; i++)
+		gated[i] = (struct ttrpc_method){ agent_methods[i].name, gate };
+	ttrpc_server_add(agent->server, &grpc__agent_service__descriptor, gated, agent);
 	ttrpc_server_add(agent->server, &grpc__health__descriptor, health_methods, agent);
 }
 

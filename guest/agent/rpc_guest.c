@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "guest/agent/metrics.h"
 #include "guest/agent/oom.h"
+#include "guest/agent/policy.h"
 #include "guest/agent/rpc.h"
 #include "guest/agent/storage.h"
 #include "proto/health.pb-c.h"
@@ -187,10 +188,14 @@ void rpc_reseed_random_dev(struct ttrpc_call *call, const ProtobufCMessage *msg,
 		rpc_reply_empty(call);
 }
 
-/* As an original that was built without policies answers. */
 void rpc_set_policy(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
 {
-	(void)msg;
+	const Grpc__SetPolicyRequest *req = (const Grpc__SetPolicyRequest *)msg;
+	struct err err = ERR_INIT;
+
 	(void)ctx;
-	ttrpc_fail(call, TTRPC_NOT_FOUND, "this agent has no policies");
+	if (policy_set(req->policy, &err) < 0)
+		ttrpc_fail_err(call, &err);
+	else
+		rpc_reply_empty(call);
 }
