@@ -131,9 +131,9 @@ static int fake_connect(struct vm *vm, struct err *err)
 {
 	struct fake *f = vm->driver;
 
-	if (child_pid(f->guard) <= 0)
-		return err_set(err, EPIPE, "the agent is not running");
-	if (!f->retry)
+	(void)err;
+	/* An agent that has ended already says why by VM_EXITED, which is on its way. */
+	if (child_pid(f->guard) > 0 && !f->retry)
 		f->retry = loop_defer(vm->loop, try_connect, f);
 	return 0;
 }

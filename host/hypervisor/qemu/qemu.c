@@ -393,8 +393,10 @@ static int qemu_connect(struct vm *vm, struct err *err)
 {
 	struct qemu *q = vm->driver;
 
+	(void)err;
+	/* A machine that has ended already says why by VM_EXITED, which is on its way. */
 	if (q->ended)
-		return err_set(err, EPIPE, "qemu is not running");
+		return 0;
 	q->wanted = true;
 	if (q->cid) {
 		vsock_dial_free(q->dial);
