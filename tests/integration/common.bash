@@ -92,8 +92,14 @@ status_is()
 	[ "$(kata state "$1" 2>/dev/null | python3 -c 'import json,sys; print(json.load(sys.stdin)["status"])' 2>/dev/null)" = "$2" ]
 }
 
-# The processes of sandbox $1 by name: process_of ID NAME-PATTERN
-process_of()
+# program_of ID NAME: the first process of the program NAME* whose command line
+# speaks of ID. By the program's own name: its path may hold anything.
+program_of()
 {
-	pgrep -f -- "$2.*$1" | head -n 1
+	local pid exe
+
+	for pid in $(pgrep -f -- "$1"); do
+		exe=$(readlink "/proc/$pid/exe") || continue
+		[[ ${exe##*/} != "$2"* ]] || { echo "$pid"; return; }
+	done
 }

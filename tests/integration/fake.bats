@@ -40,7 +40,7 @@ load common
 	container_bundle "$bundle" -- sh -c 'echo ready; exec sleep 1000'
 	start_container "$id" "$bundle"
 	wait_for 10 grep -q ready "$bundle.out"
-	kill -9 "$(pgrep -f "^[^ ]*containerd-shim-kata-v2 .*$id" | head -n 1)"
+	kill -9 "$(program_of "$id" containerd-shim-kata-v2)"
 	ends_with 1 "$runner"
 	[[ $(cat "$bundle.err") == *containerd-shim-kata-v2* ]]
 }

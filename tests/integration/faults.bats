@@ -149,16 +149,17 @@ during()
 
 victim()
 {
-	case $1 in
-	qemu) pgrep -f "^[^ ]*qemu-system-[^ ]* .*$id" | head -n 1 ;;
-	virtiofsd) pgrep -f "^[^ ]*virtiofsd .*$id" | head -n 1 ;;
-	containerd-shim-kata-v2) pgrep -f "^[^ ]*containerd-shim-kata-v2 .*$id" | head -n 1 ;;
-	esac
+	local name=$1
+
+	[ "$name" != qemu ] || name=qemu-system-
+	program_of "$id" "$name"
 }
 
 machine_processes()
 {
-	pgrep -f "(qemu-system-|virtiofsd|containerd-shim-kata-v2).*$id" || :
+	victim qemu
+	victim virtiofsd
+	victim containerd-shim-kata-v2
 }
 
 machine_is_gone()
