@@ -74,6 +74,10 @@ static int prepare(struct run *run, struct err *err)
 	r = oci_spec_load(run->bundle, &run->spec, err);
 	if (r < 0)
 		return r;
+	/* Its input would never end, and nobody could type. */
+	if (run->spec->process->terminal && !isatty(STDIN_FILENO) && !isatty(STDOUT_FILENO) &&
+	    !isatty(STDERR_FILENO))
+		return err_set(err, ENOTTY, "process.terminal is set, but there is no terminal");
 	r = state_load(run->cli->root, run->id, &taken, err);
 	state_free(taken);
 	if (r != -ENOENT)
