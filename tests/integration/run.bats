@@ -97,6 +97,13 @@ load common
 	run -0 bash -c '"$@" | head -c 1 >/dev/null; [ "${PIPESTATUS[0]}" = 5 ]' bash "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" run --bundle "$bundle" "$id"
 }
 
+@test "a reader that goes away ends the writer" {
+	container_bundle "$bundle" -- sh -c 'yes; echo $? >&2'
+	timeout 30 "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" \
+		run --bundle "$bundle" "$id" </dev/null 2>"$bundle.err" | head -c 1 >/dev/null
+	[ "$(cat "$bundle.err")" = 141 ]
+}
+
 @test "a background process that keeps stdout open does not hold the container" {
 	run -3 in_container -- sh -c 'sleep 1000 & echo out; exit 3'
 	[ "$output" = out ]
@@ -126,6 +133,28 @@ load common
 	[ "${lines[0]}" = 1 ]
 	[ "${lines[1]}" -le 4 ]
 	[ "${lines[2]}" = "0::/" ]
+}
+
+@test "limits hold in the guest, volumes come from the host" {
+	mkdir -p "$BATS_TEST_TMPDIR/tree"
+	echo hello >"$BATS_TEST_TMPDIR/tree/file"
+	container_bundle "$bundle" -- sh -c 'cd /sys/fs/cgroup; cat memory.max pids.max cpu.max
+		cat /data/file; echo back >/data/new; touch /ro/x 2>/dev/null || echo ro; stat -c %a /t
+		exec tail /dev/zero'
+	python3 - "$bundle/config.json" "$BATS_TEST_TMPDIR/tree" <<-'EOF'
+		import json, sys
+		path, tree = sys.argv[1:]
+		with open(path) as f: c = json.load(f)
+		c["linux"]["resources"].update(memory=dict(limit=33554432, swap=33554432), pids=dict(limit=20),
+		                               cpu=dict(quota=50000, period=100000))
+		for to, options in (("/data", ["rbind"]), ("/ro", ["rbind", "ro"])):
+		    c["mounts"].append(dict(source=tree, destination=to, type="bind", options=options))
+		c["mounts"].append(dict(source="tmpfs", destination="/t", type="tmpfs"))
+		with open(path, "w") as f: json.dump(c, f)
+	EOF
+	run -137 kata run --bundle "$bundle" "$id" </dev/null
+	[ "$output" = $'33554432\n20\n50000 100000\nhello\nro\n1777' ]
+	[ "$(cat "$BATS_TEST_TMPDIR/tree/new")" = back ]
 }
 
 @test "capabilities are those of the specification" {
