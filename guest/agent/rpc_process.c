@@ -124,7 +124,7 @@ void rpc_read_stdout(struct ttrpc_call *call, const ProtobufCMessage *msg, void 
 	const Grpc__ReadStreamRequest *req = (const Grpc__ReadStreamRequest *)msg;
 	struct process *p = rpc_process(ctx, req->container_id, req->exec_id, call);
 
-	if (p && p->tty && req->len == 0) /* this would hang up, and take the input along */
+	if (p && p->tty && req->hang_up) /* this would hang up, and take the input along */
 		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "a terminal's output stays open");
 	else if (p)
 		stream_read(&p->out, call, req);

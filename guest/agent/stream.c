@@ -209,9 +209,9 @@ static void on_ready(struct loop_source *src, int fd, uint32_t events, void *arg
 
 void stream_read(struct stream *s, struct ttrpc_call *call, const Grpc__ReadStreamRequest *req)
 {
-	if (req->len == 0)
+	if (req->hang_up)
 		end_output(s);
-	if (s->fd < 0) {
+	if (s->fd < 0 || req->len == 0) {
 		reply_data(call, NULL, 0);
 		return;
 	}

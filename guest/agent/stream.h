@@ -33,7 +33,7 @@ void stream_done(struct stream *s);
 
 /*
  * Answer @call with what there is to read, now or later; no data means the
- * end, as the runtimes read it. Who asks for 0 bytes wants no more, ever: the
+ * end, as the runtimes read it. Who hangs up wants no more, ever: the
  * stream ends, and the process finds its pipe broken.
  */
 void stream_read(struct stream *s, struct ttrpc_call *call, const Grpc__ReadStreamRequest *req);

@@ -13,6 +13,7 @@
 struct reading {
 	struct process *p; /* a reference; NULL: there is no such process */
 	bool is_err;
+	bool hang_up; /* to be asked first */
 	size_t max;
 	sandbox_read_cb cb;
 	void *arg;
@@ -43,14 +44,19 @@ static void on_read(const ProtobufCMessage *rsp, const struct err *err, void *ar
 	const Grpc__ReadStreamResponse *answer = (const Grpc__ReadStreamResponse *)rsp;
 	struct reading *r = arg;
 
-	if (answer)
-		end_read(r, NULL, answer->data.data, answer->data.len);
-	else if (err->code == -ECONNRESET)
+	if (err && err->code == -ECONNRESET) {
 		begin_read(r);
-	else if (err->code == -ENOENT || (r->p->exited && r->p->sb->phase == PHASE_RUNNING))
+	} else if (r->hang_up) {
+		/* An agent that does not know this, or does not do it, goes on with the output. */
+		r->hang_up = false;
+		begin_read(r);
+	} else if (answer) {
+		end_read(r, NULL, answer->data.data, answer->data.len);
+	} else if (err->code == -ENOENT || (r->p->exited && r->p->sb->phase == PHASE_RUNNING)) {
 		end_read(r, NULL, NULL, 0);
-	else
+	} else {
 		end_read(r, err, NULL, 0);
+	}
 }
 
 static void begin_read(struct reading *r)
@@ -59,7 +65,9 @@ static void begin_read(struct reading *r)
 
 	req.container_id = r->p->container_id;
 	req.exec_id = r->p->exec_id;
-	req.len = (uint32_t)(r->max < READ_MAX ? r->max : READ_MAX);
+	req.hang_up = r->hang_up;
+	if (!r->hang_up)
+		req.len = (uint32_t)r->max;
 	call_agent(r->p->sb, r->is_err ? "ReadStderr" : "ReadStdout", &req.base, 0, on_read, r);
 }
 
@@ -76,7 +84,8 @@ static void read_stream(struct sandbox *sb, const char *id, const char *exec_id,
 	struct process *p = container_process(sb, id, exec_id, &err);
 
 	r->is_err = is_err;
-	r->max = max;
+	r->hang_up = max == 0;
+	r->max = max > 0 && max < READ_MAX ? max : READ_MAX;
 	r->cb = cb;
 	r->arg = arg;
 	if (!p) {

@@ -103,7 +103,8 @@ void sandbox_close_stdin(struct sandbox *sb, const char *id, const char *exec_id
 
 /*
  * Output: at least one and at most @max bytes as soon as there are any; @len 0 at its end.
- * @max 0: nobody will read it any more; the process finds its pipe broken.
+ * @max 0: nobody will read it any more. The process finds its pipe broken, unless it has a
+ * terminal or the agent cannot do that; then its output goes on and is to be thrown away.
  */
 typedef void (*sandbox_read_cb)(const struct err *err, const void *data, size_t len, void *arg);
 void sandbox_read_stdout(struct sandbox *sb, const char *id, const char *exec_id, size_t max,
