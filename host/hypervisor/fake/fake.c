@@ -131,7 +131,8 @@ static int fake_connect(struct vm *vm, struct err *err)
 {
 	struct fake *f = vm->driver;
 
-	(void)err;
+	if (!f->guard)
+		return err_set(err, EPIPE, "the agent was not started");
 	/* An agent that has ended already says why by VM_EXITED, which is on its way. */
 	if (child_pid(f->guard) > 0 && !f->retry)
 		f->retry = loop_defer(vm->loop, try_connect, f);

@@ -393,7 +393,8 @@ static int qemu_connect(struct vm *vm, struct err *err)
 {
 	struct qemu *q = vm->driver;
 
-	(void)err;
+	if (!q->child)
+		return err_set(err, EPIPE, "qemu was not started");
 	/* A machine that has ended already says why by VM_EXITED, which is on its way. */
 	if (q->ended)
 		return 0;
