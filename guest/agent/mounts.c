@@ -68,6 +68,20 @@ int mount_new(const char *fstype, const char *source, const char *first,
 	return fd < 0 ? context_error(ctx, errno, fstype, "mount", err) : fd;
 }
 
+int mount_again(const char *path, const struct mount_options *o, struct err *err)
+{
+	auto_close int ctx = fspick(AT_FDCWD, path, FSPICK_CLOEXEC | FSPICK_NO_AUTOMOUNT);
+	int r = 0;
+
+	if (ctx < 0)
+		return err_sys(err, errno, "%s", path);
+	for (size_t i = 0; r == 0 && i < o->data.n; i++)
+		r = context_option(ctx, path, o->data.v[i], err);
+	if (r == 0 && fsconfig(ctx, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
+		return context_error(ctx, errno, path, "change", err);
+	return r;
+}
+
 int mount_copy(int dirfd, const char *path, bool recursive, struct err *err)
 {
 	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;

@@ -18,6 +18,9 @@
 int mount_new(const char *fstype, const char *source, const char *first,
 	      const struct mount_options *o, struct err *err);
 
+/* Change the options of the file system that is mounted at @path to those of @o. */
+int mount_again(const char *path, const struct mount_options *o, struct err *err);
+
 /* A not yet attached copy of the mount at @path (relative to @dirfd; "" is @dirfd itself). */
 int mount_copy(int dirfd, const char *path, bool recursive, struct err *err);
 

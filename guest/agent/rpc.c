@@ -37,6 +37,8 @@ static const struct ttrpc_method agent_methods[METHODS_MAX] = {
 	{ "ListRoutes", rpc_list_routes },
 	{ "AddARPNeighbors", rpc_add_arp_neighbors },
 	{ "CopyFile", rpc_copy_file },
+	{ "UpdateEphemeralMounts", rpc_update_ephemeral_mounts },
+	{ "RemoveStaleVirtiofsShareMounts", rpc_remove_stale_shares },
 	{ "GetVolumeStats", rpc_get_volume_stats },
 	{ "AddSwapPath", rpc_add_swap_path },
 	{ "GetGuestDetails", rpc_get_guest_details },

@@ -33,6 +33,8 @@ void rpc_list_routes(struct ttrpc_call *call, const ProtobufCMessage *msg, void 
 void rpc_add_arp_neighbors(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 
 void rpc_copy_file(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_update_ephemeral_mounts(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_remove_stale_shares(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_get_volume_stats(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_add_swap_path(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 

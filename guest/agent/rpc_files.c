@@ -2,13 +2,20 @@
 /* Files, volumes and swap of the guest. */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/swap.h>
 
+#include "base/cleanup.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "guest/agent/copy_file.h"
 #include "guest/agent/rpc.h"
+#include "guest/agent/storage.h"
+#include "guest/agent/storage_mount.h"
 #include "proto/csi.pb-c.h"
+
+#define MOUNTS_MAX (4u << 20)
 
 void rpc_copy_file(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
 {
@@ -22,6 +29,72 @@ void rpc_copy_file(struct ttrpc_call *call, const ProtobufCMessage *msg, void *c
 		return;
 	}
 	rpc_reply_empty(call);
+}
+
+/* Only a tmpfs of the agent's own: that cannot keep it waiting. */
+void rpc_update_ephemeral_mounts(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	const Grpc__UpdateEphemeralMountsRequest *req =
+		(const Grpc__UpdateEphemeralMountsRequest *)msg;
+	struct err err = ERR_INIT;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < req->n_storages; i++) {
+		const Grpc__Storage *s = req->storages[i];
+
+		if (strcmp(s->driver, "ephemeral"))
+			r = err_set(&err, EINVAL, "storage %s (%s) is not ephemeral",
+				    s->mount_point, s->driver);
+		else if (!storage_is_held(ctx, s->mount_point))
+			r = err_set(&err, ENOENT, "storage %s is not mounted", s->mount_point);
+		else
+			r = storage_remount(s, &err);
+	}
+	if (r < 0)
+		ttrpc_fail_err(call, &err);
+	else
+		rpc_reply_empty(call);
+}
+
+/*
+ * In a child: a look at each mount of the shared directory has the host's server
+ * forget those that are gone there, and it may not answer.
+ */
+static int look_at_shares(void *arg, struct err *err)
+{
+	auto_str struct str text = STR_INIT;
+	char *save = NULL, *point;
+	struct stat st;
+	int r = file_read("/proc/self/mountinfo", MOUNTS_MAX, &text, err);
+
+	(void)arg;
+	if (r < 0 || !text.data)
+		return r;
+	for (char *l = strtok_r(text.data, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		/* The fifth field of proc_pid_mountinfo(5). */
+		for (int i = 0; i < 4 && l; i++)
+			l = strchr(l, ' ') ? strchr(l, ' ') + 1 : NULL;
+		point = l ? strsep(&l, " ") : NULL;
+		if (point && str_starts(point, COPY_FILE_DIR "/"))
+			(void)stat(point, &st); /* to look is all there is to do */
+	}
+	return 0;
+}
+
+static void on_looked(const struct err *err, void *arg)
+{
+	if (err)
+		ttrpc_fail_err(arg, err);
+	else
+		rpc_reply_empty(arg);
+}
+
+void rpc_remove_stale_shares(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	const struct agent *agent = ctx;
+
+	(void)msg;
+	job_run(agent->loop, look_at_shares, on_looked, call);
 }
 
 void rpc_get_volume_stats(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)

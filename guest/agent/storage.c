@@ -28,7 +28,7 @@ struct storage_op {
 
 static void run_first(struct agent *agent);
 
-static struct storage *find(struct agent *agent, const char *mount_point)
+static struct storage *find(const struct agent *agent, const char *mount_point)
 {
 	struct list *it;
 
@@ -158,6 +158,11 @@ static void enqueue(struct storage_op *op)
 	list_add_tail(&op->agent->storage_ops, &op->link);
 	if (idle)
 		run_first(op->agent);
+}
+
+bool storage_is_held(const struct agent *agent, const char *mount_point)
+{
+	return find(agent, mount_point) != NULL;
 }
 
 void storage_hold(struct agent *agent, Grpc__Storage *const *list, size_t n, struct strv *held,

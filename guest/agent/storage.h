@@ -22,6 +22,9 @@ extern const char *const storage_drivers[];
 void storage_hold(struct agent *agent, Grpc__Storage *const *list, size_t n, struct strv *held,
 		  job_cb done, void *arg);
 
+/* Whether something is mounted at @mount_point by this. */
+bool storage_is_held(const struct agent *agent, const char *mount_point);
+
 /* Give back all of @held, which is empty afterwards, and unmount what nobody holds. */
 void storage_release(struct agent *agent, struct strv *held, job_cb done, void *arg);
 

@@ -162,6 +162,21 @@ int storage_mount(const Grpc__Storage *s, struct err *err)
 	return r < 0 ? err_wrap(err, "storage %s (%s)", s->mount_point, s->driver) : 0;
 }
 
+int storage_remount(const Grpc__Storage *s, struct err *err)
+{
+	struct mount_options mo = { .bind = false };
+	struct options o;
+	int r = parse_options(s, &o, err);
+
+	if (r == 0)
+		r = mount_options_parse(o.mount.v, o.mount.n, &mo, err);
+	if (r == 0)
+		r = mount_again(s->mount_point, &mo, err);
+	mount_options_done(&mo);
+	strv_free(&o.mount);
+	return r < 0 ? err_wrap(err, "storage %s (%s)", s->mount_point, s->driver) : 0;
+}
+
 int storage_unmount(const char *path, struct err *err)
 {
 	if (umount2(path, UMOUNT_NOFOLLOW) < 0 && errno == EBUSY &&
