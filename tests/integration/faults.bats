@@ -138,7 +138,7 @@ during()
 	wait "$runner" || status=$?
 	[ "$status" != 0 ]
 	wait_for 3 machine_is_gone
-	[ $((SECONDS - start)) -le 6 ]
+	[ $((SECONDS - start)) -le 15 ]
 	if [ "$program" != kata-runtime ]; then
 		cat "$bundle.err"
 		[[ $(cat "$bundle.err") == *"$program"* ]]
@@ -230,7 +230,7 @@ interrupted()
 	kill "-$1" "$runner"
 	wait "$runner" || status=$?
 	[ "$status" = "$2" ]
-	[ $((SECONDS - start)) -le 4 ]
+	[ $((SECONDS - start)) -le 10 ]
 	run ! kata state "$id"
 }
 
