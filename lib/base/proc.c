@@ -112,8 +112,12 @@ static void child_main(const struct proc_spec *spec, int *keep, size_t nkeep, in
 	int r = child_setup(spec, keep, nkeep, parent);
 
 	if (r == 0) {
-		execvpe(spec->argv[0], (char *const *)spec->argv,
-			spec->envp ? (char *const *)spec->envp : environ);
+		char *const *envp = spec->envp ? (char *const *)spec->envp : environ;
+
+		if (spec->path)
+			execve(spec->path, (char *const *)spec->argv, envp);
+		else
+			execvpe(spec->argv[0], (char *const *)spec->argv, envp);
 		r = -errno;
 	}
 	if (write(report, &r, sizeof(r)) < 0) {
@@ -126,6 +130,7 @@ int proc_spawn(const struct proc_spec *spec, struct proc *proc, struct err *err)
 {
 	auto_free int *keep = xmalloc((spec->nkeep + 1) * sizeof(int));
 	auto_close int report_r = -1, report_w = -1;
+	const char *what = spec->path ? spec->path : spec->argv[0];
 	pid_t parent = getpid(), pid;
 	int p[2], failure = 0;
 	sigset_t all, old;
@@ -151,11 +156,11 @@ int proc_spawn(const struct proc_spec *spec, struct proc *proc, struct err *err)
 		child_main(spec, keep, spec->nkeep + 1, report_w, parent);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (pid < 0)
-		return err_sys(err, errno, "%s: fork", spec->argv[0]);
+		return err_sys(err, errno, "%s: fork", what);
 	close_fd(&report_w);
 	if (fd_read_full(report_r, &failure, sizeof(failure)) == 0) {
 		waitpid(pid, NULL, 0);
-		return err_sys(err, failure, "%s", spec->argv[0]);
+		return err_sys(err, failure, "%s", what);
 	}
 	proc->pid = pid;
 	proc->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -164,7 +169,7 @@ int proc_spawn(const struct proc_spec *spec, struct proc *proc, struct err *err)
 
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
-		return err_sys(err, saved, "%s: pidfd_open", spec->argv[0]);
+		return err_sys(err, saved, "%s: pidfd_open", what);
 	}
 	return 0;
 }

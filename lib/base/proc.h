@@ -11,6 +11,7 @@
 
 struct proc_spec {
 	const char *const *argv; /* NULL-terminated; argv[0] is the path, or a name found on PATH */
+	const char *path;	 /* what is executed, as it is; NULL: argv[0] says it */
 	const char *const *envp; /* NULL: the caller's environment */
 	int stdio[3];		 /* -1: /dev/null; otherwise borrowed */
 	const int *keep;	 /* descriptors that the child gets under their own numbers */

@@ -140,11 +140,17 @@ int oci_process_check(const Grpc__Process *p, struct err *err)
 
 static int check_hooks(const char *kind, Grpc__Hook *const *hooks, size_t n, struct err *err)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (hooks[i]->path[0] != '/')
 			return err_set(err, EINVAL,
 				       "hooks.%s[%zu].path: must be an absolute path, not \"%s\"",
 				       kind, i, hooks[i]->path);
+		/* 0 is what is read when there is none. */
+		if (hooks[i]->timeout < 0)
+			return err_set(err, EINVAL,
+				       "hooks.%s[%zu].timeout: must be above 0, not %lld", kind, i,
+				       (long long)hooks[i]->timeout);
+	}
 	return 0;
 }
 

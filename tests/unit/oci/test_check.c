@@ -130,8 +130,29 @@ static void refuses_the_rest(void **state)
 	static const struct sample samples[] = {
 		{ "{" HEAD PROCESS ROOT ",\"hostname\":\"a\"}",
 		  "hostname: needs a namespace of type \"uts\" in linux.namespaces" },
-		{ "{" HEAD PROCESS ROOT ",\"hooks\":{\"poststop\":[{\"path\":\"a\"}]}}",
-		  "hooks.poststop[0].path: must be an absolute path, not \"a\"" },
+		{ "{" HEAD PROCESS ROOT
+		  ",\"hooks\":{\"prestart\":[{\"path\":\"/x\"},{\"path\":\"a\"}]}}",
+		  "hooks.prestart[1].path: must be an absolute path, not \"a\"" },
+		{ "{" HEAD PROCESS ROOT
+		  ",\"hooks\":{\"createRuntime\":[{\"path\":\"/x\"},{\"path\":\"a\"}]}}",
+		  "hooks.createRuntime[1].path: must be an absolute path, not \"a\"" },
+		{ "{" HEAD PROCESS ROOT
+		  ",\"hooks\":{\"createContainer\":[{\"path\":\"/x\"},{\"path\":\"a\"}]}}",
+		  "hooks.createContainer[1].path: must be an absolute path, not \"a\"" },
+		{ "{" HEAD PROCESS ROOT
+		  ",\"hooks\":{\"startContainer\":[{\"path\":\"/x\"},{\"path\":\"a\"}]}}",
+		  "hooks.startContainer[1].path: must be an absolute path, not \"a\"" },
+		{ "{" HEAD PROCESS ROOT
+		  ",\"hooks\":{\"poststart\":[{\"path\":\"/x\"},{\"path\":\"a\"}]}}",
+		  "hooks.poststart[1].path: must be an absolute path, not \"a\"" },
+		{ "{" HEAD PROCESS ROOT
+		  ",\"hooks\":{\"poststop\":[{\"path\":\"/x\"},{\"path\":\"a\"}]}}",
+		  "hooks.poststop[1].path: must be an absolute path, not \"a\"" },
+		{ "{" HEAD PROCESS ROOT ",\"hooks\":{\"poststop\":[{}]}}",
+		  "hooks.poststop[0].path: must be an absolute path, not \"\"" },
+		{ "{" HEAD PROCESS ROOT
+		  ",\"hooks\":{\"prestart\":[{\"path\":\"/x\",\"timeout\":-1}]}}",
+		  "hooks.prestart[0].timeout: must be above 0, not -1" },
 		{ LINUX("\"namespaces\":[{\"type\":\"net\"}]"),
 		  "linux.namespaces[0].type: \"net\" is no namespace" },
 		{ LINUX("\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"pid\"}]"),
