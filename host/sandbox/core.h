@@ -4,7 +4,7 @@
  *
  *   sandbox.c    the life of the object          boot.c   from nothing to a sandbox
  *   link.c       the connection to the agent     end.c    back to nothing
- *   call.c       requests on that connection     container.c, process.c, io.c
+ *   call.c       requests on that connection     container.c, process.c, io.c, control.c
  */
 #ifndef HOST_SANDBOX_CORE_H
 #define HOST_SANDBOX_CORE_H
@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "host/agent-client/agent.h"
 #include "host/hypervisor/hypervisor.h"
+#include "host/sandbox/control.h"
 #include "host/sandbox/plan.h"
 #include "host/sandbox/sandbox.h"
 #include "host/sandbox/state.h"
@@ -57,6 +58,11 @@ struct sandbox {
 	/* link.c */
 	struct loop_source *link_retry, *link_limit;
 	struct err link_why; /* why the connection was given up */
+
+	/* control.c */
+	sandbox_oom_cb oom;
+	void *oom_arg;
+	struct loop_source *oom_retry;
 
 	/* end.c */
 	struct list enders; /* struct ender */

@@ -84,6 +84,7 @@ void sandbox_destroy(struct sandbox *sb)
 	loop_remove(&sb->boot_limit);
 	loop_remove(&sb->end_limit);
 	loop_remove(&sb->end_step);
+	loop_remove(&sb->oom_retry);
 	if (sb->create)
 		grpc__create_sandbox_request__free_unpacked(sb->create, NULL);
 	remove_state(sb);

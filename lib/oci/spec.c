@@ -68,6 +68,18 @@ int oci_process_parse(const char *json, size_t len, const char *name, Grpc__Proc
 	return err_set(err, why.code, "%s", why.msg);
 }
 
+int oci_resources_parse(const char *json, size_t len, const char *name, Grpc__LinuxResources **res,
+			struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	*res = (Grpc__LinuxResources *)json_pb_parse(
+		json, len, name, &grpc__linux_resources__descriptor, rules, &why);
+	if (*res)
+		return 0;
+	return err_set(err, why.code, "%s", why.msg);
+}
+
 int oci_spec_load(const char *bundle, Grpc__Spec **spec, struct err *err)
 {
 	auto_free char *path = path_join(bundle, "config.json");
@@ -96,4 +108,9 @@ char *oci_spec_to_json(const Grpc__Spec *spec)
 char *oci_process_to_json(const Grpc__Process *process)
 {
 	return json_pb_print(&process->base, rules);
+}
+
+char *oci_resources_to_json(const Grpc__LinuxResources *res)
+{
+	return json_pb_print(&res->base, rules);
 }

@@ -37,6 +37,9 @@ int oci_spec_parse(const char *json, size_t len, const char *name, Grpc__Spec **
 		   struct err *err);
 int oci_process_parse(const char *json, size_t len, const char *name, Grpc__Process **process,
 		      struct err *err);
+/* What linux.resources is in a specification, and what an update of them is alone. */
+int oci_resources_parse(const char *json, size_t len, const char *name, Grpc__LinuxResources **res,
+			struct err *err);
 
 /*
  * Does @spec say all that a container needs, in values that mean something?
@@ -49,6 +52,7 @@ int oci_process_check(const Grpc__Process *process, struct err *err);
 /* As config.json. The caller frees. */
 char *oci_spec_to_json(const Grpc__Spec *spec);
 char *oci_process_to_json(const Grpc__Process *process);
+char *oci_resources_to_json(const Grpc__LinuxResources *res);
 
 /*
  * A specification to start from: `sh` as root with a terminal, three

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is asked of a container while it is there: to rest, to go on, to have other
+ * limits, to tell what it uses and what runs in it. Part of the sandbox's interface
+ * (sandbox.h), with its rules; a container that is unknown is -ENOENT.
+ */
+#ifndef HOST_SANDBOX_CONTROL_H
+#define HOST_SANDBOX_CONTROL_H
+
+#include "host/sandbox/sandbox.h"
+#include "proto/agent.pb-c.h"
+
+/* All processes of the container stop where they are, until sandbox_resume(). */
+void sandbox_pause(struct sandbox *sb, const char *id, sandbox_done done, void *arg);
+void sandbox_resume(struct sandbox *sb, const char *id, sandbox_done done, void *arg);
+
+/* Change the limits that @res (borrowed during the call) names; the others stay. */
+void sandbox_update(struct sandbox *sb, const char *id, Grpc__LinuxResources *res,
+		    sandbox_done done, void *arg);
+
+/* @stats is valid during the call; NULL with @err. */
+typedef void (*sandbox_stats_cb)(const struct err *err, const Grpc__StatsContainerResponse *stats,
+				 void *arg);
+void sandbox_stats(struct sandbox *sb, const char *id, sandbox_stats_cb cb, void *arg);
+
+/*
+ * The processes in the container, as the guest numbers them: @format "json" is an array of
+ * their numbers, "table" what ps(1) prints with @args. -ENOSYS from an agent
+ * that cannot (it is an extension, which Kata's agent had up to 1.x).
+ */
+typedef void (*sandbox_list_cb)(const struct err *err, const void *text, size_t len, void *arg);
+void sandbox_list_processes(struct sandbox *sb, const char *id, const char *format,
+			    char *const *args, size_t n_args, sandbox_list_cb cb, void *arg);
+
+/*
+ * From now on, once the sandbox runs, @cb is called each time that a container ran out of
+ * memory, for as long as the machine lives. One watcher for a sandbox.
+ */
+typedef void (*sandbox_oom_cb)(const char *id, void *arg);
+void sandbox_watch_oom(struct sandbox *sb, sandbox_oom_cb cb, void *arg);
+
+#endif
