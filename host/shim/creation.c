@@ -11,9 +11,11 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "host/config/config.h"
+#include "host/sandbox/control.h"
 #include "host/sandbox/state.h"
 #include "host/shim/rootfs.h"
 #include "host/shim/task.h"
+#include "host/shim/task_events.h"
 #include "oci/spec.h"
 #include "proto/runtimeoptions.pb-c.h"
 
@@ -23,6 +25,7 @@ struct creation {
 	struct ttrpc_call *call;
 	Grpc__Spec *spec; /* until the sandbox takes it */
 	char *rootfs;
+	Containerd__Events__TaskCreate *event;
 	bool boots;	  /* it makes the sandbox */
 	unsigned pending; /* answers that the sandbox owes */
 	bool stopping;
@@ -35,6 +38,7 @@ static void release(struct creation *c)
 {
 	if (c->spec)
 		grpc__spec__free_unpacked(c->spec, NULL);
+	containerd__events__task_create__free_unpacked(c->event, NULL);
 	free(c->rootfs);
 	free(c);
 }
@@ -113,6 +117,7 @@ static void succeed(struct creation *c)
 	bool boots = c->boots;
 
 	c->task->init->state = PROCESS_CREATED;
+	task_event_created(s, c->event);
 	log_info("container %s is created", c->task->id);
 	release(c);
 	/* What the boot needed, for as long as the container runs. */
@@ -149,6 +154,8 @@ static void on_booted(const struct err *err, void *arg)
 	struct creation *c = arg;
 
 	c->pending--;
+	if (!err)
+		sandbox_watch_oom(c->shim->sandbox, task_event_oom, c->shim);
 	if (err)
 		c->stopping = true; /* a boot that fails has undone itself */
 	if (err || c->err.code)
@@ -315,6 +322,7 @@ void creation_begin(struct shim *s, struct ttrpc_call *call,
 	c->call = call;
 	c->boots = !s->sandbox;
 	c->task = task_new(s, req->id, req->bundle);
+	c->event = task_event_prepare(req);
 	if (c->boots)
 		s->booting = c;
 	r = prepare(c, req, &config, &err);

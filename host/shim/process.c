@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "host/shim/service.h"
+#include "host/shim/task_events.h"
 #include "proto/task.pb-c.h"
 
 struct process *shim_process_new(struct shim *s, const char *id, const char *exec_id)
@@ -130,6 +131,7 @@ static void on_drained(void *arg)
 	if (shim_process_is_init(p) && s->sandbox && !p->deleting &&
 	    sandbox_set_status(s->sandbox, p->id, "stopped", &err) < 0)
 		log_warn("container %s: %s", p->id, err_msg(&err));
+	task_event_exited(p);
 	while ((call = pending_take(&p->waiters)))
 		answer(p, call);
 	shim_process_unref(p);
@@ -175,6 +177,7 @@ void shim_process_started(struct process *p)
 	struct sandbox *sb = p->shim->sandbox;
 
 	p->state = PROCESS_RUNNING;
+	p->ran = true;
 	if (p->terminal && p->width && p->height)
 		sandbox_resize_tty(sb, p->id, p->exec_id, p->width, p->height, on_resized,
 				   shim_process_ref(p));

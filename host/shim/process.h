@@ -45,7 +45,8 @@ struct process {
 	struct streams *io;
 	Grpc__Process *spec;	/* an exec's, until it is started */
 	uint32_t width, height; /* of the terminal, when set before the start */
-	bool exited;		/* its end was seen; the state follows */
+	bool ran;
+	bool exited; /* its end was seen; the state follows */
 	bool deleting;
 	uint32_t exit_status;
 	struct timespec exited_at;

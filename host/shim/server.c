@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -102,6 +103,11 @@ int action_serve(const struct cmdline *cl, struct err *err)
 	auto_free char *address =
 		xasprintf("unix://%s/%s/shim.sock", cl->root, cl->id ? cl->id : "");
 	auto_free char *bundle = NULL;
+	/*
+	 * What surrounds kata-runtime may be a shim of containerd's, which tells of its tasks
+	 * itself: not a second time.
+	 */
+	bool ours = cl->owner_fd >= 0;
 	struct loop *loop;
 	struct shim *s;
 	int r = action_check(cl, err);
@@ -129,6 +135,9 @@ int action_serve(const struct cmdline *cl, struct err *err)
 				   .bundle = bundle,
 				   .address = address,
 				   .config = cl->config,
+				   .ttrpc_address = ours ? NULL : getenv("TTRPC_ADDRESS"),
+				   .publish_binary = ours ? NULL : cl->publish_binary,
+				   .containerd = cl->address,
 				   .owner_fd = cl->owner_fd,
 				   .idle_ms = cl->owner_fd >= 0 ? IDLE_OWNED_MS : IDLE_MS });
 	r = prepare(s, cl, err);

@@ -60,7 +60,7 @@ static uint32_t machine_pid(const struct shim *s)
 }
 
 /* The API has no word for a container that is still being made. */
-static Containerd__V1__Types__Status status_of(const struct process *p)
+static Containerd__V1__Types__Status status_of(const struct process *p, bool paused)
 {
 	switch (p->state) {
 	case PROCESS_CREATING:
@@ -69,7 +69,8 @@ static Containerd__V1__Types__Status status_of(const struct process *p)
 	case PROCESS_STARTING:
 		return CONTAINERD__V1__TYPES__STATUS__CREATED;
 	case PROCESS_RUNNING:
-		return CONTAINERD__V1__TYPES__STATUS__RUNNING;
+		return paused ? CONTAINERD__V1__TYPES__STATUS__PAUSED :
+				CONTAINERD__V1__TYPES__STATUS__RUNNING;
 	case PROCESS_STOPPED:
 		return CONTAINERD__V1__TYPES__STATUS__STOPPED;
 	}
@@ -89,13 +90,15 @@ static void handle_state(struct ttrpc_call *call, const ProtobufCMessage *msg, v
 	Containerd__Task__V2__StateResponse rsp = CONTAINERD__TASK__V2__STATE_RESPONSE__INIT;
 	struct process *p = service_process(ctx, call, req->id, req->exec_id);
 	Google__Protobuf__Timestamp at;
+	const struct task *t;
 
 	if (!p)
 		return;
+	t = task_find(ctx, req->id);
 	rsp.id = p->id;
-	rsp.bundle = task_find(ctx, req->id)->bundle;
+	rsp.bundle = t->bundle;
 	rsp.pid = machine_pid(ctx);
-	rsp.status = status_of(p);
+	rsp.status = status_of(p, t->paused);
 	set(&rsp.stdin, p->in);
 	set(&rsp.stdout, p->out);
 	set(&rsp.stderr, p->err);
@@ -169,21 +172,31 @@ static void handle_shutdown(struct ttrpc_call *call, const ProtobufCMessage *msg
 
 void service_add(struct ttrpc_server *server, struct shim *s)
 {
+	static ProtobufCServiceDescriptor v3;
 	static const struct ttrpc_method methods[] = {
 		{ "State", handle_state },
 		{ "Create", handle_create },
 		{ "Start", service_start },
 		{ "Delete", service_delete },
 		{ "Pids", handle_pids },
+		{ "Pause", service_pause },
+		{ "Resume", service_resume },
+		{ "Checkpoint", service_checkpoint },
 		{ "Kill", service_kill },
 		{ "Exec", service_exec },
 		{ "ResizePty", service_resize_pty },
 		{ "CloseIO", service_close_io },
+		{ "Update", service_update },
 		{ "Wait", handle_wait },
+		{ "Stats", service_stats },
 		{ "Connect", handle_connect },
 		{ "Shutdown", handle_shutdown },
 		{ NULL, NULL },
 	};
 
+	v3 = containerd__task__v2__task__descriptor;
+	v3.name = "containerd.task.v3.Task";
 	ttrpc_server_add(server, &containerd__task__v2__task__descriptor, methods, s);
+	ttrpc_server_add(server, &v3, methods, s);
+	service_add_own(server, s);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * containerd's Task service (task.proto). What this build does not do yet
- * (Pause, Resume, Checkpoint, Update, Stats) the server answers with
- * UNIMPLEMENTED. Every `pid` is that of the virtual machine.
+ * containerd's Task service (task.proto), under the names of its versions 2 and 3,
+ * whose messages are the same; and our own service (shim.proto). Every `pid` is that
+ * of the virtual machine.
  */
 #ifndef HOST_SHIM_SERVICE_H
 #define HOST_SHIM_SERVICE_H
@@ -13,8 +13,9 @@
 #include "proto/task.pb-c.h"
 #include "ttrpc/ttrpc.h"
 
-/* Serve the Task service of @s. */
+/* Serve the Task service of @s, and our own. */
 void service_add(struct ttrpc_server *server, struct shim *s);
+void service_add_own(struct ttrpc_server *server, struct shim *s);
 
 /*
  * The task, or the process, that a request names. Without it, and while the
@@ -38,5 +39,12 @@ void service_kill(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ct
 void service_delete(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void service_resize_pty(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void service_close_io(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+
+/* The handlers of service_control.c. */
+void service_pause(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void service_resume(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void service_checkpoint(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void service_update(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void service_stats(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "host/sandbox/state.h"
 #include "host/shim/service.h"
+#include "host/shim/task_events.h"
 #include "oci/spec.h"
 
 /* A call that changes a process, while the sandbox works on it. */
@@ -57,10 +58,20 @@ static void on_started(const struct err *err, void *arg)
 	if (shim_process_is_init(p) &&
 	    sandbox_set_status(s->sandbox, p->id, "running", &failure) < 0)
 		log_warn("container %s: %s", p->id, err_msg(&failure));
+	task_event_started(p);
 	log_info("%s runs", shim_process_name(p));
 	rsp.pid = (uint32_t)sandbox_pid(s->sandbox);
 	ttrpc_reply(c->call, &rsp.base);
 	change_free(c);
+}
+
+/* It would rest before it has begun, and whoever starts it wait for that. */
+static bool refuse_paused(const struct task *t, struct ttrpc_call *call)
+{
+	if (!t->paused && !t->changing)
+		return false;
+	ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "container %s is paused", t->id);
+	return true;
 }
 
 void service_start(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
@@ -80,6 +91,8 @@ void service_start(struct ttrpc_call *call, const ProtobufCMessage *msg, void *c
 							  "was started already");
 		return;
 	}
+	if (!shim_process_is_init(p) && refuse_paused(task_find(s, p->id), call))
+		return;
 	p->state = PROCESS_STARTING;
 	if (shim_process_is_init(p))
 		sandbox_start_container(s->sandbox, p->id, on_started, change_new(p, call));
@@ -133,6 +146,8 @@ void service_exec(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ct
 		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "container %s is not running", req->id);
 		return;
 	}
+	if (refuse_paused(t, call))
+		return;
 	p = shim_process_new(ctx, req->id, req->exec_id);
 	p->state = PROCESS_CREATED;
 	if (open_exec(p, call, req, &err) < 0) {
@@ -141,6 +156,7 @@ void service_exec(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ct
 		return;
 	}
 	list_add_tail(&t->execs, &p->link);
+	task_event_exec_added(p);
 	service_reply_empty(call);
 }
 
@@ -228,6 +244,7 @@ static void reply_deleted(struct process *p, struct ttrpc_call *call)
 	rsp.pid = p->shim->sandbox ? (uint32_t)sandbox_pid(p->shim->sandbox) : 0;
 	rsp.exit_status = p->exit_status;
 	rsp.exited_at = &at;
+	task_event_deleted(p);
 	ttrpc_reply(call, &rsp.base);
 }
 
@@ -266,7 +283,9 @@ void service_delete(struct ttrpc_call *call, const ProtobufCMessage *msg, void *
 	if (p->state != PROCESS_STOPPED && p->state != PROCESS_CREATED) {
 		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "cannot delete %s: it is %s",
 			   shim_process_name(p),
-			   p->state == PROCESS_CREATING ? "still being created" : "running");
+			   p->state == PROCESS_CREATING ? "still being created" :
+			   task_find(s, p->id)->paused && shim_process_is_init(p) ? "paused" :
+										    "running");
 		return;
 	}
 	p->deleting = true;

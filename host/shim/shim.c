@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "host/shim/creation.h"
+#include "host/shim/events.h"
 #include "host/shim/service.h"
 #include "host/shim/task.h"
 #include "host/shim/traces.h"
@@ -74,6 +75,15 @@ static void answer_ends(struct shim *s, const struct err *err)
 	}
 }
 
+static void on_flushed(void *arg)
+{
+	struct shim *s = arg;
+
+	answer_ends(s, &s->end_err);
+	/* In the next round, when the answers are on their way. */
+	loop_defer(s->loop, on_over, s);
+}
+
 /* Nothing is left on disk when the caller of Shutdown hears of the end. */
 static void finish(struct shim *s, const struct err *failure)
 {
@@ -89,9 +99,8 @@ static void finish(struct shim *s, const struct err *failure)
 	 */
 	if (err.code == 0 && s->opt.owner_fd >= 0)
 		err = s->death;
-	answer_ends(s, &err);
-	/* In the next round, when the answers are on their way. */
-	loop_defer(s->loop, on_over, s);
+	s->end_err = err;
+	events_flush(s->events, SHIM_EVENTS_LIMIT_MS, on_flushed, s);
 }
 
 static void on_stopped(const struct err *err, void *arg)
@@ -198,6 +207,11 @@ struct shim *shim_new(struct loop *loop, const struct shim_options *opt)
 	list_init(&s->tasks);
 	list_init(&s->ends);
 	s->server = ttrpc_server_new(loop);
+	s->events = events_new(loop,
+			       &(const struct events_options){ .namespace = opt->namespace,
+							       .ttrpc_address = opt->ttrpc_address,
+							       .binary = opt->publish_binary,
+							       .address = opt->containerd });
 	service_add(s->server, s);
 	if (opt->owner_fd >= 0) {
 		s->owner = loop_add_fd(loop, opt->owner_fd, EPOLLIN, on_owner, s);
@@ -215,6 +229,7 @@ void shim_free(struct shim *s)
 	while (!list_empty(&s->tasks))
 		task_remove(container_of(s->tasks.next, struct task, link));
 	ttrpc_server_free(s->server);
+	events_free(s->events);
 	loop_remove(&s->owner);
 	loop_remove(&s->idle);
 	loop_remove(&s->limit);

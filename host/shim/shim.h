@@ -17,6 +17,9 @@
 /* sandbox_stop() takes at most 10 s. */
 #define SHIM_END_LIMIT_MS 15000
 
+/* So long does the end wait for containerd to take the last events. */
+#define SHIM_EVENTS_LIMIT_MS 2000
+
 struct shim_options {
 	const char *id; /* also the sandbox's */
 	const char *namespace;
@@ -24,16 +27,20 @@ struct shim_options {
 	const char *bundle;  /* absolute */
 	const char *address; /* "unix://…", for the state file */
 	const char *config;  /* NULL: found by the search order */
-	int owner_fd;	     /* -1: none; taken over: at its end the shim ends */
-	int64_t idle_ms;     /* how long it waits, without a task, for a client to come */
+	/* Where containerd takes events; NULL or "": not there. See events.h. */
+	const char *ttrpc_address, *publish_binary, *containerd;
+	int owner_fd;	 /* -1: none; taken over: at its end the shim ends */
+	int64_t idle_ms; /* how long it waits, without a task, for a client to come */
 };
 
 struct creation;
+struct events;
 
 struct shim {
 	struct loop *loop;
 	struct shim_options opt; /* the strings are the caller's */
 	struct ttrpc_server *server;
+	struct events *events;
 	struct list tasks;
 
 	struct sandbox *sandbox;  /* NULL before the first task */
@@ -41,7 +48,8 @@ struct shim {
 	struct err death;	  /* why the machine ended, if it did */
 
 	struct loop_source *owner, *idle, *limit;
-	struct list ends; /* Shutdown calls that wait, struct pending_call */
+	struct list ends;   /* Shutdown calls that wait, struct pending_call */
+	struct err end_err; /* what they are answered with */
 	bool ending;
 	bool over;  /* all is done, but for the end of the process */
 	int status; /* the process's own, when over */

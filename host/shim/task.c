@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "host/shim/rootfs.h"
+#include "host/shim/task_events.h"
 
 struct task *task_new(struct shim *s, const char *id, const char *bundle)
 {
@@ -17,6 +18,7 @@ struct task *task_new(struct shim *s, const char *id, const char *bundle)
 	t->bundle = xstrdup(bundle);
 	t->init = shim_process_new(s, id, NULL);
 	list_init(&t->execs);
+	list_init(&t->watchers);
 	list_add_tail(&s->tasks, &t->link);
 	shim_watch_idle(s);
 	return t;
@@ -56,6 +58,7 @@ void task_remove(struct task *t)
 
 	while (!list_empty(&t->execs))
 		shim_process_remove(container_of(t->execs.next, struct process, link));
+	task_event_end(t);
 	shim_process_remove(t->init);
 	if (t->mounted)
 		rootfs_unmount(t->mounted);

@@ -13,7 +13,11 @@ struct task {
 	char *bundle;
 	char *mounted; /* where containerd's mounts are; NULL: there were none */
 	struct process *init;
-	struct list execs; /* struct process */
+	struct list execs;    /* struct process */
+	bool paused;	      /* it counts while the init process runs */
+	bool changing;	      /* is being paused or resumed */
+	uint64_t ooms;	      /* how often it ran out of memory */
+	struct list watchers; /* calls that wait for its next event */
 };
 
 /* Make a task whose container is still to be created, and enter it. Never NULL. */

@@ -7,8 +7,9 @@
 
 #include "base/cleanup.h"
 
-static const char *const names[FAKE_OPS] = { "boot",   "create", "start", "exec",   "signal",
-					     "resize", "write",	 "close", "remove", "stop" };
+static const char *const names[FAKE_OPS] = { "boot",   "create", "start",  "exec",   "signal",
+					     "resize", "write",	 "close",  "remove", "stop",
+					     "pause",  "resume", "update", "stats",  "list" };
 
 struct fake fake;
 
@@ -16,13 +17,15 @@ struct fake fake;
 struct request {
 	struct list link;
 	enum { DONE, READ, WAIT } kind;
-	enum fake_op op; /* DONE */
+	enum fake_op op; /* DONE, with one of done, stats, list */
 	bool is_err;	 /* READ */
 	size_t max;
 	char *exec_id; /* READ, WAIT */
 	sandbox_done done;
 	sandbox_read_cb read;
 	sandbox_exit_cb exit;
+	sandbox_stats_cb stats;
+	sandbox_list_cb list;
 	void *arg;
 };
 
@@ -33,6 +36,8 @@ static struct {
 	struct err why; /* after the end of the machine */
 	struct list requests, processes;
 	struct loop_source *turn;
+	sandbox_oom_cb oom;
+	void *oom_arg;
 } box;
 
 static void on_turn(void *arg);
@@ -102,12 +107,13 @@ static struct request *ask(int kind, const char *exec_id, void *arg)
 	return r;
 }
 
-static void ask_done(enum fake_op op, sandbox_done done, void *arg)
+static struct request *ask_done(enum fake_op op, sandbox_done done, void *arg)
 {
 	struct request *r = ask(DONE, NULL, arg);
 
 	r->op = op;
 	r->done = done;
+	return r;
 }
 
 /* ---- answers -------------------------------------------------------------------- */
@@ -124,7 +130,12 @@ static bool answer_done(struct request *r)
 	else if (fake.fail[r->op])
 		err_set(&err, fake.fail[r->op], "fake %s fails", names[r->op]);
 	list_del(&r->link);
-	r->done(err.code ? &err : NULL, r->arg);
+	if (r->stats)
+		r->stats(err.code ? &err : NULL, err.code ? NULL : fake.stats, r->arg);
+	else if (r->list)
+		r->list(err.code ? &err : NULL, "[1,2]", err.code ? 0 : 5, r->arg);
+	else
+		r->done(err.code ? &err : NULL, r->arg);
 	return true;
 }
 
@@ -234,6 +245,12 @@ void fake_dies(const char *why)
 	err_set(&box.why, ECONNRESET, "%s", why);
 	box.died(&box.why, box.died_arg);
 	wake();
+}
+
+void fake_ooms(const char *id)
+{
+	assert_non_null(box.oom);
+	box.oom(id, box.oom_arg);
 }
 
 void fake_release(enum fake_op op)
@@ -420,4 +437,55 @@ void sandbox_destroy(struct sandbox *sb)
 	assert_true(fake.exists);
 	fake.exists = false;
 	str_puts(&fake.log, "destroy ");
+}
+
+/* ---- control.h ------------------------------------------------------------------------ */
+
+void sandbox_pause(struct sandbox *sb, const char *id, sandbox_done done, void *arg)
+{
+	(void)sb;
+	str_printf(&fake.log, "pause:%s ", id);
+	ask_done(FAKE_PAUSE, done, arg);
+}
+
+void sandbox_resume(struct sandbox *sb, const char *id, sandbox_done done, void *arg)
+{
+	(void)sb;
+	str_printf(&fake.log, "resume:%s ", id);
+	ask_done(FAKE_RESUME, done, arg);
+}
+
+void sandbox_update(struct sandbox *sb, const char *id, Grpc__LinuxResources *res,
+		    sandbox_done done, void *arg)
+{
+	(void)sb;
+	str_printf(&fake.log, "update:%s/%lld/%llu ", id,
+		   res->memory ? (long long)res->memory->limit : 0,
+		   res->cpu ? (unsigned long long)res->cpu->shares : 0);
+	ask_done(FAKE_UPDATE, done, arg);
+}
+
+void sandbox_stats(struct sandbox *sb, const char *id, sandbox_stats_cb cb, void *arg)
+{
+	(void)sb;
+	str_printf(&fake.log, "stats:%s ", id);
+	ask_done(FAKE_STATS, NULL, arg)->stats = cb;
+}
+
+void sandbox_list_processes(struct sandbox *sb, const char *id, const char *format,
+			    char *const *args, size_t n_args, sandbox_list_cb cb, void *arg)
+{
+	(void)sb;
+	str_printf(&fake.log, "list:%s/%s", id, format);
+	for (size_t i = 0; i < n_args; i++)
+		str_printf(&fake.log, "/%s", args[i]);
+	str_puts(&fake.log, " ");
+	ask_done(FAKE_LIST, NULL, arg)->list = cb;
+}
+
+void sandbox_watch_oom(struct sandbox *sb, sandbox_oom_cb cb, void *arg)
+{
+	(void)sb;
+	box.oom = cb;
+	box.oom_arg = arg;
 }

@@ -18,7 +18,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "base/str.h"
-#include "host/sandbox/sandbox.h"
+#include "host/sandbox/control.h"
 
 enum fake_op {
 	FAKE_BOOT,
@@ -31,6 +31,11 @@ enum fake_op {
 	FAKE_CLOSE,
 	FAKE_REMOVE,
 	FAKE_STOP,
+	FAKE_PAUSE,
+	FAKE_RESUME,
+	FAKE_UPDATE,
+	FAKE_STATS,
+	FAKE_LIST,
 	FAKE_OPS,
 };
 
@@ -55,6 +60,7 @@ extern struct fake {
 	char *config_path;
 	char *rootfs;
 	bool terminal; /* of the last process */
+	const Grpc__StatsContainerResponse *stats;
 } fake;
 
 /* Before each test; @loop is what sandbox_new() must be given. */
@@ -71,6 +77,8 @@ void fake_writes(const char *exec_id, bool is_err, const void *data, size_t len)
 void fake_exits(const char *exec_id, uint32_t status);
 /* The machine ends by itself. */
 void fake_dies(const char *why);
+/* A container runs out of memory. */
+void fake_ooms(const char *id);
 /* Answer what was held. */
 void fake_release(enum fake_op op);
 

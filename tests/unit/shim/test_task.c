@@ -117,17 +117,6 @@ static void refuses_what_comes_too_late(void **state)
 	assert_null(strstr(str_text(&fake.log), "signal"));
 }
 
-static void says_what_it_cannot_do(void **state)
-{
-	static const char *const methods[] = { "Pause", "Resume", "Checkpoint", "Update", "Stats" };
-	struct fixture *f = *state;
-
-	run_it(f);
-	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
-		assert_int_equal(get(f, methods[i], "").code,
-				 ttrpc_errno_of_code(TTRPC_UNIMPLEMENTED));
-}
-
 static void answers_every_waiter(void **state)
 {
 	struct fixture *f = *state;
@@ -394,7 +383,6 @@ int main(void)
 		TEST(lives_a_whole_life),
 		TEST(refuses_what_comes_too_early),
 		TEST(refuses_what_comes_too_late),
-		TEST(says_what_it_cannot_do),
 		TEST(answers_every_waiter),
 		TEST(forgets_a_waiter_that_left),
 		TEST(signals_all_or_one),
