@@ -15,6 +15,7 @@
 #include "host/cli/cli.h"
 #include "host/cli/shim_start.h"
 #include "host/cli/task_client.h"
+#include "host/config/annotations.h"
 #include "host/config/config.h"
 #include "host/sandbox/state.h"
 #include "oci/spec.h"
@@ -55,6 +56,14 @@ struct run {
 	pid_t shim_pid; /* 0 until it is known */
 };
 
+static int annotate(struct config *config, const Grpc__Spec *spec, struct err *err)
+{
+	auto_strv struct strv annotations = { NULL, 0 };
+
+	oci_spec_annotations(spec, &annotations);
+	return config_annotate(config, &annotations, (unsigned)sysconf(_SC_NPROCESSORS_ONLN), err);
+}
+
 /* What is wrong and can be seen before anything is started. */
 static int prepare(struct run *run, struct err *err)
 {
@@ -69,11 +78,15 @@ static int prepare(struct run *run, struct err *err)
 	run->config = config_load(run->cli->config, err);
 	if (!run->config)
 		return err->code;
-	for (size_t i = 0; i < run->config->warnings.n; i++)
-		log_warn("%s", run->config->warnings.v[i]);
 	r = oci_spec_load(run->bundle, &run->spec, err);
+	if (r == 0)
+		r = annotate(run->config, run->spec, err);
 	if (r < 0)
 		return r;
+	if (!run->cli->debug)
+		log_set_level(config_log_level(run->config));
+	for (size_t i = 0; i < run->config->warnings.n; i++)
+		log_warn("%s", run->config->warnings.v[i]);
 	/* Its input would never end, and nobody could type. */
 	if (run->spec->process->terminal && !isatty(STDIN_FILENO) && !isatty(STDOUT_FILENO) &&
 	    !isatty(STDERR_FILENO))

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/str.h"
 
 /*
@@ -56,6 +57,11 @@ struct config_hypervisor {
 	bool disable_nesting_checks;
 	bool confidential_guest;
 	bool sev_snp_guest;
+	char *snp_id_block;
+	char *snp_id_auth;
+	int64_t snp_guest_policy;
+	int64_t tdx_quote_generation_service_socket_port;
+	bool disable_nested_virtualization;
 	char *guest_hook_path; /* in the guest; "": no hooks */
 
 	/* Processors and memory. */
@@ -141,22 +147,48 @@ struct config_hypervisor {
 	bool guest_memory_dump_paging;
 };
 
+/* [agent.kata.mem_agent]. It says nothing while mem_agent_enable is false. */
+struct config_mem_agent {
+	bool mem_agent_enable;
+	bool memcg_disable;
+	bool memcg_swap;
+	int64_t memcg_swappiness_max;
+	int64_t memcg_period_secs;
+	int64_t memcg_period_psi_percent_limit;
+	int64_t memcg_eviction_psi_percent_limit;
+	int64_t memcg_eviction_run_aging_count_min;
+	bool compact_disable;
+	int64_t compact_period_secs;
+	int64_t compact_period_psi_percent_limit;
+	int64_t compact_psi_percent_limit;
+	int64_t compact_sec_max;
+	int64_t compact_order;
+	int64_t compact_threshold;
+	int64_t compact_force_times;
+};
+
 /* [agent.kata] */
 struct config_agent {
 	bool enable_debug;
 	bool enable_tracing;
 	bool debug_console_enabled;
-	struct strv kernel_modules; /* each: a name, then its parameters */
-	int64_t dial_timeout_ms;    /* how long the agent may take to answer after boot */
-	int64_t reconnect_timeout_ms;
+	struct strv kernel_modules;   /* each: a name, then its parameters */
+	int64_t dial_timeout_ms;      /* how long the agent may take to answer after boot */
+	int64_t reconnect_timeout_ms; /* how long a lost connection to it may be gone */
+	int64_t dial_try_ms;	      /* the Rust runtime's, 0 after config_load() */
 	int64_t cdh_api_timeout_ms;
 	int64_t launch_process_timeout; /* seconds */
 	int64_t container_pipe_size;	/* bytes, 0: the guest kernel's default */
 	char *log_level;
+	bool visible_cdi_devices;
+	struct config_mem_agent mem_agent;
 };
 
 /* [runtime] */
 struct config_runtime {
+	char *name;
+	char *hypervisor_name; /* "" or that of the table [hypervisor.X] */
+	char *agent_name;
 	bool enable_debug;
 	bool enable_tracing;
 	char *jaeger_endpoint;
@@ -176,6 +208,7 @@ struct config_runtime {
 	bool disable_guest_empty_dir;
 	char *emptydir_mode; /* shared-fs, block-encrypted or block-plain */
 	struct strv experimental;
+	bool experimental_force_guest_pull;
 	bool enable_pprof;
 	bool keep_abnormal;
 	int64_t create_container_timeout; /* seconds */
@@ -221,6 +254,16 @@ struct config *config_load(const char *explicit_path, struct err *err);
 
 /* Release. NULL is allowed. */
 void config_free(struct config *config);
+
+/*
+ * Whether this version does what the keys of [agent.kata], [runtime] and [factory]
+ * ask for: 0, or -EOPNOTSUPP and an @err that names the key. For whoever is about to
+ * make a sandbox; what a hypervisor cannot do is refused by its driver's check.
+ */
+int config_supported(const struct config *config, struct err *err);
+
+/* What a process that works with @config logs: [runtime] enable_debug and log_level. */
+enum log_level config_log_level(const struct config *config);
 
 /* Where a configuration is looked for by default; NULL-terminated, best first. */
 const char *const *config_default_paths(void);

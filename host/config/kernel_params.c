@@ -10,6 +10,13 @@ static void add(struct str *out, const char *param)
 	str_puts(out, param);
 }
 
+static void add_text(struct str *out, const char *name, const char *value)
+{
+	if (out->len)
+		str_putc(out, ' ');
+	str_printf(out, "%s=%s", name, value);
+}
+
 static void add_number(struct str *out, const char *name, int64_t value)
 {
 	if (out->len)
@@ -33,6 +40,8 @@ void config_kernel_params(const struct config *config, struct str *out)
 		add(out, "scsi_mod.scan=none");
 	if (a->enable_debug)
 		add(out, "agent.log=debug");
+	else if (strcmp(a->log_level, "info") != 0)
+		add_text(out, "agent.log", a->log_level);
 	if (a->enable_tracing)
 		add(out, "agent.trace=true");
 	if (a->container_pipe_size)

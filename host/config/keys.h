@@ -24,6 +24,7 @@ enum hypervisor_bit {
 enum config_section {
 	SECTION_HYPERVISOR, /* [hypervisor.X] */
 	SECTION_AGENT,	    /* [agent.kata] */
+	SECTION_MEM_AGENT,  /* [agent.kata.mem_agent] */
 	SECTION_RUNTIME,    /* [runtime] */
 	SECTION_FACTORY,    /* [factory], or as the Rust runtime has it [hypervisor.X.factory] */
 };
@@ -46,7 +47,8 @@ struct config_key {
 	const char *const *choices; /* what a string may be, NULL: anything */
 	int64_t min, max;	    /* of an integer as written */
 	int64_t scale;		    /* multiplies what is written */
-	bool alias;		    /* another name for a member that has its own row */
+	unsigned hypervisors;	    /* a set of enum hypervisor_bit: those that have it */
+	bool alias;		    /* a spelling of the Rust runtime for what has its own row */
 };
 
 /* What a member is instead of config_key.unset on some hypervisors. */
@@ -82,6 +84,9 @@ int config_set(struct config *config, const struct config_key *key, const struct
 	       struct err *err);
 /* Release what config_set() and config_set_defaults() made. */
 void config_release(struct config *config);
+
+/* After the files: make of the keys that only the Rust runtime has what ours mean. */
+void config_settle(struct config *config);
 
 /* Rules that concern more than one key. 0, or -EINVAL and @err. */
 int config_validate(const struct config *config, struct err *err);

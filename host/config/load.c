@@ -68,6 +68,13 @@ static int load_section(struct loading *ld, const struct toml_node *node, const 
 				ret = fail_at(ld, it, name, err_msg(&why));
 		} else if (section == SECTION_HYPERVISOR && !strcmp(it->key, "factory")) {
 			ret = load_section(ld, it, name, SECTION_FACTORY);
+		} else if (section == SECTION_AGENT && !strcmp(it->key, "mem_agent")) {
+			ret = load_section(ld, it, name, SECTION_MEM_AGENT);
+		} else if (section == SECTION_HYPERVISOR &&
+			   !strcmp(it->key, "guest_extension_images")) {
+			if (it->type != TOML_ARRAY || it->first)
+				ret = fail_at(ld, it, name,
+					      "images that extend the guest are not supported");
 		} else {
 			warn_unknown(ld, it, path, config_key_nearest(section, it->key));
 		}
@@ -244,6 +251,7 @@ struct config *config_load(const char *explicit_path, struct err *err)
 		ret = load_drop_ins(config, err);
 	if (ret)
 		goto fail;
+	config_settle(config);
 	if (config_validate(config, err)) {
 		err_wrap(err, "%s", config->path);
 		goto fail;

@@ -49,7 +49,7 @@ const struct hypervisor_ops *hypervisor_for(const struct config *config, struct 
 {
 	const struct hypervisor_ops *ops = hypervisor_find(config->hypervisor.name, err);
 
-	if (!ops || ops->check(config, err) < 0)
+	if (!ops || ops->check(config, err) < 0 || config_supported(config, err) < 0)
 		return NULL;
 	return ops;
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "host/sandbox/core.h"
+#include "oci/spec.h"
 
 struct container *container_find(struct sandbox *sb, const char *id)
 {
@@ -143,10 +144,7 @@ static int record(struct sandbox *sb, const char *id, const char *bundle, const 
 	c->rootfs = xstrdup(rootfs);
 	c->status = xstrdup("creating");
 	c->created = xstrdup(now);
-	for (size_t i = 0; i < spec->n_annotations; i++) {
-		strv_add(&c->annotations, spec->annotations[i]->key);
-		strv_add(&c->annotations, spec->annotations[i]->value);
-	}
+	oci_spec_annotations(spec, &c->annotations);
 	return state_save(sb->st, err);
 }
 

@@ -5,11 +5,13 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "host/config/annotations.h"
 #include "host/config/config.h"
 #include "host/sandbox/control.h"
 #include "host/sandbox/state.h"
@@ -210,12 +212,22 @@ static char *config_path(const struct shim *s, const Google__Protobuf__Any *any)
 }
 
 static struct config *load_config(const struct shim *s, const Google__Protobuf__Any *any,
-				  struct err *err)
+				  const Grpc__Spec *spec, struct err *err)
 {
+	auto_strv struct strv annotations = { NULL, 0 };
 	auto_free char *path = config_path(s, any);
 	struct config *config = config_load(path, err);
 
-	for (size_t i = 0; config && i < config->warnings.n; i++)
+	if (!config)
+		return NULL;
+	oci_spec_annotations(spec, &annotations);
+	if (config_annotate(config, &annotations, (unsigned)sysconf(_SC_NPROCESSORS_ONLN), err)) {
+		config_free(config);
+		return NULL;
+	}
+	if (!log_enabled(LOG_LEVEL_DEBUG))
+		log_set_level(config_log_level(config));
+	for (size_t i = 0; i < config->warnings.n; i++)
 		log_warn("%s", config->warnings.v[i]);
 	return config;
 }
@@ -287,7 +299,7 @@ static int prepare(struct creation *c, const Containerd__Task__V2__CreateTaskReq
 	int r = oci_spec_load(req->bundle, &c->spec, err);
 
 	if (r == 0 && c->boots) {
-		*config = load_config(c->shim, req->options, err);
+		*config = load_config(c->shim, req->options, c->spec, err);
 		r = *config ? 0 : err->code;
 	}
 	if (r < 0) {

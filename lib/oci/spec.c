@@ -100,6 +100,14 @@ int oci_spec_load(const char *bundle, Grpc__Spec **spec, struct err *err)
 	return 0;
 }
 
+void oci_spec_annotations(const Grpc__Spec *spec, struct strv *out)
+{
+	for (size_t i = 0; i < spec->n_annotations; i++) {
+		strv_add(out, spec->annotations[i]->key);
+		strv_add(out, spec->annotations[i]->value);
+	}
+}
+
 char *oci_spec_to_json(const Grpc__Spec *spec)
 {
 	return json_pb_print(&spec->base, rules);

@@ -18,6 +18,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "base/str.h"
 #include "proto/oci.pb-c.h"
 
 /* The longest config.json that is read, in bytes: what a message of ttrpc can carry. */
@@ -48,6 +49,9 @@ int oci_resources_parse(const char *json, size_t len, const char *name, Grpc__Li
  */
 int oci_spec_check(const Grpc__Spec *spec, struct err *err);
 int oci_process_check(const Grpc__Process *process, struct err *err);
+
+/* The annotations of @spec, added to @out: name, value, name, value, … */
+void oci_spec_annotations(const Grpc__Spec *spec, struct strv *out);
 
 /* As config.json. The caller frees. */
 char *oci_spec_to_json(const Grpc__Spec *spec);

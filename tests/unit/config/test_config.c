@@ -112,6 +112,8 @@ static void test_shipped(void **state)
 		assert_int_equal(c->hypervisor.default_memory, 2048);
 		assert_int_equal(c->agent.dial_timeout_ms, 45000);
 		assert_true(c->runtime.disable_guest_seccomp);
+		if (config_supported(c, &err))
+			fail_msg("%s: %s", file, err_msg(&err));
 		config_free(c);
 	}
 }
@@ -262,6 +264,12 @@ static void test_refused_together(void **state)
 		{ "[runtime]\ndisable_new_netns = true",
 		  "c.toml: runtime.disable_new_netns: works with internetworking_model = \"none\" "
 		  "only, not \"tcfilter\"" },
+		{ "enable_annotations = [\"ok\", \"a(b\"]",
+		  "c.toml: hypervisor.qemu.enable_annotations: \"a(b\" is no regular expression: "
+		  "Unmatched ( or \\(" },
+		{ "[runtime]\nhypervisor_name = \"clh\"",
+		  "c.toml: runtime.hypervisor_name: \"clh\" is not the hypervisor of this "
+		  "configuration, which has the table [hypervisor.qemu]" },
 		{ "[factory]\nenable_template = true\nvm_cache_number = 1",
 		  "c.toml: factory: enable_template and vm_cache_number cannot be used together" },
 	};
@@ -425,6 +433,99 @@ static void test_kernel_params(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+/* The names of the Rust runtime, and what its pair of timeouts comes to. */
+static void test_rust_names(void **state)
+{
+	static const struct {
+		const char *keys;
+		int dial, reconnect;
+	} cases[] = {
+		{ "", 45000, 3000 },
+		{ "dial_timeout_ms = 300\n", 300, 3000 },
+		{ "dial_timeout_ms = 10\nreconnect_timeout_ms = 4000\n", 4000, 4000 },
+		{ "dial_timeout_ms = 45000\nreconnect_timeout_ms = 4000\n", 45000, 4000 },
+		{ "reconnect_timeout_ms = 200\n", 45000, 200 },
+		{ "dial_timeout = 2\n", 2000, 3000 },
+	};
+	struct config *c;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		auto_free char *text =
+			xasprintf("[hypervisor.qemu]\n[agent.kata]\n%s", cases[i].keys);
+
+		c = load_text(text);
+		assert_int_equal(c->agent.dial_timeout_ms, cases[i].dial);
+		assert_int_equal(c->agent.reconnect_timeout_ms, cases[i].reconnect);
+		config_free(c);
+	}
+	c = load_text("[hypervisor.clh]\nselinux_label = \"a:b:c\"\n"
+		      "guest_extension_images = []\n[agent.kata]\ncreate_container_timeout = 7\n"
+		      "[agent.kata.mem_agent]\nmemcg_swappiness_max = 60\n"
+		      "compact_force_times = 9223372036854775807\n[runtime]\n"
+		      "name = \"virt_container\"\nhypervisor_name = \"clh\"\n"
+		      "agent_name = \"kata\"\nlog_level = \"warn\"\n");
+	assert_int_equal(c->warnings.n, 0);
+	assert_string_equal(c->runtime.guest_selinux_label, "a:b:c");
+	assert_int_equal(c->runtime.create_container_timeout, 7);
+	assert_int_equal(c->agent.mem_agent.memcg_swappiness_max, 60);
+	assert_int_equal(config_log_level(c), LOG_LEVEL_WARN);
+	config_free(c);
+	c = load_text("[hypervisor.qemu]\n[runtime]\nlog_level = \"error\"\n"
+		      "enable_debug = true\n");
+	assert_int_equal(config_log_level(c), LOG_LEVEL_DEBUG);
+	config_free(c);
+	put("c.toml", "[[hypervisor.qemu.guest_extension_images]]\nname = \"gpu\"\n");
+	assert_refused("c.toml:1:19: hypervisor.qemu.guest_extension_images: images that extend "
+		       "the guest are not supported");
+}
+
+/* What is not there is refused when a sandbox is to be made, by the key's name. */
+static void test_supported(void **state)
+{
+	static const struct {
+		const char *text, *msg; /* NULL: fine */
+	} cases[] = {
+		{ "", NULL },
+		{ "[runtime]\nenable_tracing = true",
+		  "runtime.enable_tracing: true is not supported: traces are not recorded" },
+		{ "[runtime]\njaeger_endpoint = \"http://x\"",
+		  "runtime.jaeger_endpoint: \"http://x\" is not supported: traces are not "
+		  "recorded" },
+		{ "[agent.kata.mem_agent]\nmem_agent_enable = true",
+		  "agent.kata.mem_agent.mem_agent_enable: true is not supported: the agent has no "
+		  "memory agent" },
+		{ "[agent.kata.mem_agent]\nmemcg_swap = true", NULL },
+		{ "[runtime]\ninternetworking_model = \"none\"", NULL },
+		{ "[runtime]\ninternetworking_model = \"macvtap\"",
+		  "runtime.internetworking_model: \"macvtap\" is not supported: only \"tcfilter\" "
+		  "and \"none\" are supported" },
+		{ "[factory]\nenable_template = true",
+		  "factory.enable_template: true is not supported: machines are not made from "
+		  "templates" },
+		{ "[factory]\nvm_cache_number = 2",
+		  "factory.vm_cache_number: 2 is not supported: there is no cache of "
+		  "machines" },
+		{ "[runtime]\nsandbox_cgroup_only = true\nstatic_sandbox_resource_mgmt = true\n"
+		  "use_passfd_io = false",
+		  NULL },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		auto_free char *text = xasprintf("[hypervisor.qemu]\n%s\n", cases[i].text);
+		struct config *c = load_text(text);
+		struct err err = ERR_INIT;
+
+		assert_int_equal(config_supported(c, &err), cases[i].msg ? -EOPNOTSUPP : 0);
+		if (cases[i].msg)
+			assert_string_equal(err_msg(&err), cases[i].msg);
+		config_free(c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +542,8 @@ int main(void)
 		TEST(test_search),
 		TEST(test_no_regular_file),
 		TEST(test_kernel_params),
+		TEST(test_rust_names),
+		TEST(test_supported),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
