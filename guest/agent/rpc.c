@@ -49,6 +49,7 @@ static const struct ttrpc_method agent_methods[METHODS_MAX] = {
 	{ "SetGuestDateTime", rpc_set_guest_date_time },
 	{ "ReseedRandomDev", rpc_reseed_random_dev },
 	{ "SetPolicy", rpc_set_policy },
+	{ "ListProcesses", rpc_list_processes },
 	{ NULL, NULL },
 };
 

@@ -38,6 +38,8 @@ void rpc_remove_stale_shares(struct ttrpc_call *call, const ProtobufCMessage *ms
 void rpc_get_volume_stats(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_add_swap_path(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 
+void rpc_list_processes(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+
 void rpc_get_guest_details(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_get_metrics(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_mem_hotplug_by_probe(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);

@@ -223,32 +223,68 @@ int cgroup_attach(struct cgroup *cg, pid_t pid, struct err *err)
 	return 0;
 }
 
+/* cgroup.procs shows 0 for a process of another pid namespace: never signal that. */
+static void each_process(const char *dir, void (*fn)(pid_t pid, void *arg), void *arg)
+{
+	auto_free char *path = path_join(dir, "cgroup.procs");
+	auto_str struct str text = STR_INIT;
+	char *save = NULL;
+
+	if (file_read(path, PROCS_MAX, &text, NULL) < 0 || text.len == 0)
+		return;
+	for (char *l = strtok_r(text.data, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		long pid = strtol(l, NULL, 10);
+
+		if (pid > 0)
+			fn((pid_t)pid, arg);
+	}
+}
+
 struct signal_arg {
 	int signo;
 	bool found;
 };
 
-/* cgroup.procs shows 0 for a process of another pid namespace: never signal that. */
+static void signal_process(pid_t pid, void *arg)
+{
+	struct signal_arg *sig = arg;
+
+	sig->found = true;
+	/* One that is gone by now is what was wanted. */
+	if (sig->signo)
+		(void)kill(pid, sig->signo);
+}
+
 static int signal_one(const char *dir, void *arg)
 {
-	auto_free char *path = path_join(dir, "cgroup.procs");
-	auto_str struct str text = STR_INIT;
-	struct signal_arg *sig = arg;
-	char *save = NULL;
-
-	if (file_read(path, PROCS_MAX, &text, NULL) < 0 || text.len == 0)
-		return 0;
-	for (char *l = strtok_r(text.data, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
-		long pid = strtol(l, NULL, 10);
-
-		if (pid <= 0)
-			continue;
-		sig->found = true;
-		/* One that is gone by now is what was wanted. */
-		if (sig->signo)
-			(void)kill((pid_t)pid, sig->signo);
-	}
+	each_process(dir, signal_process, arg);
 	return 0;
+}
+
+struct pid_list {
+	pid_t *v;
+	size_t n;
+};
+
+static void add_process(pid_t pid, void *arg)
+{
+	struct pid_list *l = arg;
+
+	/* The room doubles at each power of two. */
+	if ((l->n & (l->n - 1)) == 0)
+		l->v = xrealloc(l->v, (l->n ? 2 * l->n : 1) * sizeof(*l->v));
+	l->v[l->n++] = pid;
+}
+
+static int list_one(const char *dir, void *arg)
+{
+	each_process(dir, add_process, arg);
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return *(const pid_t *)a < *(const pid_t *)b ? -1 : *(const pid_t *)a > *(const pid_t *)b;
 }
 
 /* The hierarchy to look for processes in: any will do, they are in all. */
@@ -261,6 +297,20 @@ static const struct hierarchy *one_hierarchy(void)
 		if (h[i].v2)
 			return &h[i];
 	return n > 0 ? &h[0] : NULL;
+}
+
+size_t cgroup_processes(struct cgroup *cg, pid_t **pids)
+{
+	const struct hierarchy *h = one_hierarchy();
+	struct pid_list list = { NULL, 0 };
+	auto_free char *dir = h ? group_dir(h, cg) : NULL;
+
+	if (dir)
+		walk(dir, list_one, &list);
+	if (list.n > 1)
+		qsort(list.v, list.n, sizeof(*list.v), compare);
+	*pids = list.v;
+	return list.n;
 }
 
 void cgroup_signal(struct cgroup *cg, int signo)

@@ -101,6 +101,9 @@ bool cgroup_frozen(struct cgroup *cg);
  * to kill for sure, repeat until cgroup_populated() is false. */
 void cgroup_signal(struct cgroup *cg, int signo);
 
+/* The processes in the group and below, in ascending order; the caller frees *@pids. */
+size_t cgroup_processes(struct cgroup *cg, pid_t **pids);
+
 /* True while a process (or a zombie that nobody waited for) is in the group or below. */
 bool cgroup_populated(struct cgroup *cg);
 
