@@ -75,6 +75,8 @@ struct config_hypervisor {
 	int64_t overhead_memory;
 	bool enable_virtio_mem;
 	bool enable_mem_prealloc;
+	char *file_mem_backend; /* a directory whose file system holds the memory, or "" */
+	struct strv valid_file_mem_backends;
 	bool enable_hugepages;
 	bool enable_guest_swap;
 	char *guest_swap_path;
@@ -251,6 +253,12 @@ struct config {
  * or does not name exactly one known hypervisor. The caller frees.
  */
 struct config *config_load(const char *explicit_path, struct err *err);
+
+/*
+ * Whether the key @name of the configuration's [hypervisor.X] has the value that it
+ * has when nobody sets it. @name must be a key. For drivers that do without it.
+ */
+bool config_is_default(const struct config *config, const char *name);
 
 /* Release. NULL is allowed. */
 void config_free(struct config *config);

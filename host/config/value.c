@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a TOML value to a member of struct config, by the key's row. */
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -56,6 +57,46 @@ void config_set_defaults(struct config *config, unsigned hypervisor)
 				value = &config_defaults[i].value;
 		set_value(member_of(config, key), key->type, value);
 	}
+}
+
+static bool same_list(const struct strv *a, const struct strv *b)
+{
+	for (size_t i = 0; i < a->n && i < b->n; i++)
+		if (strcmp(a->v[i], b->v[i]) != 0)
+			return false;
+	return a->n == b->n;
+}
+
+static bool same_value(const struct config_key *key, struct config *a, struct config *b)
+{
+	void *x = member_of(a, key), *y = member_of(b, key);
+
+	switch (key->type) {
+	case CONFIG_STRING:
+		return !strcmp(*(char **)x, *(char **)y);
+	case CONFIG_BOOL:
+		return *(bool *)x == *(bool *)y;
+	case CONFIG_INTEGER:
+		return *(int64_t *)x == *(int64_t *)y;
+	case CONFIG_FLOAT:
+		return !(*(double *)x < *(double *)y) && !(*(double *)x > *(double *)y);
+	case CONFIG_LIST:
+		return same_list(x, y);
+	}
+	return false;
+}
+
+bool config_is_default(const struct config *config, const char *name)
+{
+	const struct config_key *key = config_key_find(SECTION_HYPERVISOR, name);
+	struct config defaults = { .path = NULL };
+	bool same;
+
+	assert(key);
+	config_set_defaults(&defaults, config_hypervisor_bit(config->hypervisor.name));
+	same = same_value(key, (struct config *)(uintptr_t)config, &defaults);
+	config_release(&defaults);
+	return same;
 }
 
 void config_release(struct config *config)

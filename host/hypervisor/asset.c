@@ -2,6 +2,7 @@
 #include "host/hypervisor/asset.h"
 
 #include <elf.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -89,5 +90,34 @@ int asset_check_kernel(const char *key, const char *path, struct err *err)
 		return check_elf(fd, size, key, path, err);
 	if (memcmp(head + 0x202, "HdrS", 4) != 0 && memcmp(head + 0x38, "ARM\x64", 4) != 0)
 		return err_set(err, ENOEXEC, "%s %s: neither an ELF file nor a bzImage", key, path);
+	return 0;
+}
+
+int asset_check_image(const char *key, const char *path, struct err *err)
+{
+	/* The first of the partition table's entries, and the mark behind its last. */
+	enum { SECTOR = 512, ENTRY = 446, ENTRY_START = 8, ENTRY_SIZE = 12, MARK = 510 };
+	unsigned char mbr[SECTOR] = { 0 };
+	uint32_t start, sectors;
+	uint64_t size;
+	auto_close int fd = open_asset(key, path, &size, err);
+
+	if (fd < 0)
+		return fd;
+	if (pread(fd, mbr, sizeof(mbr), 0) < 0)
+		return err_sys(err, errno, "%s %s", key, path);
+	if (mbr[MARK] != 0x55 || mbr[MARK + 1] != 0xaa)
+		return err_set(err, EINVAL, "%s %s: has no partition table", key, path);
+	memcpy(&start, mbr + ENTRY + ENTRY_START, sizeof(start));
+	memcpy(&sectors, mbr + ENTRY + ENTRY_SIZE, sizeof(sectors));
+	start = le32toh(start);
+	sectors = le32toh(sectors);
+	/* A protective entry covers the whole disk, however large it says it is. */
+	if (mbr[ENTRY + 4] == 0xee)
+		return 0;
+	if (start == 0 || sectors == 0)
+		return err_set(err, EINVAL, "%s %s: has no first partition", key, path);
+	if (((uint64_t)start + sectors) * SECTOR > size)
+		return err_set(err, EINVAL, "%s %s: the image is cut short", key, path);
 	return 0;
 }

@@ -19,6 +19,9 @@ int asset_check_program(const char *key, const char *path, struct err *err);
  */
 int asset_check_kernel(const char *key, const char *path, struct err *err);
 
+/* A root file system: a disk with a partition table (of the MBR) whose first partition is in it. */
+int asset_check_image(const char *key, const char *path, struct err *err);
+
 /* A readable, regular file that is not empty. */
 int asset_check_file(const char *key, const char *path, struct err *err);
 

@@ -22,6 +22,7 @@
 #include "base/loop.h"
 #include "base/str.h"
 #include "host/config/config.h"
+#include "host/hypervisor/size.h"
 
 enum hypervisor_cap {
 	HV_CAP_FS_SHARE = 1 << 0, /* a host directory can be shared (virtio-fs) */
@@ -42,7 +43,8 @@ struct vm_spec {
 	const char *id;	     /* sandbox ID */
 	const char *run_dir; /* /run/vc/vm/<id>: exists, 0700, for sockets and pid files; the
 					sandbox removes it after vm_free() */
-	const struct config *config; /* paths, sizes, kernel parameters */
+	const struct config *config; /* paths, kernel parameters, everything that is asked for */
+	struct vm_size size;	     /* of processors and memory */
 	const char *share_dir;	     /* host directory to share with the guest, or NULL */
 	const char *share_tag;	     /* its virtio-fs tag */
 	const char *kernel_params;   /* what the sandbox adds behind the driver's own parameters */
@@ -75,10 +77,12 @@ typedef int (*vm_process_cb)(struct vm *vm, const char *name, pid_t pid, void *a
 
 struct hypervisor_ops {
 	const char *name; /* the configuration table's: hypervisor.<name> */
-	unsigned caps;	  /* HV_CAP_* */
+	unsigned caps;	  /* HV_CAP_*: what it can do at best, see hypervisor_caps() */
 
 	/* Are the programs and files that @config names there and fit? Names the thing in @err. */
 	int (*check)(const struct config *config, struct err *err);
+	/* Optional: what it can do with what @config asks for, where that makes a difference. */
+	unsigned (*caps_for)(const struct config *config);
 	/* Allocate the driver's own part (vm->driver). No effects on the system yet. */
 	int (*init)(struct vm *vm, struct err *err);
 	/* Begin to start all processes and boot: VM_STARTED or VM_EXITED follows. */
@@ -131,6 +135,9 @@ const struct hypervisor_ops *hypervisor_find(const char *name, struct err *err);
  * NULL and @err when it is unknown or something that it needs is missing.
  */
 const struct hypervisor_ops *hypervisor_for(const struct config *config, struct err *err);
+
+/* What it can do with the machine that @config asks for. */
+unsigned hypervisor_caps(const struct hypervisor_ops *ops, const struct config *config);
 
 /* Make a machine that is not running. @spec and @arg are borrowed until vm_free(). */
 struct vm *vm_new(const struct hypervisor_ops *ops, const struct vm_spec *spec, struct loop *loop,

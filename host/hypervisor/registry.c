@@ -53,3 +53,8 @@ const struct hypervisor_ops *hypervisor_for(const struct config *config, struct 
 		return NULL;
 	return ops;
 }
+
+unsigned hypervisor_caps(const struct hypervisor_ops *ops, const struct config *config)
+{
+	return ops->caps & (ops->caps_for ? ops->caps_for(config) : ~0U);
+}

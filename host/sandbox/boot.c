@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "host/sandbox/core.h"
+#include "host/sandbox/load.h"
 
 /* A directory that must not be there yet: two roots of states may have the same ID. */
 static int make_own_dir(struct sandbox *sb, const char *parent, const char *dir, struct err *err)
@@ -39,7 +40,7 @@ static int make_dirs(struct sandbox *sb, struct err *err)
 
 	sb->run_dir = path_join(SANDBOX_VM_DIR, sb->st->id);
 	r = make_own_dir(sb, SANDBOX_VM_DIR, sb->run_dir, err);
-	if (r < 0 || !(sb->ops->caps & HV_CAP_FS_SHARE))
+	if (r < 0 || !(sb->caps & HV_CAP_FS_SHARE))
 		return r;
 	r = make_own_dir(sb, SANDBOX_SHARE, base, err);
 	if (r < 0)
@@ -62,6 +63,9 @@ static uint64_t shm_size(const Grpc__Spec *spec)
 
 static void plan(struct sandbox *sb, const Grpc__Spec *spec)
 {
+	struct size_host host = size_host();
+	struct size_load load;
+
 	sb->guest = (struct plan_guest){
 		.config = sb->config,
 		.sandbox_id = sb->st->id,
@@ -70,10 +74,13 @@ static void plan(struct sandbox *sb, const Grpc__Spec *spec)
 		.shm_size = shm_size(spec),
 	};
 	sb->create = plan_sandbox(&sb->guest, spec);
+	load = load_of_sandbox(spec);
 	sb->vm_spec = (struct vm_spec){
 		.id = sb->st->id,
 		.run_dir = sb->run_dir,
 		.config = sb->config,
+		.size = size_boot(sb->config, &host, &load, sb->caps & HV_CAP_CPU_HOTPLUG,
+				  sb->caps & HV_CAP_MEM_HOTPLUG),
 		.share_dir = sb->guest.share_dir,
 		.share_tag = SHARE_TAG,
 	};
@@ -153,6 +160,7 @@ static int begin(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 	sb->ops = hypervisor_for(sb->config, err);
 	if (!sb->ops)
 		return err->code;
+	sb->caps = hypervisor_caps(sb->ops, sb->config);
 	free(sb->st->hypervisor);
 	sb->st->hypervisor = xstrdup(sb->ops->name);
 	free(sb->st->config_path);

@@ -38,6 +38,7 @@ struct sandbox {
 	/* Since the boot. */
 	struct config *config;
 	const struct hypervisor_ops *ops;
+	unsigned caps; /* HV_CAP_* */
 	struct plan_guest guest;
 	struct share *share;
 	char *run_dir;

@@ -18,14 +18,25 @@
 #define QEMU_PORT_AGENT "org.kata-c.agent.0"
 #define QEMU_PORT_LOG	"org.kata-c.log.0"
 
-/* The id of the agent's port, as events name it. */
-#define QEMU_ID_AGENT "agent"
+/* Names of objects and devices, as commands and events have them. */
+#define QEMU_ID_AGENT	       "agent"
+#define QEMU_ID_SCSI	       "scsi0"
+#define QEMU_ID_BRIDGE	       "pci-bridge-" /* and its number */
+#define QEMU_ID_VIRTIO_MEM     "virtiomem0"
+#define QEMU_ID_IOTHREAD       "iothread0"
+#define QEMU_ID_INDEP_IOTHREAD "indep_iothread_" /* and its number */
+
+/* The guest's kernel takes memory in blocks of this many MiB. */
+#define QEMU_MEMORY_BLOCK 128
+
+/* The PCI slot of the first bridge; the others follow. */
+#define QEMU_BRIDGE_SLOT 2
 
 struct qemu_facts {
-	bool kvm; /* run on KVM, else on TCG */
-	unsigned host_cpus;
-	uint32_t tsc_khz; /* what the guest's time stamp counter will run at; 0: not known */
-	int qmp_fd;	  /* connected sockets of QEMU's side */
+	bool kvm;	     /* run on KVM, else on TCG */
+	uint32_t tsc_khz;    /* what the guest's time stamp counter will run at; 0: not known */
+	uint64_t image_size; /* bytes; 0: no image */
+	int qmp_fd;	     /* connected sockets of QEMU's side */
 	int console_fd;
 	int log_fd;
 	int agent_fd; /* listening socket of the agent's serial port, or -1 with vsock */
@@ -34,14 +45,17 @@ struct qemu_facts {
 	uint32_t cid; /* of vsock_fd */
 };
 
-/* The keys of @config mean something to these machines: machine_type, memory, image. */
-int qemu_args_check(const struct config *config, struct err *err);
+/*
+ * The keys of @config mean something to this driver and to one another; nothing on
+ * the host is looked at. -ENOTSUP or -EINVAL and a sentence that names key and reason.
+ */
+int qemu_keys_check(const struct config *config, struct err *err);
+
+/* What the driver can do with the machine of @config: HV_CAP_*. */
+unsigned qemu_keys_caps(const struct config *config);
 
 /* What machine_accelerators demands: 1 KVM, 0 TCG, -1 nothing. */
 int qemu_forced_kvm(const struct config *config);
-
-/* The number of processors of default_vcpus on a host with @host_cpus. */
-unsigned qemu_vcpus(const struct config *config, unsigned host_cpus);
 
 /* The argument vector, argv[0] being the configured path. */
 void qemu_args(const struct vm_spec *spec, const struct qemu_facts *facts, struct strv *argv);

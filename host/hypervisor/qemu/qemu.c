@@ -8,10 +8,10 @@
  *	one of the programs ends	the other is ended, then VM_EXITED
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -308,11 +308,10 @@ static int open_channels(struct qemu *q, struct qemu_facts *f, struct err *err)
 static void measure(struct qemu *q, struct qemu_facts *f)
 {
 	int forced = qemu_forced_kvm(q->vm->spec->config);
+	const char *image = q->vm->spec->config->hypervisor.image;
 	struct kvm_probe probe;
-	cpu_set_t set;
+	struct stat st;
 
-	/* What this process may run on is what the machine can use. */
-	f->host_cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 	f->kvm = forced > 0;
 	if (forced < 0) {
 		kvm_probe(&probe, false);
@@ -322,6 +321,8 @@ static void measure(struct qemu *q, struct qemu_facts *f)
 	}
 	if (!f->kvm)
 		f->tsc_khz = tsc_khz();
+	if (*image && stat(image, &st) == 0)
+		f->image_size = (uint64_t)st.st_size;
 }
 
 static int launch(struct qemu *q, const struct qemu_facts *f, struct err *err)
@@ -458,11 +459,18 @@ static int qemu_check(const struct config *config, struct err *err)
 	int r = asset_check_program("hypervisor.qemu.path", h->path, err);
 
 	if (r == 0)
-		r = qemu_args_check(config, err);
+		r = qemu_keys_check(config, err);
 	if (r == 0)
 		r = asset_check_kernel("hypervisor.qemu.kernel", h->kernel, err);
 	if (r == 0)
-		r = asset_check_file("hypervisor.qemu.initrd", h->initrd, err);
+		r = *h->image ? asset_check_image("hypervisor.qemu.image", h->image, err) :
+				asset_check_file("hypervisor.qemu.initrd", h->initrd, err);
+	if (r == 0 && *h->firmware)
+		r = asset_check_file("hypervisor.qemu.firmware", h->firmware, err);
+	if (r == 0 && *h->firmware_volume)
+		r = asset_check_file("hypervisor.qemu.firmware_volume", h->firmware_volume, err);
+	for (size_t i = 0; r == 0 && i < h->pflashes.n; i++)
+		r = asset_check_file("hypervisor.qemu.pflashes", h->pflashes.v[i], err);
 	if (r == 0 && !strcmp(h->shared_fs, "virtio-fs"))
 		r = asset_check_program("hypervisor.qemu.virtio_fs_daemon", virtiofsd_path(config),
 					err);
@@ -471,8 +479,9 @@ static int qemu_check(const struct config *config, struct err *err)
 
 const struct hypervisor_ops hypervisor_qemu = {
 	.name = "qemu",
-	.caps = HV_CAP_FS_SHARE,
+	.caps = HV_CAP_FS_SHARE | HV_CAP_BLOCK,
 	.check = qemu_check,
+	.caps_for = qemu_keys_caps,
 	.init = qemu_init,
 	.start = qemu_start,
 	.connect = qemu_connect,

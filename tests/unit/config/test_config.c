@@ -125,7 +125,7 @@ static void test_defaults(void **state)
 
 	(void)state;
 	assert_string_equal(c->hypervisor.path, "/usr/bin/qemu-system-x86_64");
-	assert_string_equal(c->hypervisor.machine_type, "microvm");
+	assert_string_equal(c->hypervisor.machine_type, "q35");
 	assert_string_equal(c->hypervisor.image, "");
 	assert_string_equal(c->hypervisor.kernel_params, "");
 	assert_string_equal(c->hypervisor.hot_plug_vfio, "no-port");

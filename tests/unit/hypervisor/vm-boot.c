@@ -161,10 +161,15 @@ int main(int argc, char **argv)
 		printf("failed: %s\n", err_msg(&err));
 		r = 1;
 	} else {
+		struct size_host host = size_host();
+		struct size_load load = { .vcpus = 0 };
 		struct vm_spec spec = {
 			.id = "vm-boot",
 			.run_dir = run,
 			.config = config,
+			.size = size_boot(config, &host, &load,
+					  hypervisor_caps(ops, config) & HV_CAP_CPU_HOTPLUG,
+					  hypervisor_caps(ops, config) & HV_CAP_MEM_HOTPLUG),
 			.share_dir = getenv("NO_SHARE") ? NULL : share,
 			.share_tag = "kataShared",
 		};

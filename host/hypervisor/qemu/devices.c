@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Buses and what hangs on them from the start, but for disks. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "host/hypervisor/qemu/parts.h"
+
+/*
+ * Conventional bridges: by ACPI the guest notices what comes and goes behind
+ * them, so they need no controller of their own (shpc).
+ */
+static void add_bridges(const struct config_hypervisor *h, const struct machine *m,
+			struct strv *argv)
+{
+	for (int64_t i = 0; i < h->default_bridges; i++)
+		addf(argv, "-device",
+		     "pci-bridge,bus=%s,id=" QEMU_ID_BRIDGE "%lld,chassis_nr=%lld,shpc=off,"
+		     "addr=%02llx,io-reserve=4k,mem-reserve=1m,pref64-reserve=1m",
+		     m->pci, (long long)i, (long long)i + 1, (long long)(QEMU_BRIDGE_SLOT + i));
+}
+
+/* Ports for devices that are given to the guest whole; chassis numbers follow the bridges'. */
+static void add_ports(const struct config_hypervisor *h, struct strv *argv)
+{
+	long long chassis = h->default_bridges + 1;
+
+	for (int64_t i = 0; i < h->pcie_root_port; i++, chassis++)
+		addf(argv, "-device", "pcie-root-port,bus=pcie.0,id=rp%lld,chassis=%lld,slot=%lld",
+		     (long long)i, chassis, chassis);
+	if (h->pcie_switch_port == 0)
+		return;
+	addf(argv, "-device", "pcie-root-port,bus=pcie.0,id=swrp,chassis=%lld,slot=%lld", chassis,
+	     chassis);
+	chassis++;
+	strv_add(argv, "-device");
+	strv_add(argv, "x3130-upstream,bus=swrp,id=swup");
+	for (int64_t i = 0; i < h->pcie_switch_port; i++, chassis++)
+		addf(argv, "-device",
+		     "xio3130-downstream,bus=swup,id=swdp%lld,chassis=%lld,slot=%lld", (long long)i,
+		     chassis, chassis);
+}
+
+static void add_buses(const struct config_hypervisor *h, const struct machine *m, struct strv *argv)
+{
+	if (!m->pci)
+		return;
+	/* It translates for what comes after it. */
+	if (h->enable_iommu) {
+		strv_add(argv, "-device");
+		strv_add(argv, "intel-iommu,intremap=on,device-iotlb=on,caching-mode=on");
+	}
+	add_bridges(h, m, argv);
+	add_ports(h, argv);
+}
+
+static void add_serial(const struct vm_spec *spec, const struct qemu_facts *f,
+		       const struct machine *m, struct strv *argv)
+{
+	const struct config_hypervisor *h = &spec->config->hypervisor;
+
+	addf(argv, "-device", "virtio-serial-%s,id=serial%s", m->bus, VIRTIO_OPTIONS(h));
+	if (f->agent_fd >= 0) {
+		addf(argv, "-chardev", "socket,id=agent,fd=%d,server=on,wait=off", f->agent_fd);
+		strv_add(argv, "-device");
+		strv_add(argv,
+			 "virtserialport,chardev=agent,id=" QEMU_ID_AGENT ",name=" QEMU_PORT_AGENT);
+	}
+	addf(argv, "-chardev", "socket,id=log,fd=%d", f->log_fd);
+	strv_add(argv, "-device");
+	strv_add(argv, "virtserialport,chardev=log,id=log,name=" QEMU_PORT_LOG);
+}
+
+static void add_share(const struct vm_spec *spec, const struct qemu_facts *f,
+		      const struct machine *m, struct strv *argv)
+{
+	const struct config_hypervisor *h = &spec->config->hypervisor;
+	auto_str struct str window = STR_INIT;
+
+	if (f->fs_fd < 0)
+		return;
+	if (h->virtio_fs_cache_size > 0)
+		str_printf(&window, ",cache-size=%lldM", (long long)h->virtio_fs_cache_size);
+	addf(argv, "-chardev", "socket,id=fs,fd=%d", f->fs_fd);
+	addf(argv, "-device", "vhost-user-fs-%s,chardev=fs,tag=%s,queue-size=%lld%s%s", m->bus,
+	     spec->share_tag, (long long)h->virtio_fs_queue_size, str_text(&window),
+	     VIRTIO_OPTIONS(h));
+}
+
+static void add_random(const struct config_hypervisor *h, const struct machine *m,
+		       struct strv *argv)
+{
+	auto_free char *source = args_escape(h->entropy_source);
+
+	if (!*h->entropy_source)
+		return;
+	addf(argv, "-object", "rng-random,id=rng,filename=%s", source);
+	addf(argv, "-device", "virtio-rng-%s,rng=rng%s", m->bus, VIRTIO_OPTIONS(h));
+}
+
+/* One more way in, for people who look for faults. */
+static void add_monitor(const struct vm_spec *spec, struct strv *argv)
+{
+	const struct config_hypervisor *h = &spec->config->hypervisor;
+	const char *mode = !strcmp(h->extra_monitor_socket, "hmp") ? "readline" :
+			   !strcmp(h->extra_monitor_socket, "qmp") ? "control" :
+								     "control,pretty=on";
+	auto_free char *dir = args_escape(spec->run_dir);
+
+	if (!h->enable_debug || !*h->extra_monitor_socket)
+		return;
+	addf(argv, "-chardev", "socket,id=extra,path=%s/extra-monitor.sock,server=on,wait=off",
+	     dir);
+	addf(argv, "-mon", "chardev=extra,mode=%s", mode);
+}
+
+void args_devices(const struct vm_spec *spec, const struct qemu_facts *f, const struct machine *m,
+		  struct strv *argv)
+{
+	const struct config_hypervisor *h = &spec->config->hypervisor;
+
+	add_buses(h, m, argv);
+	add_serial(spec, f, m, argv);
+	if (f->vsock_fd >= 0)
+		addf(argv, "-device", "vhost-vsock-%s,id=vsock,vhostfd=%d,guest-cid=%u%s", m->bus,
+		     f->vsock_fd, f->cid, VIRTIO_OPTIONS(h));
+	add_share(spec, f, m, argv);
+	add_random(h, m, argv);
+	if (h->reclaim_guest_freed_memory)
+		addf(argv, "-device", "virtio-balloon-%s,id=balloon,free-page-reporting=on%s",
+		     m->bus, VIRTIO_OPTIONS(h));
+	/* The machine waits in its panic until its memory is written down. */
+	if (*h->guest_memory_dump_path) {
+		addf(argv, "-device", "pvpanic-pci,id=pvpanic");
+		addf(argv, "-action", "panic=pause");
+	}
+	add_monitor(spec, argv);
+}
