@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "guest/agent/caps.h"
 #include "guest/agent/oom.h"
+#include "guest/agent/resources.h"
 #include "guest/agent/storage.h"
 
 /* Ended processes that somebody waited for are remembered up to this number. */
@@ -43,25 +44,6 @@ struct process *container_process(struct container *c, const char *exec_id)
 			return p;
 	}
 	return NULL;
-}
-
-void container_limits(const Grpc__LinuxResources *res, struct cgroup_limits *l)
-{
-	*l = (struct cgroup_limits){ .pids = 0 };
-	if (res->cpu) {
-		l->cpu_shares = res->cpu->shares;
-		l->cpu_quota = res->cpu->quota;
-		l->cpu_period = res->cpu->period;
-		l->cpus = res->cpu->cpus;
-		l->mems = res->cpu->mems;
-	}
-	if (res->memory) {
-		l->memory = res->memory->limit;
-		l->memory_reservation = res->memory->reservation;
-		l->memory_swap = res->memory->swap;
-	}
-	if (res->pids)
-		l->pids = res->pids->limit;
 }
 
 static struct container *container_new(struct agent *agent, const char *id)
@@ -135,15 +117,15 @@ static int make_cgroup(struct container *c, const Grpc__Spec *spec, struct err *
 {
 	const char *wanted = spec->linux ? spec->linux->cgroupspath : "";
 	auto_free char *path = NULL;
-	struct cgroup_limits limits;
 	int r = cgroup_path(wanted, c->id, &path, err);
 
 	if (r == 0)
 		r = cgroup_create(path, &c->cgroup, err);
+	if (r == 0)
+		r = resources_devices(c->cgroup, spec->linux, err);
 	if (r < 0 || !spec->linux || !spec->linux->resources)
 		return r;
-	container_limits(spec->linux->resources, &limits);
-	return cgroup_limit(c->cgroup, &limits, err);
+	return resources_limit(c->cgroup, spec->linux->resources, err);
 }
 
 /* What the ID 0 of the container is outside. 0 when the mapping is not ours to know. */

@@ -73,7 +73,4 @@ void container_remove(struct container *c, int64_t limit_ms,
 /* A process of it has been waited for (called by process.c). May free it. */
 void container_process_ended(struct container *c, struct process *p);
 
-/* The limits of the specification in the words of cgroup.h. Borrows the strings. */
-void container_limits(const Grpc__LinuxResources *res, struct cgroup_limits *limits);
-
 #endif

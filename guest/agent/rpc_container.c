@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "guest/agent/resources.h"
 #include "guest/agent/rpc.h"
 
 #define REMOVE_MS      10000
@@ -68,19 +69,14 @@ void rpc_update_container(struct ttrpc_call *call, const ProtobufCMessage *msg, 
 {
 	const Grpc__UpdateContainerRequest *req = (const Grpc__UpdateContainerRequest *)msg;
 	struct container *c = rpc_container(ctx, req->container_id, call);
-	struct cgroup_limits limits;
 	struct err err = ERR_INIT;
 
 	if (!c)
 		return;
-	if (req->resources) {
-		container_limits(req->resources, &limits);
-		if (cgroup_limit(c->cgroup, &limits, &err) < 0) {
-			ttrpc_fail_err(call, &err);
-			return;
-		}
-	}
-	rpc_reply_empty(call);
+	if (req->resources && resources_update(c->cgroup, req->resources, &err) < 0)
+		ttrpc_fail_err(call, &err);
+	else
+		rpc_reply_empty(call);
 }
 
 void rpc_stats_container(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)

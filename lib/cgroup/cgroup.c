@@ -65,7 +65,8 @@ static void inherit_cpuset(const char *dir)
  */
 static void enable_controllers(const char *dir)
 {
-	static const char *const wanted[] = { "+cpu", "+memory", "+pids", "+io", "+cpuset" };
+	static const char *const wanted[] = { "+cpu",	 "+memory",  "+pids", "+io",
+					      "+cpuset", "+hugetlb", "+rdma" };
 	auto_free char *knob = path_join(dir, "cgroup.subtree_control");
 
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
@@ -109,6 +110,7 @@ struct cgroup *cgroup_open(const char *path)
 	struct cgroup *cg = xcalloc(1, sizeof(*cg));
 
 	cg->path = xstrdup(path);
+	cg->device_program = -1;
 	return cg;
 }
 
@@ -138,6 +140,7 @@ void cgroup_free(struct cgroup *cg)
 {
 	if (!cg)
 		return;
+	close_fd(&cg->device_program);
 	free(cg->path);
 	free(cg);
 }

@@ -24,6 +24,27 @@ enum cgroup_layout { CGROUP_NONE, CGROUP_LEGACY, CGROUP_HYBRID, CGROUP_UNIFIED }
 
 struct cgroup;
 
+/* A block device and a number: bytes or operations a second, or a weight. */
+struct cgroup_io_limit {
+	int64_t major, minor;
+	uint64_t value;
+};
+
+struct cgroup_io_limits {
+	const struct cgroup_io_limit *v; /* borrowed */
+	size_t n;
+};
+
+/* A name and a value: of a huge page size, a device, an interface, a file. */
+struct cgroup_named {
+	const char *name, *value;
+};
+
+struct cgroup_nameds {
+	const struct cgroup_named *v; /* borrowed */
+	size_t n;
+};
+
 /*
  * Limits as the OCI specification words them. 0 or NULL leaves a setting
  * alone; -1 takes a limit of memory, swap, pids or the CPU quota away.
@@ -32,12 +53,41 @@ struct cgroup_limits {
 	uint64_t cpu_shares; /* 2..262144 */
 	int64_t cpu_quota;   /* microseconds per period */
 	uint64_t cpu_period; /* microseconds */
-	const char *cpus;    /* "0-3,7" */
+	uint64_t cpu_burst;  /* microseconds */
+	int64_t cpu_rt_runtime;
+	uint64_t cpu_rt_period; /* microseconds; version 1 alone has them */
+	bool has_cpu_idle;
+	int64_t cpu_idle;
+	const char *cpus; /* "0-3,7" */
 	const char *mems;
 	int64_t memory;		    /* bytes */
 	int64_t memory_reservation; /* bytes */
 	int64_t memory_swap;	    /* bytes of memory and swap together */
+	int64_t memory_tcp;	    /* bytes; version 1 */
+	bool memory_check;	    /* refuse a limit below what is used already */
+	uint64_t swappiness;	    /* 0..100; version 1, left out elsewhere */
+	bool oom_killer_off;	    /* the same */
 	int64_t pids;
+	uint32_t io_weight, io_leaf_weight; /* 10..1000 */
+	struct cgroup_io_limits io_weights, io_leaf_weights;
+	struct cgroup_io_limits io_read_bps, io_write_bps, io_read_iops, io_write_iops;
+	struct cgroup_nameds hugetlb;	     /* "2MB": bytes */
+	struct cgroup_nameds rdma;	     /* "mlx5_0": "hca_handle=2 hca_object=max" */
+	uint32_t net_class;		     /* version 1, left out elsewhere */
+	struct cgroup_nameds net_priorities; /* "eth0": a number; the same */
+	struct cgroup_nameds unified;	     /* files of version 2, written last */
+};
+
+#define CGROUP_DEVICE_MKNOD 1u
+#define CGROUP_DEVICE_READ  2u
+#define CGROUP_DEVICE_WRITE 4u
+#define CGROUP_DEVICE_ALL   7u
+
+struct cgroup_device_rule {
+	bool allow;
+	char type;	      /* 'b', 'c', or 'a' for both */
+	int64_t major, minor; /* -1: any */
+	unsigned access;      /* CGROUP_DEVICE_* */
 };
 
 struct cgroup_stats {
@@ -92,6 +142,14 @@ int cgroup_attach(struct cgroup *cg, pid_t pid, struct err *err);
 
 /* Set what @limits names. A limit whose controller the host lacks is an error. */
 int cgroup_limit(struct cgroup *cg, const struct cgroup_limits *limits, struct err *err);
+
+/*
+ * Let the group use only the devices that the rules allow: of those that match
+ * the last decides, and without any nothing is allowed. Replaces what was set
+ * before. Version 1 cannot express all lists: -EINVAL then.
+ */
+int cgroup_devices(struct cgroup *cg, const struct cgroup_device_rule *rules, size_t n,
+		   struct err *err);
 
 /* Ask for (un)freezing; cgroup_frozen() tells when it is done. */
 int cgroup_freeze(struct cgroup *cg, bool frozen, struct err *err);

@@ -13,7 +13,8 @@ struct hierarchy {
 };
 
 struct cgroup {
-	char *path; /* "/a/b" */
+	char *path;	    /* "/a/b" */
+	int device_program; /* attached to the group by cgroup_devices(), or -1; owned */
 };
 
 /* All hierarchies; *@n of them. */
@@ -34,6 +35,27 @@ char *controller_file(const struct cgroup *cg, const char *controller, const cha
 
 /* The directory of @cg in @h. The caller frees. */
 char *group_dir(const struct hierarchy *h, const struct cgroup *cg);
+
+/* Write @text to @file of @controller; -ENOENT where the host lacks the controller. */
+int knob_set(struct cgroup *cg, const char *controller, const char *file, const char *text,
+	     struct err *err);
+
+/* The same for a number; -1 is written as @unlimited. */
+int knob_set_number(struct cgroup *cg, const char *controller, const char *file, int64_t v,
+		    const char *unlimited, struct err *err);
+
+/* Whether the group has @file of @controller. */
+bool knob_exists(struct cgroup *cg, const char *controller, const char *file);
+
+/* Whether @controller speaks version 2; version 1 where it is missing. */
+bool controller_is_v2(struct cgroup *cg, const char *controller);
+
+/* The parts of cgroup_limit() that have a file of their own. */
+int limit_io(struct cgroup *cg, const struct cgroup_limits *l, struct err *err);
+int limit_named(struct cgroup *cg, const struct cgroup_limits *l, struct err *err);
+
+/* blkio.weight (10..1000) → io.weight (1..10000), as the OCI runtimes map it. */
+uint64_t blkio_to_io_weight(uint64_t weight);
 
 /* cpu.shares (2..262144) → cpu.weight (1..10000), as the OCI runtimes map it. */
 uint64_t shares_to_weight(uint64_t shares);

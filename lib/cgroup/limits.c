@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "cgroup/internal.h"
 
 uint64_t shares_to_weight(uint64_t shares)
@@ -32,67 +31,76 @@ int swap_of_sum(int64_t memory, int64_t sum, int64_t *swap)
 	return 0;
 }
 
-/* Write @text to @file of @controller. */
-static int set(struct cgroup *cg, const char *controller, const char *file, const char *text,
-	       struct err *err)
-{
-	bool v2;
-	auto_free char *path = controller_file(cg, controller, file, &v2);
-
-	if (!path)
-		return err_set(err, ENOENT, "the host has no cgroup controller %s", controller);
-	return file_write_knob(path, text, strlen(text), err);
-}
-
-static int set_number(struct cgroup *cg, const char *controller, const char *file, int64_t v,
-		      const char *unlimited, struct err *err)
-{
-	auto_free char *text = v == -1 ? xstrdup(unlimited) : xasprintf("%" PRId64, v);
-
-	return set(cg, controller, file, text, err);
-}
-
-/* Whether @controller speaks version 2; version 1 where it is missing. */
-static bool is_v2(struct cgroup *cg, const char *controller)
-{
-	bool v2 = false;
-	auto_free char *path = controller_file(cg, controller, "", &v2);
-
-	return path && v2;
-}
-
 static int limit_cpu_v2(struct cgroup *cg, const struct cgroup_limits *l, struct err *err)
 {
 	auto_free char *max = NULL;
+	int r = 0;
 
-	if (l->cpu_shares) {
-		int r = set_number(cg, "cpu", "cpu.weight",
-				   (int64_t)shares_to_weight(l->cpu_shares), "", err);
-		if (r < 0)
-			return r;
-	}
-	if (!l->cpu_quota && !l->cpu_period)
-		return 0;
+	if (l->cpu_rt_runtime || l->cpu_rt_period)
+		return err_set(err, EOPNOTSUPP,
+			       "version 2 of control groups has no limits of real time");
+	/* An idle group has no weight that could be changed. */
+	if (l->has_cpu_idle)
+		r = knob_set_number(cg, "cpu", "cpu.idle", l->cpu_idle, "", err);
+	if (r == 0 && l->cpu_shares && !(l->has_cpu_idle && l->cpu_idle))
+		r = knob_set_number(cg, "cpu", "cpu.weight",
+				    (int64_t)shares_to_weight(l->cpu_shares), "", err);
+	if (r < 0)
+		return r;
 	if (l->cpu_quota > 0)
 		max = xasprintf("%" PRId64 " %" PRIu64, l->cpu_quota,
 				l->cpu_period ? l->cpu_period : 100000);
 	else if (l->cpu_period)
 		max = xasprintf("max %" PRIu64, l->cpu_period);
-	else
+	else if (l->cpu_quota)
 		max = xstrdup("max");
-	return set(cg, "cpu", "cpu.max", max, err);
+	if (max)
+		r = knob_set(cg, "cpu", "cpu.max", max, err);
+	if (r == 0 && l->cpu_burst)
+		r = knob_set_number(cg, "cpu", "cpu.max.burst", (int64_t)l->cpu_burst, "", err);
+	return r;
+}
+
+/* A period that makes the old quota too large for the parent's comes behind the new quota. */
+static int limit_cpu_time_v1(struct cgroup *cg, const struct cgroup_limits *l, struct err *err)
+{
+	bool again = false;
+	int r;
+
+	if (l->cpu_period) {
+		r = knob_set_number(cg, "cpu", "cpu.cfs_period_us", (int64_t)l->cpu_period, "",
+				    err);
+		again = r == -EINVAL && l->cpu_quota;
+		if (r < 0 && !again)
+			return r;
+	}
+	if (l->cpu_quota) {
+		r = knob_set_number(cg, "cpu", "cpu.cfs_quota_us", l->cpu_quota, "-1", err);
+		if (r < 0)
+			return r;
+	}
+	if (!again)
+		return 0;
+	return knob_set_number(cg, "cpu", "cpu.cfs_period_us", (int64_t)l->cpu_period, "", err);
 }
 
 static int limit_cpu_v1(struct cgroup *cg, const struct cgroup_limits *l, struct err *err)
 {
 	int r = 0;
 
-	if (l->cpu_shares)
-		r = set_number(cg, "cpu", "cpu.shares", (int64_t)l->cpu_shares, "", err);
-	if (r == 0 && l->cpu_period)
-		r = set_number(cg, "cpu", "cpu.cfs_period_us", (int64_t)l->cpu_period, "", err);
-	if (r == 0 && l->cpu_quota)
-		r = set_number(cg, "cpu", "cpu.cfs_quota_us", l->cpu_quota, "-1", err);
+	if (l->has_cpu_idle)
+		r = knob_set_number(cg, "cpu", "cpu.idle", l->cpu_idle, "", err);
+	if (r == 0 && l->cpu_shares && !(l->has_cpu_idle && l->cpu_idle))
+		r = knob_set_number(cg, "cpu", "cpu.shares", (int64_t)l->cpu_shares, "", err);
+	if (r == 0)
+		r = limit_cpu_time_v1(cg, l, err);
+	if (r == 0 && l->cpu_burst)
+		r = knob_set_number(cg, "cpu", "cpu.cfs_burst_us", (int64_t)l->cpu_burst, "", err);
+	if (r == 0 && l->cpu_rt_period)
+		r = knob_set_number(cg, "cpu", "cpu.rt_period_us", (int64_t)l->cpu_rt_period, "",
+				    err);
+	if (r == 0 && l->cpu_rt_runtime)
+		r = knob_set_number(cg, "cpu", "cpu.rt_runtime_us", l->cpu_rt_runtime, "-1", err);
 	return r;
 }
 
@@ -104,9 +112,9 @@ static int limit_memory_v2(struct cgroup *cg, const struct cgroup_limits *l, str
 	int r = 0;
 
 	if (l->memory)
-		r = set_number(cg, "memory", "memory.max", l->memory, "max", err);
+		r = knob_set_number(cg, "memory", "memory.max", l->memory, "max", err);
 	if (r == 0 && l->memory_reservation)
-		r = set_number(cg, "memory", "memory.low", l->memory_reservation, "max", err);
+		r = knob_set_number(cg, "memory", "memory.low", l->memory_reservation, "max", err);
 	if (r < 0 || !l->memory_swap)
 		return r;
 	if (swap_of_sum(l->memory, l->memory_swap, &swap) < 0)
@@ -116,7 +124,7 @@ static int limit_memory_v2(struct cgroup *cg, const struct cgroup_limits *l, str
 	/* A kernel that does not account swap needs no knob to forbid or allow all of it. */
 	if (swap <= 0 && access(swap_max, F_OK) < 0)
 		return 0;
-	return set_number(cg, "memory", "memory.swap.max", swap, "max", err);
+	return knob_set_number(cg, "memory", "memory.swap.max", swap, "max", err);
 }
 
 /*
@@ -130,12 +138,12 @@ static int limit_memory_v1(struct cgroup *cg, const struct cgroup_limits *l, str
 	int r = 0;
 
 	if (l->memory) {
-		r = set_number(cg, "memory", memory, l->memory, "-1", NULL);
+		r = knob_set_number(cg, "memory", memory, l->memory, "-1", NULL);
 		again = r < 0;
 	}
 	if (l->memory_swap) {
-		r = set_number(cg, "memory", "memory.memsw.limit_in_bytes", l->memory_swap, "-1",
-			       err);
+		r = knob_set_number(cg, "memory", "memory.memsw.limit_in_bytes", l->memory_swap,
+				    "-1", err);
 		/* As for version 2: without accounting nothing limits the sum. */
 		if (r == -ENOENT && (l->memory_swap == -1 || l->memory_swap == l->memory))
 			r = 0;
@@ -143,26 +151,64 @@ static int limit_memory_v1(struct cgroup *cg, const struct cgroup_limits *l, str
 			return r;
 	}
 	if (again)
-		r = set_number(cg, "memory", memory, l->memory, "-1", err);
+		r = knob_set_number(cg, "memory", memory, l->memory, "-1", err);
 	if (r == 0 && l->memory_reservation)
-		r = set_number(cg, "memory", "memory.soft_limit_in_bytes", l->memory_reservation,
-			       "-1", err);
+		r = knob_set_number(cg, "memory", "memory.soft_limit_in_bytes",
+				    l->memory_reservation, "-1", err);
+	if (r == 0 && l->memory_tcp)
+		r = knob_set_number(cg, "memory", "memory.kmem.tcp.limit_in_bytes", l->memory_tcp,
+				    "-1", err);
+	if (r == 0 && l->swappiness)
+		r = knob_set_number(cg, "memory", "memory.swappiness", (int64_t)l->swappiness, "",
+				    err);
+	if (r == 0 && l->oom_killer_off)
+		r = knob_set(cg, "memory", "memory.oom_control", "1", err);
 	return r;
+}
+
+static int limit_memory(struct cgroup *cg, const struct cgroup_limits *limits, struct err *err)
+{
+	struct cgroup_limits l = *limits;
+
+	/* As runc: without a limit of the memory there is none of the swap either. */
+	if (l.memory == -1 && l.memory_swap == 0)
+		l.memory_swap = -1;
+	if (l.swappiness > 100)
+		return err_set(err, EINVAL, "swappiness %" PRIu64 " is above 100", l.swappiness);
+	if (l.memory_check && l.memory > 0) {
+		struct cgroup_stats now;
+
+		cgroup_read_stats(cg, &now);
+		if (now.memory > (uint64_t)l.memory)
+			return err_set(err, EBUSY,
+				       "a memory limit of %" PRId64 " is below the %" PRIu64
+				       " that are in use",
+				       l.memory, now.memory);
+	}
+	return controller_is_v2(cg, "memory") ? limit_memory_v2(cg, &l, err) :
+						limit_memory_v1(cg, &l, err);
 }
 
 int cgroup_limit(struct cgroup *cg, const struct cgroup_limits *l, struct err *err)
 {
+	bool cpu = l->cpu_shares || l->cpu_quota || l->cpu_period || l->cpu_burst ||
+		   l->has_cpu_idle || l->cpu_rt_runtime || l->cpu_rt_period;
+	bool memory = l->memory || l->memory_swap || l->memory_reservation || l->memory_tcp ||
+		      l->swappiness || l->oom_killer_off;
 	int r = 0;
 
-	if (l->cpu_shares || l->cpu_quota || l->cpu_period)
-		r = is_v2(cg, "cpu") ? limit_cpu_v2(cg, l, err) : limit_cpu_v1(cg, l, err);
+	if (cpu)
+		r = controller_is_v2(cg, "cpu") ? limit_cpu_v2(cg, l, err) :
+						  limit_cpu_v1(cg, l, err);
 	if (r == 0 && l->cpus && *l->cpus)
-		r = set(cg, "cpuset", "cpuset.cpus", l->cpus, err);
+		r = knob_set(cg, "cpuset", "cpuset.cpus", l->cpus, err);
 	if (r == 0 && l->mems && *l->mems)
-		r = set(cg, "cpuset", "cpuset.mems", l->mems, err);
-	if (r == 0 && (l->memory || l->memory_swap || l->memory_reservation))
-		r = is_v2(cg, "memory") ? limit_memory_v2(cg, l, err) : limit_memory_v1(cg, l, err);
+		r = knob_set(cg, "cpuset", "cpuset.mems", l->mems, err);
+	if (r == 0 && memory)
+		r = limit_memory(cg, l, err);
 	if (r == 0 && l->pids)
-		r = set_number(cg, "pids", "pids.max", l->pids > 0 ? l->pids : -1, "max", err);
-	return r;
+		r = knob_set_number(cg, "pids", "pids.max", l->pids > 0 ? l->pids : -1, "max", err);
+	if (r == 0)
+		r = limit_io(cg, l, err);
+	return r < 0 ? r : limit_named(cg, l, err);
 }

@@ -3,14 +3,12 @@
  * The OCI runtime specification's config.json. The struct for it is Grpc__Spec:
  * the message that the agent takes, with Kata's names and numbers (oci.proto).
  *
- * What that message has no field for is ignored, as Kata does: domainname,
- * process.{umask,scheduler,ioPriority,execCPUAffinity}, mounts[].{uid,gid}Mappings,
- * linux.{timeOffsets,personality,netDevices}, linux.resources.{rdma,unified},
- * linux.seccomp.{defaultErrnoRet,listenerPath,listenerMetadata}, the annotations
- * of hooks, and all that is of other systems. A number that is optional in JSON
+ * What that message has no field for is ignored: linux.netDevices, most of
+ * linux.intelRdt, linux.seccomp.listenerMetadata, the annotations of hooks, and
+ * all that is of other systems. A number that is optional in JSON
  * is 0 when absent, here as in Kata: an absent memory limit is no limit, an
- * absent major of a device rule is any. (linux.seccomp's errnoRet alone keeps
- * the difference.)
+ * absent major of a device rule is any. (Kata's errnoRet of linux.seccomp and
+ * fields of our own, such as umask, keep the difference.)
  */
 #ifndef OCI_SPEC_H
 #define OCI_SPEC_H

@@ -39,9 +39,10 @@ setup()
 	rootfs=$BATS_TEST_TMPDIR/rootfs
 	cp -a "$BATS_FILE_TMPDIR/image" "$rootfs"
 	leftovers_snapshot "$BATS_TEST_TMPDIR/before"
+	# agent_view: what the test's file wants the agent to see.
 	KATA_AGENT_LOG_LEVEL=debug KATA_AGENT_SERVER_ADDR=unix://$socket \
-		unshare -m --propagation private "$KATA_BUILD/guest/agent/kata-agent" \
-		>"$log" 2>&1 3>&- &
+		unshare -m --propagation private sh -c "${agent_view:-} exec \"\$@\"" - \
+		"$KATA_BUILD/guest/agent/kata-agent" >"$log" 2>&1 3>&- &
 	agent=$!
 	eventually test -S "$socket"
 	mounts=$(agent_mounts)
@@ -112,4 +113,78 @@ refused()
 	run -125 --separate-stderr "${@:3}"
 	echo "$stderr"
 	[[ $stderr == "error $1: "*"$2"* ]]
+}
+
+# oci_run [JSON…] -- COMMAND…: a container from start to end, by its config.json.
+oci_run()
+{
+	local json=()
+
+	while [ "$1" != -- ]; do
+		json+=("$1")
+		shift
+	done
+	python3 "$BATS_TEST_DIRNAME/oci.py" "$rootfs" ${json+"${json[@]}"} >"$BATS_TEST_TMPDIR/config.json"
+	call run c1 --config "$BATS_TEST_TMPDIR/config.json" "$@"
+}
+
+# oci_start [JSON…] -- COMMAND…: the same, started and left as c1.
+oci_start()
+{
+	local json=()
+
+	while [ "$1" != -- ]; do
+		json+=("$1")
+		shift
+	done
+	python3 "$BATS_TEST_DIRNAME/oci.py" "$rootfs" ${json+"${json[@]}"} >"$BATS_TEST_TMPDIR/config.json"
+	call create c1 --config "$BATS_TEST_TMPDIR/config.json" "$@" && call start c1
+}
+
+# What a container may do with devices, tried by its own root.
+devices_probe='
+	try() { if eval "$2" 2>/dev/null; then echo "$1 yes"; else echo "$1 no"; fi; }
+	try null "echo x >/dev/null"
+	try tty-node "test -c /dev/tty"
+	try mknod "mknod /dev/m c 1 1"
+	try mem "head -c 1 /dev/m >/dev/null"
+	mknod /dev/k c 10 229
+	try fuse-read "true </dev/k"
+	try fuse-write "true >/dev/k"
+	try pts "test -e /dev/pts/ptmx && true <>/dev/pts/ptmx"'
+
+check_device_rules()
+{
+	run -0 oci_run -- sh -c "$devices_probe"
+	[ "$output" = $'null yes\ntty-node yes\nmknod yes\nmem no\nfuse-read no\nfuse-write no\npts yes' ]
+	run -0 oci_run '{"linux": {"resources": {"devices": [
+		{"allow": false, "access": "rwm"},
+		{"allow": true, "type": "c", "major": 10, "minor": 229, "access": "r"}]}}}' -- \
+		sh -c "$devices_probe"
+	[[ $output == *$'fuse-read yes\nfuse-write no'* ]]
+	run -0 oci_run '{"linux": {"resources": {"devices": [
+		{"allow": true, "access": "rwm"},
+		{"allow": false, "type": "c", "major": 10, "minor": 229, "access": "w"}]}}}' -- \
+		sh -c "$devices_probe"
+	[[ $output == *$'fuse-read yes\nfuse-write no'* ]]
+	# Without rules of its own it may use the nodes that it lists.
+	run -0 oci_run '{"linux": {"devices": [
+		{"path": "/dev/mine", "type": "c", "major": 10, "minor": 229, "fileMode": 384,
+		 "uid": 7, "gid": 8}]}}' -- sh -c 'stat -c "%t:%T %a %u %g" /dev/mine
+		true </dev/mine && true >/dev/mine && echo used'
+	[ "$output" = $'a:e5 600 7 8\nused' ]
+	refused EINVAL 'device rule 0: unknown type "x"' oci_run '{"linux": {"resources": {"devices": [
+		{"allow": true, "type": "x", "access": "r"}]}}}' -- true
+}
+
+check_device_update()
+{
+	oci_start -- sh -c 'mknod /dev/k c 10 229; sleep 1000'
+	eventually call exec c1 e1 --caps bep=CAP_DAC_OVERRIDE -- test -e /dev/k
+	run -1 call exec c1 e2 --caps bep=CAP_DAC_OVERRIDE -- sh -c 'true </dev/k'
+	printf '{"devices": [{"allow": true, "type": "c", "major": 10, "minor": 229, "access": "rw"}]}' \
+		>"$BATS_TEST_TMPDIR/res.json"
+	call update c1 --resources "$BATS_TEST_TMPDIR/res.json"
+	run -0 call exec c1 e3 --caps bep=CAP_DAC_OVERRIDE -- sh -c 'true </dev/k && true >/dev/k'
+	call remove c1
 }

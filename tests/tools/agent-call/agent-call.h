@@ -22,7 +22,7 @@ struct spec {
 	Grpc__Spec spec;
 	Grpc__Process process;
 	Grpc__StringUser string_user;
-	bool has_string_user, sandbox_pidns;
+	bool has_string_user, sandbox_pidns, has_args;
 	Grpc__Storage *storages[8];
 	size_t n_storages;
 };

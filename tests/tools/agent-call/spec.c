@@ -7,6 +7,8 @@
 
 #include "agent-call.h"
 #include "base/cleanup.h"
+#include "base/file.h"
+#include "oci/spec.h"
 
 static char *default_args[] = { (char *)"/bin/true" };
 static Grpc__Root root = GRPC__ROOT__INIT;
@@ -273,6 +275,79 @@ static bool spec_option(struct spec *s, const char *name, char *value)
 	return true;
 }
 
+static void fail(const struct err *err)
+{
+	fprintf(stderr, "agent-call: %s\n", err_msg(err));
+	exit(124);
+}
+
+/* A specification in JSON takes the place of the usual one; what is set after it stays. */
+static void read_config(struct spec *s, const char *path)
+{
+	struct str text = STR_INIT;
+	struct err err = ERR_INIT;
+	Grpc__Spec *spec;
+
+	if (file_read(path, OCI_CONFIG_MAX, &text, &err) < 0 ||
+	    oci_spec_parse(str_text(&text), text.len, path, &spec, &err) < 0)
+		fail(&err);
+	s->spec = *spec;
+	if (spec->process)
+		s->process = *spec->process;
+	s->spec.process = &s->process;
+	if (spec->root)
+		root = *spec->root;
+	s->spec.root = &root;
+	if (spec->linux)
+		lin = *spec->linux;
+	s->spec.linux = &lin;
+	s->has_args = s->process.n_args > 0;
+	if (spec->process && spec->process->user)
+		user = *spec->process->user;
+	s->process.user = &user;
+}
+
+static void read_process(struct spec *s, const char *path)
+{
+	struct str text = STR_INIT;
+	struct err err = ERR_INIT;
+	Grpc__Process *process;
+
+	if (file_read(path, OCI_CONFIG_MAX, &text, &err) < 0 ||
+	    oci_process_parse(str_text(&text), text.len, path, &process, &err) < 0)
+		fail(&err);
+	s->process = *process;
+	s->has_args = process->n_args > 0;
+}
+
+static void read_resources(const char *path)
+{
+	struct str text = STR_INIT;
+	struct err err = ERR_INIT;
+	auto_free char *json = NULL;
+	Grpc__Spec *spec;
+
+	if (file_read(path, OCI_CONFIG_MAX, &text, &err) < 0)
+		fail(&err);
+	json = xasprintf("{\"linux\":{\"resources\":%s}}", str_text(&text));
+	if (oci_spec_parse(json, strlen(json), path, &spec, &err) < 0)
+		fail(&err);
+	resources = *spec->linux->resources;
+}
+
+static bool file_option(struct spec *s, const char *name, const char *path)
+{
+	if (!strcmp(name, "--config"))
+		read_config(s, path);
+	else if (!strcmp(name, "--process"))
+		read_process(s, path);
+	else if (!strcmp(name, "--resources"))
+		read_resources(path);
+	else
+		return false;
+	return true;
+}
+
 static bool flag_option(struct spec *s, const char *name)
 {
 	if (!strcmp(name, "--tty"))
@@ -313,7 +388,8 @@ int spec_parse(struct spec *s, int argc, char **argv)
 			i++;
 		} else if (i + 1 < argc && (spec_option(s, argv[i], argv[i + 1]) ||
 					    process_option(s, argv[i], argv[i + 1]) ||
-					    resource_option(argv[i], argv[i + 1]))) {
+					    resource_option(argv[i], argv[i + 1]) ||
+					    file_option(s, argv[i], argv[i + 1]))) {
 			i += 2;
 		} else {
 			fprintf(stderr, "agent-call: bad option %s\n", argv[i]);
@@ -322,6 +398,8 @@ int spec_parse(struct spec *s, int argc, char **argv)
 	}
 	if (i < argc && !strcmp(argv[i], "--"))
 		i++;
+	if (i == argc && s->has_args)
+		return i;
 	s->process.args = i < argc ? argv + i : default_args;
 	s->process.n_args = i < argc ? (size_t)(argc - i) : 1;
 	return i;

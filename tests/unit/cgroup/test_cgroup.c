@@ -60,6 +60,16 @@ static void test_weight(void **state)
 	assert_int_equal(shares_to_weight(UINT64_MAX), 10000);
 }
 
+static void test_io_weight(void **state)
+{
+	(void)state;
+	assert_int_equal(blkio_to_io_weight(10), 1);
+	assert_int_equal(blkio_to_io_weight(500), 4950);
+	assert_int_equal(blkio_to_io_weight(1000), 10000);
+	assert_int_equal(blkio_to_io_weight(1), 1);
+	assert_int_equal(blkio_to_io_weight(100000), 10000);
+}
+
 static void test_swap(void **state)
 {
 	int64_t swap = 7;
@@ -144,10 +154,10 @@ static void test_bad_mountinfo(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_path),	      cmocka_unit_test(test_bad_path),
-		cmocka_unit_test(test_weight),	      cmocka_unit_test(test_swap),
-		cmocka_unit_test(test_keyed),	      cmocka_unit_test(test_hybrid),
-		cmocka_unit_test(test_bad_mountinfo),
+		cmocka_unit_test(test_path),   cmocka_unit_test(test_bad_path),
+		cmocka_unit_test(test_weight), cmocka_unit_test(test_io_weight),
+		cmocka_unit_test(test_swap),   cmocka_unit_test(test_keyed),
+		cmocka_unit_test(test_hybrid), cmocka_unit_test(test_bad_mountinfo),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154,SC2016 # agent.bash and bats' run set them; sh expands
+#
+# The agent as a local process: the OCI specification's fields, asserted from inside.
+
+load agent
+
+@test "oci: device rules" {
+	check_device_rules
+	check_device_update
+}
+
+# limit CONTROLLER V1-FILE V1-VALUE [V2-FILE V2-VALUE]: what is set on c1.
+limit()
+{
+	if [ -e "/sys/fs/cgroup/$1/tasks" ]; then
+		[ "$(tr '\n' ' ' <"/sys/fs/cgroup/$1/kata-oci/c1/$2")" = "$3 " ]
+	elif [ $# -gt 3 ]; then
+		[ "$(cat "/sys/fs/cgroup/kata-oci/c1/$4")" = "$5" ]
+	fi
+}
+
+@test "oci: resources" {
+	oci_start '{"linux": {"cgroupsPath": "/kata-oci/c1", "resources": {
+		"memory": {"limit": 67108864, "reservation": 33554432, "swappiness": 7, "disableOOMKiller": true},
+		"cpu": {"shares": 512, "quota": 20000, "period": 50000, "cpus": "0", "mems": "0"},
+		"pids": {"limit": 77},
+		"blockIO": {"throttleReadBpsDevice": [{"major": 7, "minor": 0, "rate": 1048576}],
+			"throttleWriteIOPSDevice": [{"major": 7, "minor": 0, "rate": 100}]}}}}' -- sleep 1000
+	limit memory memory.limit_in_bytes 67108864 memory.max 67108864
+	limit memory memory.soft_limit_in_bytes 33554432 memory.low 33554432
+	limit memory memory.swappiness 7
+	limit memory memory.oom_control "oom_kill_disable 1 under_oom 0 oom_kill 0"
+	limit cpu cpu.shares 512 cpu.weight 20
+	limit cpu cpu.cfs_quota_us 20000 cpu.max "20000 50000"
+	limit cpu cpu.cfs_period_us 50000
+	limit cpuset cpuset.cpus 0 cpuset.cpus 0
+	limit pids pids.max 77 pids.max 77
+	limit blkio blkio.throttle.read_bps_device "7:0 1048576" \
+		io.max "7:0 rbps=1048576 wbps=max riops=max wiops=100"
+	limit blkio blkio.throttle.write_iops_device "7:0 100"
+	printf '{"cpu": {"period": 100000, "quota": -1, "idle": 1}, "memory": {"limit": 16777216}}' \
+		>"$BATS_TEST_TMPDIR/res.json"
+	call update c1 --resources "$BATS_TEST_TMPDIR/res.json"
+	limit cpu cpu.cfs_quota_us -1 cpu.max "max 100000"
+	limit cpu cpu.cfs_period_us 100000
+	limit cpu cpu.idle 1 cpu.idle 1
+	limit memory memory.limit_in_bytes 16777216 memory.max 16777216
+	printf '{"memory": {"limit": 4096, "checkBeforeUpdate": true}}' >"$BATS_TEST_TMPDIR/res.json"
+	run -125 call update c1 --resources "$BATS_TEST_TMPDIR/res.json"
+	[[ $output == *"that are in use"* ]]
+	call remove c1
+	refused EINVAL 'swappiness 101' oci_run '{"linux": {"resources": {"memory": {"swappiness": 101}}}}' -- true
+	refused EINVAL 'unified "/x"' oci_run '{"linux": {"resources": {"unified": {"/x": "1"}}}}' -- true
+}
