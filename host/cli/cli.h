@@ -38,11 +38,16 @@ struct command {
 extern const struct command cmd_check;
 extern const struct command cmd_delete;
 extern const struct command cmd_env;
+extern const struct command cmd_events;
 extern const struct command cmd_kill;
 extern const struct command cmd_list;
+extern const struct command cmd_pause;
+extern const struct command cmd_ps;
+extern const struct command cmd_resume;
 extern const struct command cmd_run;
 extern const struct command cmd_spec;
 extern const struct command cmd_state;
+extern const struct command cmd_update;
 extern const struct command cmd_version;
 
 /* Tell @err on standard error and in the log. */

@@ -74,6 +74,16 @@ bool task_lost(const struct task *t)
 	return t->lost;
 }
 
+const char *task_id(const struct task *t)
+{
+	return t->id;
+}
+
+struct ttrpc_client *task_client(struct task *t)
+{
+	return t->client;
+}
+
 /* An answer that is waited for. */
 struct answer {
 	bool done;
@@ -97,9 +107,9 @@ static void on_answer(const ProtobufCMessage *rsp, const struct err *err, void *
 	a->rsp = protobuf_c_message_unpack(rsp->descriptor, NULL, len, wire);
 }
 
-/* *@rsp, unless NULL, is the answer, which the caller frees. */
-static int call(struct task *t, const char *method, const ProtobufCMessage *req, const int *fds,
-		size_t n, int64_t timeout_ms, ProtobufCMessage **rsp, struct err *err)
+int task_call(struct task *t, const ProtobufCServiceDescriptor *service, const char *method,
+	      const ProtobufCMessage *req, const int *fds, size_t n, int64_t timeout_ms,
+	      ProtobufCMessage **rsp, struct err *err)
 {
 	struct answer a = { .err = ERR_INIT };
 	struct ttrpc_pending *p = NULL;
@@ -108,9 +118,8 @@ static int call(struct task *t, const char *method, const ProtobufCMessage *req,
 		int r = t->stop && *t->stop ? -EINTR : 0;
 
 		if (r == 0 && !p)
-			p = ttrpc_client_call_fds(t->client,
-						  &containerd__task__v2__task__descriptor, method,
-						  req, fds, n, timeout_ms, on_answer, &a);
+			p = ttrpc_client_call_fds(t->client, service, method, req, fds, n,
+						  timeout_ms, on_answer, &a);
 		if (r == 0)
 			r = loop_step(t->loop, -1);
 		if (a.done)
@@ -127,6 +136,13 @@ static int call(struct task *t, const char *method, const ProtobufCMessage *req,
 	else if (a.rsp)
 		protobuf_c_message_free_unpacked(a.rsp, NULL);
 	return 0;
+}
+
+static int call(struct task *t, const char *method, const ProtobufCMessage *req, const int *fds,
+		size_t n, int64_t timeout_ms, ProtobufCMessage **rsp, struct err *err)
+{
+	return task_call(t, &containerd__task__v2__task__descriptor, method, req, fds, n,
+			 timeout_ms, rsp, err);
 }
 
 int task_shim_pid(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *err)

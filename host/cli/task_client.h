@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "ttrpc/ttrpc.h"
 
 struct task;
 
@@ -35,6 +36,18 @@ void task_set_stop(struct task *t, const int *stop);
 
 /* Whether the connection has ended. */
 bool task_lost(const struct task *t);
+
+/* The container's ID, and the connection, for calls that nobody waits for; both the task's. */
+const char *task_id(const struct task *t);
+struct ttrpc_client *task_client(struct task *t);
+
+/*
+ * Call @method of @service with @n descriptors, which are duplicated. *@rsp, unless @rsp is
+ * NULL, is the answer, which the caller frees.
+ */
+int task_call(struct task *t, const ProtobufCServiceDescriptor *service, const char *method,
+	      const ProtobufCMessage *req, const int *fds, size_t n, int64_t timeout_ms,
+	      ProtobufCMessage **rsp, struct err *err);
 
 /* The shim's process. */
 int task_shim_pid(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *err);
