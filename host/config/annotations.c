@@ -65,6 +65,7 @@ static const struct annotation known[] = {
 	H_PATH(virtio_fs_daemon, valid_virtio_fs_daemon_paths),
 	H_PATH(entropy_source, valid_entropy_sources),
 	H_PATH(vhost_user_store_path, valid_vhost_user_store_paths),
+	H_PATH(file_mem_backend, valid_file_mem_backends),
 	{ "hypervisor.kernel", "kernel", ANNOTATION_FILE, 0, NULL, false },
 	{ "hypervisor.image", "image", ANNOTATION_FILE, 0, NULL, false },
 	{ "hypervisor.initrd", "initrd", ANNOTATION_FILE, 0, NULL, false },

@@ -31,7 +31,7 @@
 	}
 
 /* The hypervisors that have a key; those of other sections are of all. */
-#define FOR(HYPERVISORS) .hypervisors = (HYPERVISORS)
+#define FOR(HYPERVISORS) .hypervisors = (HYPERVISORS) | HV_FAKE
 #define Q		 HV_QEMU
 #define C		 HV_CLH
 #define F		 HV_FC
@@ -89,7 +89,7 @@
 	INTEGER_ROW(SECTION_RUNTIME, #NAME, runtime.NAME, UNSET, MIN, MAX, 1, FOR(ALL))
 #define R_LIST(NAME) LIST_ROW(SECTION_RUNTIME, #NAME, runtime.NAME, FOR(ALL))
 
-#define ALIAS .hypervisors = ALL, .alias = true
+#define ALIAS FOR(ALL), .alias = true
 
 #define LOG_LEVELS "trace", "debug", "info", "warn", "warning", "error", "critical"
 

@@ -88,6 +88,9 @@ void config_release(struct config *config);
 /* After the files: make of the keys that only the Rust runtime has what ours mean. */
 void config_settle(struct config *config);
 
+/* Add to the warnings what is set and has no effect. */
+void config_note(struct config *config);
+
 /* Rules that concern more than one key. 0, or -EINVAL and @err. */
 int config_validate(const struct config *config, struct err *err);
 

@@ -26,6 +26,14 @@ static int fail_at(struct loading *ld, const struct toml_node *node, const char 
 		       what);
 }
 
+/* A key of another hypervisor. */
+static void warn_foreign(struct loading *ld, const struct toml_node *node, const char *path)
+{
+	strv_addf(&ld->config->warnings,
+		  "%s:%u:%u: %s: hypervisor %s has no such key, it is ignored", ld->file,
+		  node->line, node->key_col, path, ld->config->hypervisor.name);
+}
+
 /* @path is "" for the top of the file. */
 static void warn_unknown(struct loading *ld, const struct toml_node *node, const char *path,
 			 const struct config_key *nearest)
@@ -64,6 +72,9 @@ static int load_section(struct loading *ld, const struct toml_node *node, const 
 		struct err why = ERR_INIT;
 
 		if (key) {
+			if (!(key->hypervisors &
+			      config_hypervisor_bit(ld->config->hypervisor.name)))
+				warn_foreign(ld, it, name);
 			if (config_set(ld->config, key, it, &why))
 				ret = fail_at(ld, it, name, err_msg(&why));
 		} else if (section == SECTION_HYPERVISOR && !strcmp(it->key, "factory")) {
@@ -252,6 +263,7 @@ struct config *config_load(const char *explicit_path, struct err *err)
 	if (ret)
 		goto fail;
 	config_settle(config);
+	config_note(config);
 	if (config_validate(config, err)) {
 		err_wrap(err, "%s", config->path);
 		goto fail;

@@ -50,6 +50,15 @@ static const struct refusal refusals[] = {
 	{ SECTION_FACTORY, "vm_cache_number", NULL, no_cache },
 };
 
+/* What harms nobody when it is left out. */
+static const struct refusal notes[] = {
+	{ SECTION_RUNTIME, "disable_guest_empty_dir", NULL,
+	  "emptyDir volumes stay on the host and are shared" },
+	{ SECTION_RUNTIME, "kubelet_root_dir", NULL, "all volumes are treated alike" },
+	{ SECTION_RUNTIME, "passfd_listener_port", NULL,
+	  "containers read and write over the agent's connection" },
+};
+
 /* The member of @key as text; a list that is not empty is none. */
 static void text_of(const struct config *config, const struct config_key *key, struct str *out)
 {
@@ -98,32 +107,52 @@ static const char *section_name(enum config_section section)
 	return names[section];
 }
 
-static int refuse(const struct config *config, const struct config *unset, const struct refusal *r,
-		  struct err *err)
+/* What @config has instead of a value that is fine, as a message shows it; else false. */
+static bool differs(const struct config *config, const struct config *unset,
+		    const struct refusal *r, struct str *shown)
 {
 	const struct config_key *key = config_key_find(r->section, r->key);
-	auto_str struct str value = STR_INIT, none = STR_INIT, quoted = STR_INIT;
+	auto_str struct str value = STR_INIT, none = STR_INIT;
 
 	text_of(config, key, &value);
 	text_of(unset, key, &none);
 	if (is_fine(r, str_text(&value), str_text(&none)))
-		return 0;
+		return false;
 	if (key->type == CONFIG_STRING || key->type == CONFIG_LIST)
-		toml_quote(&quoted, str_text(&value), value.len);
+		toml_quote(shown, str_text(&value), value.len);
 	else
-		str_puts(&quoted, str_text(&value));
-	return err_set(err, EOPNOTSUPP, "%s.%s: %s is not supported: %s", section_name(r->section),
-		       r->key, str_text(&quoted), r->why);
+		str_puts(shown, str_text(&value));
+	return true;
 }
 
 int config_supported(const struct config *config, struct err *err)
 {
 	struct config unset = { .path = NULL };
-	int r = 0;
+	auto_str struct str shown = STR_INIT;
+	int ret = 0;
 
 	config_set_defaults(&unset, config_hypervisor_bit(config->hypervisor.name));
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(refusals); i++)
-		r = refuse(config, &unset, &refusals[i], err);
+	for (const struct refusal *r = refusals; ret == 0 && r < refusals + ARRAY_SIZE(refusals);
+	     r++)
+		if (differs(config, &unset, r, &shown))
+			ret = err_set(err, EOPNOTSUPP, "%s.%s: %s is not supported: %s",
+				      section_name(r->section), r->key, str_text(&shown), r->why);
 	config_release(&unset);
-	return r;
+	return ret;
+}
+
+void config_note(struct config *config)
+{
+	struct config unset = { .path = NULL };
+
+	config_set_defaults(&unset, config_hypervisor_bit(config->hypervisor.name));
+	for (const struct refusal *r = notes; r < notes + ARRAY_SIZE(notes); r++) {
+		auto_str struct str shown = STR_INIT;
+
+		if (differs(config, &unset, r, &shown))
+			strv_addf(&config->warnings, "%s: %s.%s: %s has no effect: %s",
+				  config->path, section_name(r->section), r->key, str_text(&shown),
+				  r->why);
+	}
+	config_release(&unset);
 }
