@@ -19,7 +19,8 @@ struct agent {
 	struct loop *loop;
 	struct ttrpc_server *server;
 	struct agent_config config;
-	bool guest; /* PID 1 of a machine of its own; otherwise a local process */
+	bool init;  /* the first process of the machine */
+	bool guest; /* serves a machine of its own; otherwise a local process */
 
 	bool ending;		 /* sandbox_destroy() has begun: nothing new */
 	char *sandbox_id;	 /* NULL until CreateSandbox */

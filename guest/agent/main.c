@@ -19,7 +19,8 @@
 #include "guest/agent/reaper.h"
 #include "guest/agent/transport.h"
 
-#define CMDLINE_MAX 65536
+#define CMDLINE_MAX    65536
+#define PID_NS_INITIAL 0xEFFFFFFCU /* PROC_PID_INIT_INO of include/linux/proc_ns.h */
 
 struct arguments {
 	const char *file; /* -c */
@@ -62,10 +63,21 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
  */
 static bool is_machine(void)
 {
-	const ino_t initial = 0xEFFFFFFCU; /* PROC_PID_INIT_INO of include/linux/proc_ns.h */
 	struct stat st;
 
-	return getpid() == 1 && (stat("/proc/self/ns/pid", &st) < 0 || st.st_ino == initial);
+	return getpid() == 1 && (stat("/proc/self/ns/pid", &st) < 0 || st.st_ino == PID_NS_INITIAL);
+}
+
+/*
+ * Started by an init of the machine, which gives it nothing: it serves the
+ * machine all the same. Who runs it elsewhere tells it where to listen.
+ */
+static bool is_service(const struct arguments *a)
+{
+	struct stat st;
+
+	return geteuid() == 0 && !a->file && !getenv("KATA_AGENT_SERVER_ADDR") &&
+	       stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == PID_NS_INITIAL;
 }
 
 static void read_cmdline(struct agent_config *config)
@@ -130,9 +142,9 @@ static int serve(struct agent *agent)
 	return r;
 }
 
-static void agent_init(struct agent *agent, bool guest)
+static void agent_init(struct agent *agent, bool init, bool guest)
 {
-	*agent = (struct agent){ .guest = guest, .shared = { -1, -1, -1 } };
+	*agent = (struct agent){ .init = init, .guest = guest, .shared = { -1, -1, -1 } };
 	config_init(&agent->config);
 	list_init(&agent->containers);
 	list_init(&agent->storages);
@@ -156,7 +168,7 @@ static int run(struct agent *agent, const struct arguments *a)
 	if (r < 0) {
 		log_error("%s", err_msg(&err));
 		/* A machine that answers is better than one that is configured well. */
-		if (!agent->guest)
+		if (!agent->init)
 			return r;
 	}
 	log_set_level(agent->config.log_level);
@@ -197,8 +209,8 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	umask(022);
-	agent_init(&agent, machine);
-	if (agent.guest)
+	agent_init(&agent, machine, machine || is_service(&a));
+	if (agent.init)
 		run_machine(&agent, &a);
 	log_port_console(&agent);
 	r = run(&agent, &a);

@@ -63,7 +63,7 @@ void rpc_get_guest_details(struct ttrpc_call *call, const ProtobufCMessage *msg,
 	while (storage_drivers[n])
 		n++;
 	details.version = (char *)AGENT_VERSION;
-	details.init_daemon = agent->guest;
+	details.init_daemon = agent->init;
 	details.n_storage_handlers = n;
 	details.storage_handlers = (char **)(uintptr_t)storage_drivers;
 	rsp.agent_details = &details;

@@ -93,46 +93,134 @@ kernel()
 	[[ $output == *"apt-get update"* ]]
 }
 
-@test "image: the same input gives the same initrd" {
+# make KIND OUT: an initrd, an image, or an image with an init of its own.
+make()
+{
+	case $1 in
+	initrd) "$image/make-initrd" "$2" agent "$cache/kernel" ;;
+	image) "$image/make-image" "$2" agent "$cache/kernel" ;;
+	with-init) "$image/make-image" --init init "$2" agent "$cache/kernel" ;;
+	esac
+}
+
+# content OUT DIR: unpacked.
+content()
+{
+	mkdir "$2"
+	case $1 in
+	*.initrd) (cd "$2" && cpio -idm --quiet) <"$1" ;;
+	*)
+		tail -c +$((2 * 1024 * 1024 + 1)) "$1" >erofs
+		fsck.erofs --extract="$2" --overwrite --preserve erofs
+		;;
+	esac
+}
+
+@test "image: the same input gives the same bytes" {
+	local kind
+
 	kernel
 	agent
-	"$image/make-initrd" one agent "$cache/kernel"
-	touch -d yesterday agent
-	chmod 600 agent
-	(umask 077 && "$image/make-initrd" two agent "$cache/kernel")
-	cmp one two
-	printf 'x' >>agent
-	"$image/make-initrd" one agent "$cache/kernel"
+	cp /bin/false init
+	for kind in initrd image with-init; do
+		make "$kind" "one.$kind"
+		touch -d yesterday agent init
+		chmod 600 agent init
+		mkdir -p elsewhere
+		(umask 077 && make "$kind" "elsewhere/two.$kind")
+		cmp "one.$kind" "elsewhere/two.$kind"
+		# What is there is left alone, what has another agent is not.
+		touch -d '2001-01-01' "one.$kind"
+		make "$kind" "one.$kind"
+		[ "$(stat -c %Y "one.$kind")" = "$(date -d 2001-01-01 +%s)" ]
+		printf 'x' >>agent
+		make "$kind" "one.$kind"
+		[ "$(stat -c %Y "one.$kind")" != "$(date -d 2001-01-01 +%s)" ]
+	done
+	[ "$(ls -A elsewhere)" = "$(printf '%s\n' two.{image,initrd,with-init}{,.key})" ]
 }
 
 @test "image: the initrd holds the agent, the modules and nothing else" {
 	kernel
 	agent
-	"$image/make-initrd" initrd agent "$cache/kernel"
+	make initrd x.initrd
 	{
-		printf '%s\n' init lib lib/kata lib/kata/modules lib/kata/modules.list
+		printf '%s\n' dev init lib lib/kata lib/kata/modules lib/kata/modules.list proc run sbin \
+			sbin/init sys tmp usr usr/bin usr/bin/kata-agent
 		sed 's|^|lib/kata/modules/|' "$cache/kernel/modules.list"
 	} | sort >wanted
-	cpio -t --quiet <initrd | sort >found
+	cpio -t --quiet <x.initrd | sort >found
 	diff wanted found
-	cpio -tv --quiet <initrd | awk '$3 != "root" || $4 != "root" { exit 1 }'
-	mkdir root
-	(cd root && cpio -id --quiet <../initrd)
-	[ -x root/init ]
+	cpio -tv --quiet <x.initrd | awk '$3 != "root" || $4 != "root" { exit 1 }'
+	content x.initrd root
+	[ -x root/usr/bin/kata-agent ]
+	[ "$(realpath root/init)" = "$PWD/root/usr/bin/kata-agent" ]
 	diff <(sed 's|^|/lib/kata/modules/|' "$cache/kernel/modules.list") root/lib/kata/modules.list
 	while read -r file; do
 		[ -s "root$file" ]
 	done <root/lib/kata/modules.list
 }
 
-@test "image: an agent that is no program is refused" {
+@test "image: an image holds what the initrd holds" {
+	local found
+
 	kernel
-	echo text >agent
-	run "$image/make-initrd" initrd agent "$cache/kernel"
+	agent
+	cp /bin/false init
+	make initrd x.initrd
+	make image x.image
+	make with-init x.with-init
+	for found in initrd image with-init; do
+		content "x.$found" "$found"
+	done
+	diff -r --no-dereference initrd image
+	# Modes, owners and links are the same, too.
+	for found in initrd image; do
+		(cd "$found" && find . -mindepth 1 -printf '%p %M %U:%G %l\n' | sort) >"$found.list"
+	done
+	diff initrd.list image.list
+
+	[ ! -L with-init/sbin/init ]
+	[ -x with-init/sbin/init ]
+	run ! with-init/sbin/init
+	cmp with-init/usr/bin/kata-agent image/usr/bin/kata-agent
+	rm with-init/sbin/init image/sbin/init
+	diff -r --no-dereference image with-init
+}
+
+@test "image: a disk of one partition, aligned for persistent memory" {
+	kernel
+	agent
+	make image x.image
+	[ $(($(stat -c %s x.image) % (2 * 1024 * 1024))) = 0 ]
+	# Start and length in sectors: behind 2 MiB, up to the end.
+	[ "$(PATH=$PATH:/sbin:/usr/sbin sfdisk -d x.image | sed -n 's/^x.image1 : //p' | tr -d ' ')" = \
+		"start=4096,size=$(($(stat -c %s x.image) / 512 - 4096)),type=83" ]
+	tail -c +$((2 * 1024 * 1024 + 1)) x.image >erofs
+	fsck.erofs erofs
+	# Mapped as it lies: neither compressed nor inline (layout 0 is plain).
+	dump.erofs --path=/usr/bin/kata-agent erofs | grep -F 'Layout: 0'
+}
+
+@test "image: an agent that is no program is refused" {
+	local kind
+
+	kernel
+	cp /bin/false init
+	for kind in initrd image; do
+		echo text >agent
+		run make "$kind" out
+		[ "$status" = 1 ]
+		[[ $output == *"agent: is no program"* ]]
+		rm agent
+		run make "$kind" out
+		[ "$status" = 1 ]
+		[[ $output == *"agent: no such agent"* ]]
+		[ "$(ls -A)" = "$(printf '%s\n' bin init)" ]
+	done
+	agent
+	rm init
+	run make with-init out
 	[ "$status" = 1 ]
-	[[ $output == *"agent: is no program"* ]]
-	[ ! -e initrd ]
-	run "$image/make-initrd" initrd /nonexistent/agent "$cache/kernel"
-	[ "$status" = 1 ]
-	[[ $output == *"/nonexistent/agent"* ]]
+	[[ $output == *"init: no such program"* ]]
 }
