@@ -16,9 +16,13 @@ def set_size(fd, rows, cols):
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
 
 
+ahead = b""
+
+
 def expect(fd, what, limit=60):
     """Read until WHAT was seen; the limit makes a hang an error."""
-    seen = b""
+    global ahead
+    seen, ahead = ahead, b""
     end = time.monotonic() + limit
     while what not in seen:
         left = end - time.monotonic()
@@ -31,6 +35,8 @@ def expect(fd, what, limit=60):
         if not chunk:
             sys.exit(f"terminal closed, no {what!r} in {seen!r}")
         seen += chunk
+    # What came along is for the next one.
+    seen, ahead = seen[: seen.index(what) + len(what)], seen[seen.index(what) + len(what) :]
     return seen
 
 
