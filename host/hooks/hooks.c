@@ -112,6 +112,17 @@ char *hook_state_json(const struct hook_state *st)
 	return text;
 }
 
+void hooks_free(struct hooks *h)
+{
+	if (!h)
+		return;
+	loop_remove(&h->step);
+	hook_free(h->hook);
+	free(h->text);
+	free(h->cwd);
+	free(h);
+}
+
 static void finish(void *arg)
 {
 	struct hooks *h = arg;
@@ -119,10 +130,8 @@ static void finish(void *arg)
 	hooks_done done = h->done;
 	void *done_arg = h->arg;
 
-	hook_free(h->hook);
-	free(h->text);
-	free(h->cwd);
-	free(h);
+	h->step = NULL;
+	hooks_free(h);
 	done(err.code ? &err : NULL, done_arg);
 }
 

@@ -48,6 +48,9 @@ struct hooks *hooks_run(struct loop *loop, enum hook_kind kind, const Grpc__Hook
 /* Kill what runs, run no more: `done` comes with @why. */
 void hooks_cancel(struct hooks *hooks, const struct err *why);
 
+/* Release; what runs is killed, and `done` is not called. NULL is allowed. */
+void hooks_free(struct hooks *hooks);
+
 /* Whether @all, which may be NULL, has any of @kind. */
 bool hooks_any(const Grpc__Hooks *all, enum hook_kind kind);
 

@@ -2,14 +2,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "host/sandbox/core.h"
-#include "oci/spec.h"
 
 struct container *container_find(struct sandbox *sb, const char *id)
 {
@@ -62,9 +59,17 @@ static void free_process(struct process *p)
 
 void container_free(struct container *c)
 {
+	struct err err = ERR_INIT;
+
+	err_set(&err, ECANCELED, "container %s is being removed", c->id);
+	hooking_cancel(c->sb, c, &err);
 	list_del(&c->link);
 	while (!list_empty(&c->processes))
 		free_process(container_of(c->processes.next, struct process, link));
+	if (c->hooks)
+		grpc__hooks__free_unpacked(c->hooks, NULL);
+	free(c->netns);
+	free(c->bundle);
 	free(c->id);
 	free(c);
 }
@@ -83,7 +88,13 @@ static struct errand *errand_new(struct sandbox *sb, const char *id, struct proc
 {
 	struct errand *e = xmalloc(sizeof(*e));
 
-	*e = (struct errand){ sb, xstrdup(id), p ? process_ref(p) : NULL, done, arg };
+	*e = (struct errand){
+		.sb = sb,
+		.id = xstrdup(id),
+		.p = p ? process_ref(p) : NULL,
+		.done = done,
+		.arg = arg,
+	};
 	return e;
 }
 
@@ -97,157 +108,6 @@ static void errand_end(struct errand *e, const struct err *err)
 	free(e->id);
 	free(e);
 	done(err, arg);
-}
-
-/* ---- making ----------------------------------------------------------------- */
-
-/* Whether the bind mount @m is of something that the guest gets from here. */
-static bool is_shared(const Grpc__Mount *m)
-{
-	enum plan_mount kind = plan_mount(m);
-	struct stat st;
-
-	if (kind == PLAN_MOUNT_SHARE_IF_FILE)
-		return stat(m->source, &st) == 0 && S_ISREG(st.st_mode);
-	return kind == PLAN_MOUNT_SHARE;
-}
-
-static int share_mounts(struct sandbox *sb, const char *id, Grpc__Spec *spec, struct err *err)
-{
-	for (size_t i = 0; i < spec->n_mounts; i++) {
-		Grpc__Mount *m = spec->mounts[i];
-		auto_free char *guest_path = NULL;
-		int r;
-
-		if (!is_shared(m))
-			continue;
-		r = share_add_bind(sb->share, id, (unsigned)i, m->source, m->destination,
-				   plan_mount_read_only(m), &guest_path, err);
-		if (r < 0)
-			return r;
-		plan_set(&m->source, guest_path);
-	}
-	return 0;
-}
-
-/* Into the state, as `state` and `list` show it. */
-static int record(struct sandbox *sb, const char *id, const char *bundle, const char *rootfs,
-		  const Grpc__Spec *spec, struct err *err)
-{
-	struct state_container *c = state_add_container(sb->st, id);
-	char now[sizeof("2000-01-01T00:00:00Z")];
-	time_t t = time(NULL);
-	struct tm tm;
-
-	strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
-	c->bundle = xstrdup(bundle);
-	c->rootfs = xstrdup(rootfs);
-	c->status = xstrdup("creating");
-	c->created = xstrdup(now);
-	oci_spec_annotations(spec, &c->annotations);
-	return state_save(sb->st, err);
-}
-
-static int apply(struct sandbox *sb, const char *id, const char *bundle, const char *rootfs,
-		 Grpc__Spec *spec, bool *sandbox_pidns, struct err *err)
-{
-	auto_free char *guest_rootfs = share_guest_rootfs(id);
-	int r = record(sb, id, bundle, rootfs, spec, err);
-
-	if (r == 0)
-		r = share_add_rootfs(sb->share, id, rootfs, err);
-	if (r == 0)
-		r = share_mounts(sb, id, spec, err);
-	return r < 0 ? r : plan_container(&sb->guest, guest_rootfs, spec, sandbox_pidns, err);
-}
-
-/* Take it from the host. What cannot be undone is tried again when the sandbox ends. */
-static int undo(struct sandbox *sb, const char *id, struct err *err)
-{
-	struct container *c = container_find(sb, id);
-	int r = sb->share ? share_remove(sb->share, id, err) : 0, saved;
-
-	if (c)
-		container_free(c);
-	state_remove_container(sb->st, id);
-	saved = state_save(sb->st, r < 0 ? NULL : err);
-	return r < 0 ? r : saved;
-}
-
-static void undo_failed(struct sandbox *sb, const char *id)
-{
-	struct err err = ERR_INIT;
-
-	if (undo(sb, id, &err) < 0)
-		log_error("container %s: %s", id, err_msg(&err));
-}
-
-static void on_created(const ProtobufCMessage *rsp, const struct err *err, void *arg)
-{
-	struct errand *e = arg;
-
-	(void)rsp;
-	if (err)
-		undo_failed(e->sb, e->id);
-	errand_end(e, err);
-}
-
-static void send_create(struct sandbox *sb, const char *id, Grpc__Spec *spec, bool sandbox_pidns,
-			sandbox_done done, void *arg)
-{
-	Grpc__CreateContainerRequest req = GRPC__CREATE_CONTAINER_REQUEST__INIT;
-
-	req.container_id = (char *)(uintptr_t)id;
-	req.exec_id = req.container_id;
-	req.oci = spec;
-	req.sandbox_pidns = sandbox_pidns;
-	call_agent(sb, "CreateContainer", &req.base,
-		   sb->config->runtime.create_container_timeout * 1000, on_created,
-		   errand_new(sb, id, NULL, done, arg));
-}
-
-static int check_new(struct sandbox *sb, const char *id, struct err *err)
-{
-	int r = state_check_id(id, err);
-
-	if (r < 0)
-		return r;
-	if (sb->phase != PHASE_RUNNING)
-		return sb->why.code ? err_set(err, sb->why.code, "%s", sb->why.msg) :
-				      err_set(err, ENOTCONN, "the sandbox is not running");
-	if (container_find(sb, id))
-		return err_set(err, EEXIST, "container %s already exists", id);
-	if (!sb->share)
-		return err_set(err, ENOTSUP, "hypervisor \"%s\" cannot share a directory",
-			       sb->ops->name);
-	return 0;
-}
-
-void sandbox_create_container(struct sandbox *sb, const char *id, const char *bundle,
-			      const char *rootfs, Grpc__Spec *spec, sandbox_done done, void *arg)
-{
-	struct err err = ERR_INIT;
-	bool sandbox_pidns = false;
-	struct container *c;
-
-	if (check_new(sb, id, &err) < 0) {
-		call_done(sb, &err, done, arg);
-		grpc__spec__free_unpacked(spec, NULL);
-		return;
-	}
-	c = xcalloc(1, sizeof(*c));
-	c->sb = sb;
-	c->id = xstrdup(id);
-	list_init(&c->processes);
-	list_add_tail(&sb->containers, &c->link);
-	process_new(c, id);
-	if (apply(sb, id, bundle, rootfs, spec, &sandbox_pidns, &err) == 0) {
-		send_create(sb, id, spec, sandbox_pidns, done, arg);
-	} else {
-		undo_failed(sb, id);
-		call_done(sb, &err, done, arg);
-	}
-	grpc__spec__free_unpacked(spec, NULL);
 }
 
 /* ---- running ---------------------------------------------------------------- */
@@ -331,18 +191,36 @@ void sandbox_exec(struct sandbox *sb, const char *id, const char *exec_id, Grpc_
 
 /* ---- removing --------------------------------------------------------------- */
 
+static void on_poststopped(const struct err *ignored, void *arg)
+{
+	struct errand *e = arg;
+	struct err err = ERR_INIT;
+
+	(void)ignored; /* it was told */
+	(void)create_undo(e->sb, e->id, &err);
+	errand_end(e, err.code ? &err : NULL);
+}
+
 /* With its machine a container has gone, too; so it has when the agent knows none. */
 static void on_removed(const ProtobufCMessage *rsp, const struct err *err, void *arg)
 {
 	struct errand *e = arg;
-	bool gone = rsp || e->sb->phase != PHASE_RUNNING || err->code == -ENOENT;
-	struct err failure = ERR_INIT;
+	struct container *c = container_find(e->sb, e->id);
+	struct sandbox *sb = e->sb;
 
-	if (!gone)
-		failure = *err;
+	if (!rsp && sb->phase == PHASE_RUNNING && err->code != -ENOENT) {
+		if (c)
+			c->busy = false;
+		errand_end(e, err);
+		return;
+	}
+	/* The hooks are to find it removed; create_undo() tells what could not be. */
+	if (sb->share)
+		(void)share_remove(sb->share, e->id, NULL);
+	if (c)
+		hooking_run(c, HOOK_POSTSTOP, on_poststopped, e);
 	else
-		(void)undo(e->sb, e->id, &failure);
-	errand_end(e, failure.code ? &failure : NULL);
+		on_poststopped(NULL, e);
 }
 
 void sandbox_remove_container(struct sandbox *sb, const char *id, sandbox_done done, void *arg)
@@ -350,11 +228,17 @@ void sandbox_remove_container(struct sandbox *sb, const char *id, sandbox_done d
 	Grpc__RemoveContainerRequest req = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
 	struct err err = ERR_INIT;
 	struct process *p = container_process(sb, id, NULL, &err);
+	struct container *c = container_find(sb, id);
 
-	if (!p) {
+	if (p && c->busy)
+		err_set(&err, EBUSY, "container %s is being made or removed", id);
+	if (err.code) {
 		call_done(sb, &err, done, arg);
 		return;
 	}
+	c->busy = true;
+	err_set(&err, ECANCELED, "container %s is being removed", id);
+	hooking_cancel(sb, c, &err);
 	req.container_id = p->container_id;
 	call_agent(sb, "RemoveContainer", &req.base, AGENT_CALL_MS, on_removed,
 		   errand_new(sb, id, NULL, done, arg));

@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "host/agent-client/agent.h"
+#include "host/hooks/hooks.h"
 #include "host/hypervisor/hypervisor.h"
 #include "host/sandbox/control.h"
 #include "host/sandbox/plan.h"
@@ -49,6 +50,10 @@ struct sandbox {
 	struct list calls;	/* struct call */
 	struct list containers; /* struct container */
 
+	/* hooking.c */
+	struct hook_place runtime; /* where the host's hooks run */
+	struct list hookings;	   /* struct hooking */
+
 	/* boot.c */
 	Grpc__CreateSandboxRequest *create;
 	sandbox_done boot_done; /* NULL once it was called */
@@ -68,6 +73,7 @@ struct sandbox {
 	/* end.c */
 	struct list enders; /* struct ender */
 	struct loop_source *end_limit, *end_step;
+	bool end_waits; /* for hooks */
 	int64_t end_deadline;
 	struct err end_err; /* the first thing that could not be undone */
 };
@@ -78,7 +84,13 @@ struct container {
 	struct list link;
 	struct sandbox *sb;
 	char *id;
+	char *bundle;
 	struct list processes; /* struct process; the init process is first */
+	pid_t pid;	       /* its stand-in; 0: the machine's process stands for it */
+	char *netns;	       /* linux.namespaces' path of the network; NULL: none */
+	Grpc__Hooks *hooks;    /* NULL: none */
+	bool poststop_due;     /* the others have begun */
+	bool busy;	       /* it is being made or removed */
 };
 
 /* ---- call.c ------------------------------------------------------------- */
@@ -136,6 +148,39 @@ void end_begin(struct sandbox *sb, bool ask, sandbox_done done, void *arg);
 
 /* The machine's VM_EXITED has come during the end. */
 void end_machine_gone(struct sandbox *sb);
+
+/* Hooks have ended: see whether the end can go on. */
+void end_look(struct sandbox *sb);
+
+/* ---- hooking.c ---------------------------------------------------------- */
+
+/*
+ * prestart, createRuntime, poststart and poststop run in the namespaces of the runtime
+ * as it was started (sandbox_options.runtime); createContainer in the network, ipc and
+ * uts namespaces of the process that stands for the container, and in the mount
+ * namespace in which its root file system is put together: what such a hook mounts below
+ * that is there in the guest.
+ */
+
+/*
+ * Run the hooks of @kind of @c: @done comes later, in any case and exactly once; at once
+ * when there are none. poststop runs once, and only if others have begun.
+ */
+void hooking_run(struct container *c, enum hook_kind kind, sandbox_done done, void *arg);
+
+/* Kill the hooks of @c that run; @c NULL: those of all, but for poststop. */
+void hooking_cancel(struct sandbox *sb, struct container *c, const struct err *why);
+
+/* Kill all; @done of each is called. */
+void hooking_cancel_all(struct sandbox *sb, const struct err *why);
+
+/* The same, now. */
+void hooking_flush(struct sandbox *sb);
+
+/* ---- create.c ----------------------------------------------------------- */
+
+/* Take the container @id from host and state, whatever is there of it. */
+int create_undo(struct sandbox *sb, const char *id, struct err *err);
 
 /* ---- process.c, container.c --------------------------------------------- */
 

@@ -13,6 +13,9 @@
 /* The agent may take so long to end its containers well; then the machine ends anyway. */
 #define DESTROY_MS 1000
 
+/* So long may the poststop hooks of those containers take that nobody deleted. */
+#define HOOKS_MS 4000
+
 /* A driver ends its machine within 2 s; past this it is taken from it. */
 #define STOP_MS 5000
 
@@ -39,6 +42,7 @@ void end_of_machine(struct sandbox *sb, const struct err *why)
 		sb->why = *why;
 	if (sb->phase == PHASE_DEAD)
 		err_wrap(&sb->why, "the sandbox's virtual machine has ended");
+	hooking_cancel(sb, NULL, &sb->why);
 	call_end_all(sb);
 	list_for_each(it, &sb->containers)
 		kill_processes(container_of(it, struct container, link));
@@ -99,11 +103,56 @@ static void undo_host(struct sandbox *sb)
 	sb->end_step = loop_defer(sb->loop, tell, sb);
 }
 
+void end_look(struct sandbox *sb)
+{
+	if (!sb->end_waits || !list_empty(&sb->hookings))
+		return;
+	sb->end_waits = false;
+	loop_remove(&sb->end_limit);
+	undo_host(sb);
+}
+
+static void on_hooks_limit(void *arg)
+{
+	struct sandbox *sb = arg;
+	struct err err = ERR_INIT;
+
+	sb->end_limit = NULL;
+	err_set(&err, ETIMEDOUT, "sandbox %s ends: hooks that did not end within %d ms are killed",
+		sb->st->id, HOOKS_MS);
+	log_warn("%s", err_msg(&err));
+	hooking_cancel_all(sb, &err);
+}
+
+static void on_poststopped(const struct err *err, void *arg)
+{
+	struct sandbox *sb = arg;
+
+	if (err)
+		log_warn("sandbox %s: %s", sb->st->id, err_msg(err));
+}
+
+/* Nobody deleted them, and nobody will. */
+static void end_containers(struct sandbox *sb)
+{
+	struct list *it;
+
+	list_for_each(it, &sb->containers) {
+		struct container *c = container_of(it, struct container, link);
+
+		if (!c->busy)
+			hooking_run(c, HOOK_POSTSTOP, on_poststopped, sb);
+	}
+	sb->end_waits = true;
+	sb->end_limit = loop_add_timer(sb->loop, HOOKS_MS, on_hooks_limit, sb);
+	end_look(sb);
+}
+
 void end_machine_gone(struct sandbox *sb)
 {
 	loop_remove(&sb->end_limit);
 	end_of_machine(sb, &sb->why);
-	undo_host(sb);
+	end_containers(sb);
 }
 
 static void on_stop_limit(void *arg)

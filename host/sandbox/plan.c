@@ -328,6 +328,20 @@ static void reduce_namespaces(Grpc__Linux *l)
 	l->n_namespaces = kept;
 }
 
+Grpc__Hooks *plan_take_hooks(Grpc__Spec *spec)
+{
+	Grpc__Hooks *host = take_ptr(spec->hooks);
+
+	if (!host || host->n_startcontainer == 0)
+		return host;
+	spec->hooks = xmalloc(sizeof(*spec->hooks));
+	grpc__hooks__init(spec->hooks);
+	spec->hooks->n_startcontainer = host->n_startcontainer;
+	spec->hooks->startcontainer = take_ptr(host->startcontainer);
+	host->n_startcontainer = 0;
+	return host;
+}
+
 int plan_container(const struct plan_guest *g, const char *rootfs, Grpc__Spec *spec,
 		   bool *sandbox_pidns, struct err *err)
 {
@@ -342,8 +356,7 @@ int plan_container(const struct plan_guest *g, const char *rootfs, Grpc__Spec *s
 		return r;
 	*sandbox_pidns = shares_pids(spec);
 	plan_set(&spec->root->path, rootfs);
-	/* Those of the host were or are run there. */
-	grpc__hooks__free_unpacked(take_ptr(spec->hooks), NULL);
+	grpc__hooks__free_unpacked(plan_take_hooks(spec), NULL);
 	for (size_t i = 0; i < spec->n_mounts; i++)
 		if (!strcmp(spec->mounts[i]->destination, "/dev/shm") &&
 		    strcmp(spec->mounts[i]->type, "ephemeral"))

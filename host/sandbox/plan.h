@@ -51,6 +51,12 @@ enum plan_mount plan_mount(const Grpc__Mount *mount);
 bool plan_mount_read_only(const Grpc__Mount *mount);
 
 /*
+ * Take the hooks that are run on the host out of @spec; the caller frees them, NULL: none.
+ * startContainer's stay: they are run in the container, by the agent.
+ */
+Grpc__Hooks *plan_take_hooks(Grpc__Spec *spec);
+
+/*
  * Reduce @spec, whose shared mounts have their guest paths already, to what makes
  * sense in the guest, with its root at @rootfs there. *@sandbox_pidns: it shares the
  * sandbox's pid namespace. -EINVAL for one without process or root.

@@ -39,6 +39,8 @@ int sandbox_new(struct loop *loop, const struct sandbox_options *opt, sandbox_di
 	list_init(&sb->calls);
 	list_init(&sb->containers);
 	list_init(&sb->enders);
+	list_init(&sb->hookings);
+	sb->runtime = opt->runtime ? *opt->runtime : (struct hook_place){ .root = -1 };
 	*out = sb;
 	return 0;
 }
@@ -78,6 +80,7 @@ void sandbox_destroy(struct sandbox *sb)
 	link_down(sb);
 	vm_free(sb->vm);
 	sb->phase = PHASE_ENDED;
+	hooking_flush(sb);
 	while (!list_empty(&sb->containers))
 		container_free(container_of(sb->containers.next, struct container, link));
 	call_flush(sb);

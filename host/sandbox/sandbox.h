@@ -31,6 +31,7 @@
 #include "proto/oci.pb-c.h"
 
 struct sandbox;
+struct hook_place;
 
 typedef void (*sandbox_done)(const struct err *err, void *arg);
 
@@ -40,6 +41,9 @@ struct sandbox_options {
 	const char *namespace; /* containerd's; NULL: "default" */
 	const char *bundle;    /* absolute */
 	const char *address;   /* the shim's socket address, for the state file */
+	/* Where hooks of the host run (host/hooks/hook.h); NULL: where this process is. Its
+	 * descriptors are borrowed for the sandbox's life. */
+	const struct hook_place *runtime;
 };
 
 /* The machine ended without being asked to. Called once, from the loop. */
@@ -61,15 +65,29 @@ int sandbox_new(struct loop *loop, const struct sandbox_options *opt, sandbox_di
 void sandbox_boot(struct sandbox *sb, struct config *config, const Grpc__Spec *spec,
 		  sandbox_done done, void *arg);
 
+struct sandbox_container {
+	const char *id;
+	const char *bundle; /* absolute */
+	const char *rootfs; /* absolute; what containerd had to mount is mounted */
+	pid_t pid;	    /* the process of the host that stands for it; 0: the machine's does */
+};
+
 /*
- * Make container @id from @spec (taken over) with the root file system at
- * @rootfs on the host (absolute; what containerd had to mount is mounted).
- * Its init process exists afterwards and waits for sandbox_start_container().
+ * Make the container @c (copied) from @spec (taken over). Its init process exists
+ * afterwards and waits for sandbox_start_container(). The hooks prestart, createRuntime
+ * and createContainer are run before the agent hears of it; what fails is undone, and
+ * poststop is run.
  */
-void sandbox_create_container(struct sandbox *sb, const char *id, const char *bundle,
-			      const char *rootfs, Grpc__Spec *spec, sandbox_done done, void *arg);
+void sandbox_create_container(struct sandbox *sb, const struct sandbox_container *c,
+			      Grpc__Spec *spec, sandbox_done done, void *arg);
 
 void sandbox_start_container(struct sandbox *sb, const char *id, sandbox_done done, void *arg);
+
+/*
+ * Run the poststart hooks of a container that was started. When one fails the container
+ * is killed, and @done has the error.
+ */
+void sandbox_poststart(struct sandbox *sb, const char *id, sandbox_done done, void *arg);
 
 /* Start another process (taken over) in container @id under the name @exec_id. */
 void sandbox_exec(struct sandbox *sb, const char *id, const char *exec_id, Grpc__Process *process,
@@ -112,7 +130,10 @@ void sandbox_read_stdout(struct sandbox *sb, const char *id, const char *exec_id
 void sandbox_read_stderr(struct sandbox *sb, const char *id, const char *exec_id, size_t max,
 			 sandbox_read_cb cb, void *arg);
 
-/* Remove the container from guest and host; kills what runs in it. Works without a machine, too. */
+/*
+ * Remove the container from guest and host and run its poststop hooks; kills what runs in
+ * it. Works without a machine, too.
+ */
 void sandbox_remove_container(struct sandbox *sb, const char *id, sandbox_done done, void *arg);
 
 /*

@@ -146,9 +146,14 @@ static void on_created(const struct err *err, void *arg)
 
 static void create_container(struct creation *c)
 {
+	const struct sandbox_container new = {
+		.id = c->task->id,
+		.bundle = c->task->bundle,
+		.rootfs = c->rootfs,
+	};
+
 	c->pending++;
-	sandbox_create_container(c->shim->sandbox, c->task->id, c->task->bundle, c->rootfs,
-				 take_ptr(c->spec), on_created, c);
+	sandbox_create_container(c->shim->sandbox, &new, take_ptr(c->spec), on_created, c);
 }
 
 static void on_booted(const struct err *err, void *arg)
@@ -175,6 +180,7 @@ static int boot(struct creation *c, struct config **config, struct err *err)
 		.namespace = s->opt.namespace,
 		.bundle = c->task->bundle,
 		.address = s->opt.address,
+		.runtime = s->opt.runtime,
 	};
 	int r = sandbox_new(s->loop, &opt, shim_machine_died, s, &s->sandbox, err);
 
@@ -271,28 +277,6 @@ static int find_rootfs(struct creation *c, const Containerd__Task__V2__CreateTas
 	return r;
 }
 
-/* What somebody counts on is refused, not left out in silence. */
-static int refuse_hooks(const Grpc__Hooks *h, struct err *err)
-{
-	const struct {
-		const char *name;
-		size_t n;
-	} kinds[] = {
-		{ "prestart", h->n_prestart },
-		{ "createRuntime", h->n_createruntime },
-		{ "createContainer", h->n_createcontainer },
-		{ "startContainer", h->n_startcontainer },
-		{ "poststart", h->n_poststart },
-		{ "poststop", h->n_poststop },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (kinds[i].n > 0)
-			return err_set(err, EOPNOTSUPP, "hooks.%s: hooks are not supported yet",
-				       kinds[i].name);
-	return 0;
-}
-
 static int prepare(struct creation *c, const Containerd__Task__V2__CreateTaskRequest *req,
 		   struct config **config, struct err *err)
 {
@@ -305,11 +289,6 @@ static int prepare(struct creation *c, const Containerd__Task__V2__CreateTaskReq
 	if (r < 0) {
 		err->code = -EINVAL; /* whatever a file lacks, the request was wrong */
 		return r;
-	}
-	if (c->spec->hooks) {
-		r = refuse_hooks(c->spec->hooks, err);
-		if (r < 0)
-			return r;
 	}
 	c->spec->process->terminal = req->terminal;
 	r = shim_process_open_streams(c->task->init, c->call, req->terminal, req->stdin,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The process that is the sandbox: its surroundings, and the loop. */
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/version.h"
+#include "host/hooks/hook.h"
 #include "host/shim/actions.h"
 #include "host/shim/shim.h"
 
@@ -42,6 +44,20 @@ static int unshare_mounts(struct err *err)
 		return 0;
 	}
 	return err_sys(err, errno, "cannot set the propagation of mounts");
+}
+
+/*
+ * Where this process is before that, for the hooks of containers: what they mount
+ * is for the host to see. In a plain chroot the namespace's root is not that of ours.
+ */
+static int remember_place(struct hook_place *place, struct err *err)
+{
+	place->ns[0] = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (place->ns[0] < 0)
+		return err_sys(err, errno, "/proc/self/ns/mnt");
+	place->n_ns = 1;
+	place->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return place->root < 0 ? err_sys(err, errno, "/") : 0;
 }
 
 /* An error, or "ok", for the `start` that waits for it. */
@@ -102,6 +118,7 @@ int action_serve(const struct cmdline *cl, struct err *err)
 {
 	auto_free char *address =
 		xasprintf("unix://%s/%s/shim.sock", cl->root, cl->id ? cl->id : "");
+	struct hook_place runtime = { .root = -1 };
 	auto_free char *bundle = NULL;
 	/*
 	 * What surrounds kata-runtime may be a shim of containerd's, which tells of its tasks
@@ -117,6 +134,9 @@ int action_serve(const struct cmdline *cl, struct err *err)
 	bundle = action_bundle(cl, err);
 	if (!bundle)
 		return err->code;
+	r = remember_place(&runtime, err);
+	if (r < 0)
+		return r;
 	log_open(STDERR_FILENO, "containerd-shim-kata-v2",
 		 cl->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
 		 cl->log_json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
@@ -138,6 +158,7 @@ int action_serve(const struct cmdline *cl, struct err *err)
 				   .ttrpc_address = ours ? NULL : getenv("TTRPC_ADDRESS"),
 				   .publish_binary = ours ? NULL : cl->publish_binary,
 				   .containerd = cl->address,
+				   .runtime = &runtime,
 				   .owner_fd = cl->owner_fd,
 				   .idle_ms = cl->owner_fd >= 0 ? IDLE_OWNED_MS : IDLE_MS });
 	r = prepare(s, cl, err);

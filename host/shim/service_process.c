@@ -38,9 +38,21 @@ static void change_free(struct change *c)
 /* The status that containerd's own shim gives a process that never ran. */
 #define STATUS_NEVER_RAN 255
 
-static void on_started(const struct err *err, void *arg)
+static void on_poststarted(const struct err *err, void *arg)
 {
 	Containerd__Task__V2__StartResponse rsp = CONTAINERD__TASK__V2__START_RESPONSE__INIT;
+	struct change *c = arg;
+
+	rsp.pid = (uint32_t)sandbox_pid(c->p->shim->sandbox);
+	if (err)
+		ttrpc_fail_err(c->call, err);
+	else
+		ttrpc_reply(c->call, &rsp.base);
+	change_free(c);
+}
+
+static void on_started(const struct err *err, void *arg)
+{
 	struct change *c = arg;
 	struct process *p = c->p;
 	struct shim *s = p->shim;
@@ -60,9 +72,10 @@ static void on_started(const struct err *err, void *arg)
 		log_warn("container %s: %s", p->id, err_msg(&failure));
 	task_event_started(p);
 	log_info("%s runs", shim_process_name(p));
-	rsp.pid = (uint32_t)sandbox_pid(s->sandbox);
-	ttrpc_reply(c->call, &rsp.base);
-	change_free(c);
+	if (shim_process_is_init(p))
+		sandbox_poststart(s->sandbox, p->id, on_poststarted, c);
+	else
+		on_poststarted(NULL, c);
 }
 
 /* It would rest before it has begun, and whoever starts it wait for that. */

@@ -31,6 +31,7 @@ struct shim_options {
 	const char *ttrpc_address, *publish_binary, *containerd;
 	int owner_fd;	 /* -1: none; taken over: at its end the shim ends */
 	int64_t idle_ms; /* how long it waits, without a task, for a client to come */
+	const struct hook_place *runtime; /* sandbox_options.runtime */
 };
 
 struct creation;

@@ -107,11 +107,6 @@ c["mounts"] = [m for m in c["mounts"] if m["type"] != "cgroup"]' -- sh -c 'id -u
 	[ "$output" = $'0\n1' ]
 }
 
-@test "spec: hooks are refused" {
-	run -1 spec 'c["hooks"] = dict(createRuntime=[dict(path="/bin/true")])' -- true
-	[[ $output == *"hooks.createRuntime"* ]]
-}
-
 @test "spec: a terminal without a terminal" {
 	run -1 spec 'process["terminal"] = True' -- cat </dev/null
 	[[ $output == *"process.terminal"* ]]

@@ -153,7 +153,6 @@ Grpc__Spec *make_spec(const char *script, const char *mounts)
 		   "  {\"destination\": \"/dev\", \"type\": \"tmpfs\", \"source\": \"tmpfs\"},"
 		   "  {\"destination\": \"/dev/shm\", \"type\": \"tmpfs\", \"source\": \"shm\","
 		   "   \"options\": [\"size=1m\"]}],"
-		   " \"hooks\": {\"prestart\": [{\"path\": \"/nonexistent\"}]},"
 		   " \"linux\": {\"namespaces\": [{\"type\": \"pid\"}, {\"type\": \"mount\"},"
 		   "  {\"type\": \"uts\"}, {\"type\": \"ipc\"}, {\"type\": \"network\"}]}}",
 		   script, mounts ? mounts : "");
@@ -215,8 +214,10 @@ void run_container(struct sandbox *sb, const char *id, const char *script, const
 {
 	struct outcome o = { .done = false };
 
-	sandbox_create_container(sb, id, "/bundle", fixture_rootfs, make_spec(script, mounts),
-				 on_done, &o);
+	sandbox_create_container(sb,
+				 &(const struct sandbox_container){
+					 .id = id, .bundle = "/bundle", .rootfs = fixture_rootfs },
+				 make_spec(script, mounts), on_done, &o);
 	if (finish(&o) < 0)
 		fail_msg("%s", o.err.msg);
 	o.done = false;

@@ -33,8 +33,10 @@ static void fail_boot(const char *id, const char *path, const char *more, const 
 	assert_says(&o.err, says);
 	assert_nothing_left(id, true);
 	o.done = false;
-	sandbox_create_container(sb, id, "/b", fixture_rootfs, make_spec("true", NULL), on_done,
-				 &o);
+	sandbox_create_container(sb,
+				 &(const struct sandbox_container){
+					 .id = id, .bundle = "/b", .rootfs = fixture_rootfs },
+				 make_spec("true", NULL), on_done, &o);
 	assert_true(finish(&o) < 0);
 	stop_sandbox(sb);
 	assert_int_equal(fixture_deaths, 0);
@@ -116,20 +118,30 @@ static void refuses_bad_containers(void **state)
 	Grpc__Spec *spec = make_spec("true", NULL);
 
 	(void)state;
-	sandbox_create_container(sb, "c1", "/b", "/nonexistent/rootfs", spec, on_done, &o);
+	sandbox_create_container(
+		sb,
+		&(const struct sandbox_container){
+			.id = "c1", .bundle = "/b", .rootfs = "/nonexistent/rootfs" },
+		spec, on_done, &o);
 	assert_int_equal(finish(&o), -ENOENT);
 	assert_says(&o.err, "/nonexistent/rootfs");
 	spec = make_spec("true", "{\"destination\": \"/data\", \"type\": \"bind\","
 				 " \"source\": \"/nonexistent/data\"},");
 	o = (struct outcome){ .done = false };
-	sandbox_create_container(sb, "c1", "/b", fixture_rootfs, spec, on_done, &o);
+	sandbox_create_container(sb,
+				 &(const struct sandbox_container){
+					 .id = "c1", .bundle = "/b", .rootfs = fixture_rootfs },
+				 spec, on_done, &o);
 	assert_int_equal(finish(&o), -ENOENT);
 	assert_says(&o.err, "mount /data: /nonexistent/data");
 	spec = make_spec("true", NULL);
 	free(spec->process->args[0]);
 	spec->process->args[0] = xstrdup("/nonexistent/program");
 	o = (struct outcome){ .done = false };
-	sandbox_create_container(sb, "c1", "/b", fixture_rootfs, spec, on_done, &o);
+	sandbox_create_container(sb,
+				 &(const struct sandbox_container){
+					 .id = "c1", .bundle = "/b", .rootfs = fixture_rootfs },
+				 spec, on_done, &o);
 	if (finish(&o) == 0) {
 		o = (struct outcome){ .done = false };
 		sandbox_start_container(sb, "c1", on_done, &o);

@@ -54,8 +54,10 @@ static void tells_all_waiters(void **state)
 	struct sandbox *sb = boot_sandbox("waiters");
 
 	(void)state;
-	sandbox_create_container(sb, "c1", "/b", fixture_rootfs, make_spec("sleep 100", NULL),
-				 on_done, &o);
+	sandbox_create_container(sb,
+				 &(const struct sandbox_container){
+					 .id = "c1", .bundle = "/b", .rootfs = fixture_rootfs },
+				 make_spec("sleep 100", NULL), on_done, &o);
 	assert_int_equal(finish(&o), 0);
 	/* One before the start, one after it. */
 	sandbox_wait(sb, "c1", NULL, on_exit_status, &a);
@@ -155,8 +157,10 @@ static void holds_several_containers(void **state)
 	assert_int_equal(wait_exit(sb, "second", "e1"), 128 + SIGTERM);
 
 	o.done = false;
-	sandbox_create_container(sb, "second", "/b", fixture_rootfs, make_spec("true", NULL),
-				 on_done, &o);
+	sandbox_create_container(sb,
+				 &(const struct sandbox_container){
+					 .id = "second", .bundle = "/b", .rootfs = fixture_rootfs },
+				 make_spec("true", NULL), on_done, &o);
 	assert_int_equal(finish(&o), -EEXIST);
 	o = (struct outcome){ .done = false };
 	sandbox_remove_container(sb, "second", on_done, &o);

@@ -98,7 +98,8 @@ static void leaves_out_what_is_the_hosts(void **state)
 		" {\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
 		" {\"destination\":\"/dev/shm\",\"type\":\"tmpfs\",\"source\":\"shm\","
 		"  \"options\":[\"size=1m\"]}],"
-		"\"hooks\":{\"prestart\":[{\"path\":\"/hook\"}],\"poststop\":[{\"path\":\"/hook\"}]},"
+		"\"hooks\":{\"prestart\":[{\"path\":\"/hook\"}],\"poststop\":[{\"path\":\"/hook\"}],"
+		" \"startContainer\":[{\"path\":\"/in\",\"timeout\":3}]},"
 		"\"linux\":{\"cgroupsPath\":\"/docker/x\",\"mountLabel\":\"a:b:c:d\","
 		" \"sysctl\":{\"net.x\":\"1\"},\"maskedPaths\":[\"/proc/kcore\"],"
 		" \"intelRdt\":{\"l3CacheSchema\":\"x\"},"
@@ -116,6 +117,7 @@ static void leaves_out_what_is_the_hosts(void **state)
 		" {\"destination\":\"/proc\",\"source\":\"proc\",\"type\":\"proc\"},"
 		" {\"destination\":\"/dev/shm\",\"source\":\"/run/kata-containers/sandbox/shm\","
 		"  \"type\":\"bind\",\"options\":[\"rbind\"]}],"
+		"\"hooks\":{\"startContainer\":[{\"path\":\"/in\",\"timeout\":3}]},"
 		"\"annotations\":{\"k\":\"v\"},"
 		"\"linux\":{\"sysctl\":{\"net.x\":\"1\"},"
 		" \"resources\":{\"memory\":{\"limit\":1000},\"cpu\":{\"shares\":512,\"quota\":100},"
@@ -186,6 +188,26 @@ static void follows_the_configuration(void **state)
 	assert_int_equal(plan_container(&g, "/g", spec, &pidns, NULL), -EINVAL);
 	grpc__spec__free_unpacked(spec, NULL);
 	config_free(config);
+}
+
+static void splits_hooks_between_host_and_guest(void **state)
+{
+	static const char all[] = "{\"hooks\":{\"prestart\":[{\"path\":\"/p\"}],"
+				  "\"startContainer\":[{\"path\":\"/s\"},{\"path\":\"/t\"}]}}";
+	Grpc__Spec *spec = parse(all);
+	Grpc__Hooks *host = plan_take_hooks(spec);
+
+	(void)state;
+	assert_int_equal(host->n_prestart, 1);
+	assert_int_equal(host->n_startcontainer, 0);
+	assert_int_equal(spec->hooks->n_prestart, 0);
+	assert_int_equal(spec->hooks->n_startcontainer, 2);
+	assert_string_equal(spec->hooks->startcontainer[1]->path, "/t");
+	grpc__hooks__free_unpacked(host, NULL);
+	grpc__spec__free_unpacked(spec, NULL);
+	spec = parse("{}");
+	assert_null(plan_take_hooks(spec));
+	grpc__spec__free_unpacked(spec, NULL);
 }
 
 static void check_sandbox(const struct plan_guest *g, const char *spec_text, const char *expected)
@@ -322,6 +344,7 @@ int main(void)
 		cmocka_unit_test(leaves_out_what_is_the_hosts),
 		cmocka_unit_test(copes_with_little),
 		cmocka_unit_test(follows_the_configuration),
+		cmocka_unit_test(splits_hooks_between_host_and_guest),
 		cmocka_unit_test(asks_for_the_sandbox),
 		cmocka_unit_test(measures_shared_memory),
 		cmocka_unit_test(sorts_mounts),

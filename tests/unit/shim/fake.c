@@ -7,9 +7,10 @@
 
 #include "base/cleanup.h"
 
-static const char *const names[FAKE_OPS] = { "boot",   "create", "start",  "exec",   "signal",
-					     "resize", "write",	 "close",  "remove", "stop",
-					     "pause",  "resume", "update", "stats",  "list" };
+static const char *const names[FAKE_OPS] = { "boot",   "create", "start", "exec",
+					     "signal", "resize", "write", "close",
+					     "remove", "stop",	 "pause", "resume",
+					     "update", "stats",	 "list",  "poststart" };
 
 struct fake fake;
 
@@ -288,14 +289,14 @@ void sandbox_boot(struct sandbox *sb, struct config *config, const Grpc__Spec *s
 	ask_done(FAKE_BOOT, done, arg);
 }
 
-void sandbox_create_container(struct sandbox *sb, const char *id, const char *bundle,
-			      const char *rootfs, Grpc__Spec *spec, sandbox_done done, void *arg)
+void sandbox_create_container(struct sandbox *sb, const struct sandbox_container *c,
+			      Grpc__Spec *spec, sandbox_done done, void *arg)
 {
 	(void)sb;
-	assert_int_equal(bundle[0], '/');
-	str_printf(&fake.log, "create:%s ", id);
+	assert_int_equal(c->bundle[0], '/');
+	str_printf(&fake.log, "create:%s ", c->id);
 	free(fake.rootfs);
-	fake.rootfs = xstrdup(rootfs);
+	fake.rootfs = xstrdup(c->rootfs);
 	fake.terminal = spec->process->terminal;
 	grpc__spec__free_unpacked(spec, NULL);
 	ask_done(FAKE_CREATE, done, arg);
@@ -306,6 +307,13 @@ void sandbox_start_container(struct sandbox *sb, const char *id, sandbox_done do
 	(void)sb;
 	str_printf(&fake.log, "start:%s ", id);
 	ask_done(FAKE_START, done, arg);
+}
+
+void sandbox_poststart(struct sandbox *sb, const char *id, sandbox_done done, void *arg)
+{
+	(void)sb;
+	(void)id;
+	ask_done(FAKE_POSTSTART, done, arg);
 }
 
 void sandbox_exec(struct sandbox *sb, const char *id, const char *exec_id, Grpc__Process *process,

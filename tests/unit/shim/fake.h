@@ -36,6 +36,7 @@ enum fake_op {
 	FAKE_UPDATE,
 	FAKE_STATS,
 	FAKE_LIST,
+	FAKE_POSTSTART,
 	FAKE_OPS,
 };
 

@@ -104,31 +104,6 @@ static void names_what_is_wrong_with_a_request(void **state)
 	expect_create_error(f, &req, TTRPC_INVALID_ARGUMENT, config);
 }
 
-static void refuses_hooks(void **state)
-{
-	static const char *const kinds[] = { "prestart",       "createRuntime", "createContainer",
-					     "startContainer", "poststart",	"poststop" };
-	Containerd__Task__V2__CreateTaskRequest req =
-		CONTAINERD__TASK__V2__CREATE_TASK_REQUEST__INIT;
-	struct fixture *f = *state;
-	auto_free char *config = path_join(f->bundle, "config.json");
-
-	req.id = (char *)"cc";
-	req.bundle = f->bundle;
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		auto_free char *what = xasprintf("hooks.%s: ", kinds[i]);
-		auto_free char *json =
-			xasprintf("{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"r\"},"
-				  "\"process\":{\"args\":[\"a\"],\"cwd\":\"/\"},"
-				  "\"hooks\":{\"%s\":[{\"path\":\"/hook\"}]}}",
-				  kinds[i]);
-
-		assert_int_equal(file_replace(config, json, strlen(json), 0600, NULL), 0);
-		expect_create_error(f, &req, TTRPC_UNIMPLEMENTED, what);
-	}
-}
-
-/* containerd's configuration names a file in the request's options. */
 static void takes_the_configuration_that_is_named(void **state)
 {
 	Containerd__Task__V2__CreateTaskRequest req =
@@ -366,7 +341,6 @@ int main(void)
 		TEST(survives_a_failed_container),
 		TEST(survives_a_taken_id),
 		TEST(names_what_is_wrong_with_a_request),
-		TEST(refuses_hooks),
 		TEST(takes_the_configuration_that_is_named),
 		TEST(gives_up_a_boot_whose_client_left),
 		TEST(gives_up_a_boot_when_it_ends),

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A container comes to be: state, hooks, its files in the share, the agent. What fails
+ * on the way is undone, poststop hooks included.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "host/sandbox/core.h"
+#include "oci/spec.h"
+
+/* A container that is being made. */
+struct making {
+	struct sandbox *sb;
+	char *id, *rootfs;
+	Grpc__Spec *spec;
+	unsigned step; /* of the hooks */
+	struct err err;
+	sandbox_done done;
+	void *arg;
+};
+
+/* ---- the end of it --------------------------------------------------------------- */
+
+int create_undo(struct sandbox *sb, const char *id, struct err *err)
+{
+	struct container *c = container_find(sb, id);
+	int r = sb->share ? share_remove(sb->share, id, err) : 0, saved;
+
+	if (c)
+		container_free(c);
+	state_remove_container(sb->st, id);
+	saved = state_save(sb->st, r < 0 ? NULL : err);
+	return r < 0 ? r : saved;
+}
+
+static void finish(struct making *m)
+{
+	struct container *c = container_find(m->sb, m->id);
+
+	if (c)
+		c->busy = false;
+	call_done(m->sb, m->err.code ? &m->err : NULL, m->done, m->arg);
+	grpc__spec__free_unpacked(m->spec, NULL);
+	free(m->rootfs);
+	free(m->id);
+	free(m);
+}
+
+static void on_poststopped(const struct err *ignored, void *arg)
+{
+	struct making *m = arg;
+	struct err err = ERR_INIT;
+
+	(void)ignored; /* it was told */
+	/* What cannot be undone is tried again when the sandbox ends. */
+	if (create_undo(m->sb, m->id, &err) < 0)
+		log_error("container %s: %s", m->id, err_msg(&err));
+	finish(m);
+}
+
+static void fail(struct making *m, const struct err *err)
+{
+	struct container *c = container_find(m->sb, m->id);
+
+	m->err = *err;
+	if (c)
+		hooking_run(c, HOOK_POSTSTOP, on_poststopped, m);
+	else
+		on_poststopped(NULL, m);
+}
+
+/* ---- its files and the agent -------------------------------------------------------- */
+
+/* Whether the bind mount @m is of something that the guest gets from here. */
+static bool is_shared(const Grpc__Mount *m)
+{
+	enum plan_mount kind = plan_mount(m);
+	struct stat st;
+
+	if (kind == PLAN_MOUNT_SHARE_IF_FILE)
+		return stat(m->source, &st) == 0 && S_ISREG(st.st_mode);
+	return kind == PLAN_MOUNT_SHARE;
+}
+
+static int share_mounts(struct sandbox *sb, const char *id, Grpc__Spec *spec, struct err *err)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		Grpc__Mount *m = spec->mounts[i];
+		auto_free char *guest_path = NULL;
+		int r;
+
+		if (!is_shared(m))
+			continue;
+		r = share_add_bind(sb->share, id, (unsigned)i, m->source, m->destination,
+				   plan_mount_read_only(m), &guest_path, err);
+		if (r < 0)
+			return r;
+		plan_set(&m->source, guest_path);
+	}
+	return 0;
+}
+
+static int apply(struct making *m, bool *sandbox_pidns, struct err *err)
+{
+	auto_free char *guest_rootfs = share_guest_rootfs(m->id);
+	struct sandbox *sb = m->sb;
+	int r;
+
+	/* While hooks ran it may have ended. */
+	if (sb->phase != PHASE_RUNNING)
+		return err_set(err, sb->why.code, "%s", sb->why.msg);
+	r = share_add_rootfs(sb->share, m->id, m->rootfs, err);
+	if (r == 0)
+		r = share_mounts(sb, m->id, m->spec, err);
+	return r < 0 ? r : plan_container(&sb->guest, guest_rootfs, m->spec, sandbox_pidns, err);
+}
+
+static void on_created(const ProtobufCMessage *rsp, const struct err *err, void *arg)
+{
+	(void)rsp;
+	if (err)
+		fail(arg, err);
+	else
+		finish(arg);
+}
+
+static void send_create(struct making *m, bool sandbox_pidns)
+{
+	Grpc__CreateContainerRequest req = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+	struct sandbox *sb = m->sb;
+
+	req.container_id = m->id;
+	req.exec_id = m->id;
+	req.oci = m->spec;
+	req.sandbox_pidns = sandbox_pidns;
+	call_agent(sb, "CreateContainer", &req.base,
+		   sb->config->runtime.create_container_timeout * 1000, on_created, m);
+}
+
+/* ---- hooks ---------------------------------------------------------------------------- */
+
+static void go_on(struct making *m);
+
+static void on_hooks(const struct err *err, void *arg)
+{
+	if (err)
+		fail(arg, err);
+	else
+		go_on(arg);
+}
+
+static void go_on(struct making *m)
+{
+	static const enum hook_kind order[] = { HOOK_PRESTART, HOOK_CREATE_RUNTIME,
+						HOOK_CREATE_CONTAINER };
+	bool sandbox_pidns = false;
+	struct err err = ERR_INIT;
+
+	if (m->step < ARRAY_SIZE(order)) {
+		struct container *c = container_find(m->sb, m->id);
+
+		hooking_run(c, order[m->step++], on_hooks, m);
+		return;
+	}
+	if (apply(m, &sandbox_pidns, &err) < 0)
+		fail(m, &err);
+	else
+		send_create(m, sandbox_pidns);
+}
+
+/* ---- the beginning ---------------------------------------------------------------------- */
+
+/* Into the state, as `state` and `list` show it. */
+static int record(struct sandbox *sb, const struct sandbox_container *new, const Grpc__Spec *spec,
+		  struct err *err)
+{
+	struct state_container *c = state_add_container(sb->st, new->id);
+	char now[sizeof("2000-01-01T00:00:00Z")];
+	time_t t = time(NULL);
+	struct tm tm;
+
+	strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
+	c->bundle = xstrdup(new->bundle);
+	c->rootfs = xstrdup(new->rootfs);
+	c->status = xstrdup("creating");
+	c->created = xstrdup(now);
+	oci_spec_annotations(spec, &c->annotations);
+	return state_save(sb->st, err);
+}
+
+static int check_new(struct sandbox *sb, const char *id, struct err *err)
+{
+	int r = state_check_id(id, err);
+
+	if (r < 0)
+		return r;
+	if (sb->phase != PHASE_RUNNING)
+		return sb->why.code ? err_set(err, sb->why.code, "%s", sb->why.msg) :
+				      err_set(err, ENOTCONN, "the sandbox is not running");
+	if (container_find(sb, id))
+		return err_set(err, EEXIST, "container %s already exists", id);
+	if (!sb->share)
+		return err_set(err, ENOTSUP, "hypervisor \"%s\" cannot share a directory",
+			       sb->ops->name);
+	return 0;
+}
+
+static char *network_path(const Grpc__Spec *spec)
+{
+	for (size_t i = 0; spec->linux && i < spec->linux->n_namespaces; i++) {
+		const Grpc__LinuxNamespace *ns = spec->linux->namespaces[i];
+
+		if (!strcmp(ns->type, "network") && *ns->path)
+			return xstrdup(ns->path);
+	}
+	return NULL;
+}
+
+static void enter(struct sandbox *sb, const struct sandbox_container *new, Grpc__Spec *spec)
+{
+	struct container *c = xcalloc(1, sizeof(*c));
+
+	c->sb = sb;
+	c->id = xstrdup(new->id);
+	c->bundle = xstrdup(new->bundle);
+	c->pid = new->pid;
+	c->netns = network_path(spec);
+	c->hooks = plan_take_hooks(spec);
+	c->busy = true;
+	list_init(&c->processes);
+	list_add_tail(&sb->containers, &c->link);
+	process_new(c, new->id);
+}
+
+void sandbox_create_container(struct sandbox *sb, const struct sandbox_container *new,
+			      Grpc__Spec *spec, sandbox_done done, void *arg)
+{
+	struct err err = ERR_INIT;
+	struct making *m;
+
+	if (check_new(sb, new->id, &err) < 0) {
+		call_done(sb, &err, done, arg);
+		grpc__spec__free_unpacked(spec, NULL);
+		return;
+	}
+	m = xcalloc(1, sizeof(*m));
+	m->sb = sb;
+	m->id = xstrdup(new->id);
+	m->rootfs = xstrdup(new->rootfs);
+	m->spec = spec;
+	m->done = done;
+	m->arg = arg;
+	enter(sb, new, spec);
+	if (record(sb, new, spec, &err) < 0)
+		fail(m, &err);
+	else
+		go_on(m);
+}
