@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "guest/agent/caps.h"
+#include "guest/agent/device_find.h"
 #include "guest/agent/oom.h"
 #include "guest/agent/resources.h"
 #include "guest/agent/storage.h"
@@ -203,6 +204,19 @@ static void on_storages(const struct err *err, void *arg)
 		create_failed(c, &why);
 }
 
+static void on_devices(const struct err *err, void *arg)
+{
+	struct creation *creation = arg;
+	struct container *c = creation->container;
+	const Grpc__CreateContainerRequest *req = creation->req;
+
+	if (err)
+		on_storages(err, creation);
+	else
+		storage_hold(c->agent, c->id, req->storages, req->n_storages, &c->storages,
+			     on_storages, creation);
+}
+
 /* The specification wants names that nobody knows to be left out; that should not go unseen. */
 static void warn_of_unknown_caps(const char *id, const Grpc__Process *process)
 {
@@ -229,9 +243,6 @@ static int check_request(const Grpc__CreateContainerRequest *req, struct err *er
 		return err_set(err, EINVAL, "the specification's root.path is not absolute");
 	if (*spec->process->cwd && *spec->process->cwd != '/')
 		return err_set(err, EINVAL, "cwd \"%s\" is no absolute path", spec->process->cwd);
-	if (req->n_devices > 0)
-		return err_set(err, EOPNOTSUPP, "device %s: this agent takes no devices yet",
-			       req->devices[0]->container_path);
 	if (spec->linux && spec->linux->seccomp)
 		log_warn("container %s: this agent has no seccomp, its filter is ignored",
 			 req->container_id);
@@ -255,7 +266,12 @@ void container_create(struct agent *agent, struct ttrpc_call *call,
 	creation = xcalloc(1, sizeof(*creation));
 	creation->container = c;
 	creation->req = req;
-	storage_hold(agent, req->storages, req->n_storages, &c->storages, on_storages, creation);
+	/* Devices first: what is mounted may lie on them. */
+	if (req->n_devices > 0)
+		devices_find(agent->loop, req->devices, req->n_devices, req->oci, on_devices,
+			     creation);
+	else
+		on_devices(NULL, creation);
 }
 
 static void on_started(struct process *p, const struct err *err)

@@ -16,6 +16,8 @@
 #include "base/str.h"
 #include "guest/agent/reaper.h"
 
+int job_limit_ms = 50000;
+
 struct job {
 	job_cb done;
 	void *arg;
@@ -41,7 +43,7 @@ static void on_limit(void *arg)
 	struct job *job = arg;
 
 	job->limit = NULL;
-	err_set(&job->err, ETIMEDOUT, "no end after %d ms", JOB_LIMIT_MS);
+	err_set(&job->err, ETIMEDOUT, "no end after %d ms", job_limit_ms);
 	/* It has not ended, or the pipe would have. One that hangs in the kernel stays. */
 	kill(job->pid, SIGKILL);
 	finish(job);
@@ -125,5 +127,5 @@ void job_run(struct loop *loop, job_fn fn, job_cb done, void *arg)
 	}
 	reaper_watch(job->pid, on_reaped, NULL);
 	job->readable = loop_add_fd(loop, job->fd, EPOLLIN, on_readable, job);
-	job->limit = loop_add_timer(loop, JOB_LIMIT_MS, on_limit, job);
+	job->limit = loop_add_timer(loop, job_limit_ms, on_limit, job);
 }

@@ -9,7 +9,8 @@
 #include "base/err.h"
 #include "base/loop.h"
 
-#define JOB_LIMIT_MS 50000
+/* Milliseconds; main() adds what devices may take (agent.hotplug_timeout). */
+extern int job_limit_ms;
 
 /* In the child, on its copy of the memory. 0 or -errno with @err. */
 typedef int (*job_fn)(void *arg, struct err *err);
@@ -19,7 +20,7 @@ typedef void (*job_cb)(const struct err *err, void *arg);
 
 /*
  * Run @fn, then @done (from the loop, also when it cannot even be started).
- * Past JOB_LIMIT_MS the child is killed and the job failed with -ETIMEDOUT.
+ * Past job_limit_ms the child is killed and the job failed with -ETIMEDOUT.
  */
 void job_run(struct loop *loop, job_fn fn, job_cb done, void *arg);
 

@@ -33,7 +33,7 @@ static void use(int fd, enum log_format format)
 void log_port_console(struct agent *agent)
 {
 	port.agent = agent;
-	if (agent->guest) {
+	if (agent->init) {
 		int fd = open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 
 		port.console = fd;

@@ -13,11 +13,14 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "guest/agent/agent.h"
+#include "guest/agent/device_wait.h"
 #include "guest/agent/init.h"
+#include "guest/agent/job.h"
 #include "guest/agent/log_port.h"
 #include "guest/agent/policy.h"
 #include "guest/agent/reaper.h"
 #include "guest/agent/transport.h"
+#include "guest/agent/uevent.h"
 
 #define CMDLINE_MAX    65536
 #define PID_NS_INITIAL 0xEFFFFFFCU /* PROC_PID_INIT_INO of include/linux/proc_ns.h */
@@ -69,14 +72,16 @@ static bool is_machine(void)
 }
 
 /*
- * Started by an init of the machine, which gives it nothing: it serves the
- * machine all the same. Who runs it elsewhere tells it where to listen.
+ * Started by an init of the machine: it serves the machine all the same. Who
+ * listens on a unix socket is called by somebody in the same machine, and is a
+ * local process.
  */
-static bool is_service(const struct arguments *a)
+static bool is_service(const struct agent *agent)
 {
+	const char *addr = agent->config.server_addr;
 	struct stat st;
 
-	return geteuid() == 0 && !a->file && !getenv("KATA_AGENT_SERVER_ADDR") &&
+	return geteuid() == 0 && !(addr && str_starts(addr, "unix://")) &&
 	       stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == PID_NS_INITIAL;
 }
 
@@ -91,16 +96,20 @@ static void read_cmdline(struct agent_config *config)
 /* A local process listens to its environment only: the host's kernel line is not meant for it. */
 static int configure(struct agent *agent, const struct arguments *a, struct err *err)
 {
-	const char *policy = getenv("KATA_AGENT_POLICY_FILE");
-	int r = 0;
+	int r = a->file ? config_file(&agent->config, a->file, err) : 0;
 
-	if (policy && *policy)
-		r = policy_load(policy, err);
-	if (r == 0 && a->file)
-		r = config_file(&agent->config, a->file, err);
-	if (r == 0 && agent->guest)
+	if (r == 0)
+		r = config_environment(&agent->config, err);
+	if (r < 0)
+		return r;
+	agent->guest = agent->init || is_service(agent);
+	if (agent->guest) {
 		read_cmdline(&agent->config);
-	return r < 0 ? r : config_environment(&agent->config, err);
+		r = config_environment(&agent->config, err);
+	}
+	if (r == 0 && agent->config.policy_file)
+		r = policy_load(agent->config.policy_file, err);
+	return r;
 }
 
 static void on_end(const struct signalfd_siginfo *info, void *arg)
@@ -142,9 +151,9 @@ static int serve(struct agent *agent)
 	return r;
 }
 
-static void agent_init(struct agent *agent, bool init, bool guest)
+static void agent_init(struct agent *agent, bool init)
 {
-	*agent = (struct agent){ .init = init, .guest = guest, .shared = { -1, -1, -1 } };
+	*agent = (struct agent){ .init = init, .guest = init, .shared = { -1, -1, -1 } };
 	config_init(&agent->config);
 	list_init(&agent->containers);
 	list_init(&agent->storages);
@@ -172,9 +181,12 @@ static int run(struct agent *agent, const struct arguments *a)
 			return r;
 	}
 	log_set_level(agent->config.log_level);
+	device_wait_ms = agent->config.hotplug_ms;
+	job_limit_ms += device_wait_ms;
 	if (agent->guest) {
 		init_modules();
 		log_port_open(agent);
+		uevent_watch_memory(agent);
 	}
 	return serve(agent);
 }
@@ -209,7 +221,7 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	umask(022);
-	agent_init(&agent, machine, machine || is_service(&a));
+	agent_init(&agent, machine);
 	if (agent.init)
 		run_machine(&agent, &a);
 	log_port_console(&agent);

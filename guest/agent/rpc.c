@@ -40,6 +40,8 @@ static const struct ttrpc_method agent_methods[METHODS_MAX] = {
 	{ "UpdateEphemeralMounts", rpc_update_ephemeral_mounts },
 	{ "RemoveStaleVirtiofsShareMounts", rpc_remove_stale_shares },
 	{ "GetVolumeStats", rpc_get_volume_stats },
+	{ "ResizeVolume", rpc_resize_volume },
+	{ "AddSwap", rpc_add_swap },
 	{ "AddSwapPath", rpc_add_swap_path },
 	{ "GetGuestDetails", rpc_get_guest_details },
 	{ "GetMetrics", rpc_get_metrics },

@@ -36,6 +36,8 @@ void rpc_copy_file(struct ttrpc_call *call, const ProtobufCMessage *msg, void *c
 void rpc_update_ephemeral_mounts(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_remove_stale_shares(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_get_volume_stats(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_resize_volume(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_add_swap(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_add_swap_path(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 
 void rpc_list_processes(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);

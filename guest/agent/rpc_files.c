@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files, volumes and swap of the guest. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -10,8 +11,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "guest/agent/copy_file.h"
+#include "guest/agent/device_wait.h"
 #include "guest/agent/rpc.h"
 #include "guest/agent/storage.h"
+#include "guest/agent/storage_block.h"
 #include "guest/agent/storage_mount.h"
 #include "proto/csi.pb-c.h"
 
@@ -127,16 +130,89 @@ void rpc_get_volume_stats(struct ttrpc_call *call, const ProtobufCMessage *msg, 
 	ttrpc_reply(call, &rsp.base);
 }
 
-void rpc_add_swap_path(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
-{
-	const Grpc__AddSwapPathRequest *req = (const Grpc__AddSwapPathRequest *)msg;
-	const struct agent *agent = ctx;
+/* A call that a job carries out; its request lives until it is answered. */
+struct task {
+	struct ttrpc_call *call;
+	const ProtobufCMessage *req;
+};
 
+static void on_task(const struct err *err, void *arg)
+{
+	struct task *t = arg;
+
+	if (err) {
+		log_error("%s: %s", ttrpc_call_name(t->call), err_msg(err));
+		ttrpc_fail_err(t->call, err);
+	} else {
+		rpc_reply_empty(t->call);
+	}
+	free(t);
+}
+
+static void run_task(struct agent *agent, struct ttrpc_call *call, const ProtobufCMessage *req,
+		     job_fn fn)
+{
+	struct task *t = xcalloc(1, sizeof(*t));
+
+	t->call = call;
+	t->req = req;
+	job_run(agent->loop, fn, on_task, t);
+}
+
+static int resize_volume(void *arg, struct err *err)
+{
+	const struct task *t = arg;
+	const Grpc__ResizeVolumeRequest *req = (const Grpc__ResizeVolumeRequest *)t->req;
+
+	return block_resize(req->volume_guest_path, req->size, err);
+}
+
+void rpc_resize_volume(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	run_task(ctx, call, msg, resize_volume);
+}
+
+static int swap_on(const char *path, struct err *err)
+{
+	return swapon(path, 0) < 0 ? err_sys(err, errno, "swap on %s", path) : 0;
+}
+
+static int add_swap(void *arg, struct err *err)
+{
+	const struct task *t = arg;
+	const Grpc__AddSwapRequest *req = (const Grpc__AddSwapRequest *)t->req;
+	auto_str struct str path = STR_INIT;
+	auto_free char *node = NULL;
+	int r;
+
+	for (size_t i = 0; i < req->n_pcipath; i++)
+		str_printf(&path, "%s%02x", i ? "/" : "", req->pcipath[i]);
+	r = device_wait_pci_disk(str_text(&path), &node, err);
+	return r < 0 ? err_wrap(err, "swap") : swap_on(node, err);
+}
+
+static int add_swap_path(void *arg, struct err *err)
+{
+	const struct task *t = arg;
+
+	return swap_on(((const Grpc__AddSwapPathRequest *)t->req)->path, err);
+}
+
+static bool memory_is_ours(const struct agent *agent, struct ttrpc_call *call)
+{
 	if (!agent->guest)
 		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "the memory is the host's");
-	else if (swapon(req->path, 0) < 0)
-		ttrpc_fail(call, ttrpc_code_of_errno(errno), "swap on %s: %s", req->path,
-			   strerror(errno));
-	else
-		rpc_reply_empty(call);
+	return agent->guest;
+}
+
+void rpc_add_swap(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	if (memory_is_ours(ctx, call))
+		run_task(ctx, call, msg, add_swap);
+}
+
+void rpc_add_swap_path(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	if (memory_is_ours(ctx, call))
+		run_task(ctx, call, msg, add_swap_path);
 }

@@ -8,7 +8,6 @@
 #include "guest/agent/rpc.h"
 
 #define LINK_LOOK_MS 10
-#define LINK_MS	     3000 /* agent.hotplug_timeout of the original */
 
 static void fail(struct ttrpc_call *call, struct err *err, const char *what)
 {
@@ -55,7 +54,7 @@ void rpc_update_interface(struct ttrpc_call *call, const ProtobufCMessage *msg, 
 	u->agent = ctx;
 	u->call = call;
 	u->interface = req->interface;
-	u->deadline = loop_now_ms() + LINK_MS;
+	u->deadline = loop_now_ms() + u->agent->config.hotplug_ms;
 	try_update(u);
 }
 

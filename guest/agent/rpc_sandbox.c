@@ -100,7 +100,8 @@ void rpc_create_sandbox(struct ttrpc_call *call, const ProtobufCMessage *msg, vo
 	c->agent = agent;
 	c->call = call;
 	c->req = req;
-	storage_hold(agent, req->storages, req->n_storages, &sandbox_storages, on_storages, c);
+	storage_hold(agent, NULL, req->storages, req->n_storages, &sandbox_storages, on_storages,
+		     c);
 }
 
 /* ---- the end ------------------------------------------------------------ */

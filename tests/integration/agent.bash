@@ -40,15 +40,16 @@ setup()
 	cp -a "$BATS_FILE_TMPDIR/image" "$rootfs"
 	leftovers_snapshot "$BATS_TEST_TMPDIR/before"
 	# agent_view: what the test's file wants the agent to see.
+	printf 'hotplug_timeout = { secs = 0, nanos = 300_000_000 }\n' >"$BATS_TEST_TMPDIR/agent.toml"
 	KATA_AGENT_LOG_LEVEL=debug KATA_AGENT_SERVER_ADDR=unix://$socket \
 		unshare -m --propagation private sh -c "${agent_view:-} exec \"\$@\"" - \
-		"$KATA_BUILD/guest/agent/kata-agent" >"$log" 2>&1 3>&- &
+		"$KATA_BUILD/guest/agent/kata-agent" -c "$BATS_TEST_TMPDIR/agent.toml" >"$log" 2>&1 3>&- &
 	agent=$!
 	eventually test -S "$socket"
 	mounts=$(agent_mounts)
 }
 
-teardown()
+agent_teardown()
 {
 	local status=0
 
@@ -60,6 +61,11 @@ teardown()
 	leftovers_compare "$BATS_TEST_TMPDIR/before" || status=1
 	[ "$status" = 0 ] || cat "$log" >&2
 	return "$status"
+}
+
+teardown()
+{
+	agent_teardown
 }
 
 # eventually COMMAND…: until it succeeds, at most 10 s.

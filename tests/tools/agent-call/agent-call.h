@@ -25,6 +25,8 @@ struct spec {
 	bool has_string_user, sandbox_pidns, has_args;
 	Grpc__Storage *storages[8];
 	size_t n_storages;
+	char *sets[32]; /* FIELD=VALUE of the request itself */
+	size_t n_sets;
 };
 
 /*
@@ -37,6 +39,12 @@ int spec_parse(struct spec *s, int argc, char **argv);
 /* Call @method and wait; exits with 125 and "error CODE: message" when it fails. */
 ProtobufCMessage *call(struct session *s, const char *method, const ProtobufCMessage *req,
 		       int64_t timeout_ms);
+
+/* Any method of the service: see generic.c. */
+int generic(struct session *s, const char *method, int argc, char **argv);
+
+/* Set the field of @m that "path=value" names; exits on a mistake. Changes @text. */
+void generic_set(ProtobufCMessage *m, char *text);
 
 /* Copy our stdio to and from a process, wait for it. Returns its status. */
 int pump(struct session *s, const char *cid, const char *eid, bool keep_stdin);

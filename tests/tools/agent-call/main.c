@@ -21,7 +21,8 @@ static const char usage_text[] =
 	"  exec|exec-start CID EID OPTIONS -- ARGS…\n"
 	"  signal CID EID NUMBER | resize CID EID ROWS COLUMNS\n"
 	"  remove CID [SECONDS] | pause CID | resume CID | stats CID\n"
-	"  update CID RESOURCE-OPTIONS\n";
+	"  update CID RESOURCE-OPTIONS\n"
+	"  rpc METHOD [FIELD=VALUE…]                as \"storages.0.options.1=ro\"\n";
 
 static void closed(const struct err *err, void *arg)
 {
@@ -113,6 +114,8 @@ static void create(struct session *s, const char *cid, int argc, char **argv)
 	req.string_user = spec.has_string_user ? &spec.string_user : NULL;
 	req.storages = spec.storages;
 	req.n_storages = spec.n_storages;
+	for (size_t i = 0; i < spec.n_sets; i++)
+		generic_set(&req.base, spec.sets[i]);
 	call(s, "CreateContainer", &req.base, CALL_MS);
 }
 
@@ -331,6 +334,8 @@ static int command(struct session *s, const char *cmd, int argc, char **argv)
 		return oom(s);
 	if (!strcmp(cmd, "destroy-sandbox"))
 		return call(s, "DestroySandbox", &destroy.base, CALL_MS), 0;
+	if (!strcmp(cmd, "rpc") && argc >= 1)
+		return generic(s, argv[0], argc - 1, argv + 1);
 	return argc < 1 ? -1 : container_command(s, cmd, argc, argv);
 }
 

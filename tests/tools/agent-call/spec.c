@@ -254,6 +254,8 @@ static bool spec_option(struct spec *s, const char *name, char *value)
 		add_mount(s, value);
 	else if (!strcmp(name, "--storage"))
 		add_storage(s, value);
+	else if (!strcmp(name, "--set") && s->n_sets < ARRAY_SIZE(s->sets))
+		s->sets[s->n_sets++] = value;
 	else if (!strcmp(name, "--cgroup"))
 		lin.cgroupspath = value;
 	else if (!strcmp(name, "--namespace"))

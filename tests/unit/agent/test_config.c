@@ -65,7 +65,9 @@ static void test_bad_values(void **state)
 					     "agent.log_vport=x",
 					     "agent.log_vport=-1",
 					     "agent.log_vport=99999999999",
-					     "agent.container_pipe_size=-5" };
+					     "agent.container_pipe_size=-5",
+					     "agent.hotplug_timeout=x",
+					     "agent.debug_console=maybe" };
 	struct agent_config c;
 
 	(void)state;
@@ -92,6 +94,13 @@ static void test_cmdline(void **state)
 	assert_int_equal(c.log_level, LOG_LEVEL_WARN);
 	assert_int_equal(c.log_vport, 7);
 	assert_string_equal(c.server_addr, "unix:///a b");
+	config_cmdline(&c, "agent.debug_console agent.debug_console_vport=1026 "
+			   "agent.hotplug_timeout=7 agent.hotplug_timeout=0 agent.trace=false");
+	assert_true(c.debug_console);
+	assert_int_equal(c.debug_console_vport, 1026);
+	assert_int_equal(c.hotplug_ms, 7000);
+	config_cmdline(&c, "agent.debug_console=false agent.config_file=/no/such");
+	assert_false(c.debug_console);
 	config_cmdline(&c, "");
 	config_cmdline(&c, "\"agent.log=debug");
 	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
@@ -100,9 +109,21 @@ static void test_cmdline(void **state)
 
 static void test_file(void **state)
 {
-	static const char text[] = "# comment\nlog_level = \"debug\" # why\nlog_vport=12\n"
-				   "unknown = [1, 2]\n\n  server_addr = 'unix:///x'\n[table]\n"
-				   "log_level = \"error\"\n";
+	static const char text[] =
+		"# comment\nlog_level = \"debug\" # why\nlog_vport=12\n"
+		"unknown = [1, 2]\n\n  server_addr = 'unix:///x'\ndebug_console = true\n"
+		"hotplug_timeout = { secs = 1, nanos = 500_000_000 }\n"
+		"cdh_api_timeout = { secs = 9 }\nunified_cgroup_hierarchy = true\n"
+		"[table]\nlog_level = \"error\"\n";
+	static const char *const bad[] = { "log_level=\"loud\"\n",
+					   "log_level=1\n",
+					   "log_vport=\"1\"\n",
+					   "debug_console=1\n",
+					   "hotplug_timeout=\"3\"\n",
+					   "hotplug_timeout={nanos=1}\n",
+					   "log_vport=-1\n",
+					   "log_vport=1\nlog_vport=2\n",
+					   "log=loud\n" };
 	char path[] = "/tmp/agent-config-XXXXXX";
 	auto_close int fd = mkstemp(path);
 	struct err err = ERR_INIT;
@@ -116,9 +137,14 @@ static void test_file(void **state)
 	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(c.log_vport, 12);
 	assert_string_equal(c.server_addr, "unix:///x");
-	assert_int_equal(file_replace(path, "log=loud\n", 9, 0600, NULL), 0);
-	assert_int_equal(config_file(&c, path, &err), -EINVAL);
-	assert_non_null(strstr(err_msg(&err), path));
+	assert_true(c.debug_console);
+	assert_int_equal(c.hotplug_ms, 1500);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		err_clear(&err);
+		assert_int_equal(file_replace(path, bad[i], strlen(bad[i]), 0600, NULL), 0);
+		assert_int_equal(config_file(&c, path, &err), -EINVAL);
+		assert_non_null(strstr(err_msg(&err), path));
+	}
 	unlink(path);
 	assert_int_equal(config_file(&c, path, NULL), -ENOENT);
 	config_done(&c);

@@ -36,7 +36,7 @@ static void test_remount(void **state)
 	s.options = first;
 	s.n_options = ARRAY_SIZE(first);
 	assert_non_null(mkdtemp(dir));
-	assert_int_equal(storage_mount(&s, &err), 0);
+	assert_int_equal(storage_mount(&s, NULL, &err), 0);
 	s.options = then;
 	assert_int_equal(storage_remount(&s, &err), 0);
 	assert_int_equal(statvfs(dir, &v), 0);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guest/agent/helper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/proc.h"
+#include "base/str.h"
+
+#define ERROR_MAX 4096
+
+static char *find(const char *name)
+{
+	static const char *const dirs[] = { "/usr/sbin", "/sbin", "/usr/bin", "/bin" };
+
+	if (strchr(name, '/'))
+		return access(name, X_OK) == 0 ? xstrdup(name) : NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		char *path = xasprintf("%s/%s", dirs[i], name);
+
+		if (access(path, X_OK) == 0)
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+/* The last line of what the program said to @fd, a memfd. */
+static void last_line(int fd, char *line, size_t size)
+{
+	char text[ERROR_MAX + 1];
+	off_t end = lseek(fd, 0, SEEK_END);
+	off_t from = end > ERROR_MAX ? end - ERROR_MAX : 0;
+	ssize_t n = pread(fd, text, ERROR_MAX, from);
+	char *last;
+
+	if (n < 0)
+		n = 0;
+	while (n > 0 && strchr(" \t\r\n", text[n - 1]))
+		n--;
+	text[n] = '\0';
+	last = strrchr(text, '\n');
+	strncpy(line, last ? last + 1 : text, size - 1);
+	line[size - 1] = '\0';
+}
+
+static int outcome(const char *path, int status, int said, struct err *err)
+{
+	char line[256];
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	last_line(said, line, sizeof(line));
+	if (WIFEXITED(status))
+		return err_set(err, EIO, "%s: status %d: %s", path, WEXITSTATUS(status), line);
+	return err_set(err, EIO, "%s: killed by signal %d", path, WTERMSIG(status));
+}
+
+int helper_run(const char *const *argv, int in, int out, int limit_ms, struct err *err)
+{
+	auto_free char *path = find(argv[0]);
+	auto_close int said = memfd_create("stderr", MFD_CLOEXEC);
+	const char *const env[] = { "PATH=/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL=C", NULL };
+	const char *args[32] = { path };
+	struct proc_spec spec = {
+		.argv = args,
+		.envp = env,
+		.stdio = { in, out, said },
+		.die_with_parent = true,
+	};
+	struct proc p;
+	int status, r;
+
+	if (!path)
+		return err_set(err, ENOENT, "the guest has no %s", argv[0]);
+	if (said < 0)
+		return err_sys(err, errno, "%s", path);
+	for (size_t i = 1; argv[i]; i++) {
+		if (i + 1 >= ARRAY_SIZE(args))
+			return err_set(err, E2BIG, "%s: too many arguments", path);
+		args[i] = argv[i];
+	}
+	r = proc_spawn(&spec, &p, err);
+	if (r < 0)
+		return r;
+	if (fd_poll(p.pidfd, POLLIN, limit_ms) <= 0) {
+		kill(p.pid, SIGKILL);
+		r = err_set(err, ETIMEDOUT, "%s: no end after %d ms", path, limit_ms);
+	}
+	close_fd(&p.pidfd);
+	while (waitpid(p.pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return r < 0 ? r : outcome(path, status, said, err);
+}
