@@ -18,7 +18,10 @@ teardown()
 	local status=0
 
 	agent_teardown || status=1
-	[ ! -e "$BATS_TEST_TMPDIR/disks" ] || xargs losetup -d <"$BATS_TEST_TMPDIR/disks"
+	if [ -e "$BATS_TEST_TMPDIR/disks" ]; then
+		xargs blockdev --setrw <"$BATS_TEST_TMPDIR/disks" # it would stay so
+		xargs losetup -d <"$BATS_TEST_TMPDIR/disks"
+	fi
 	return "$status"
 }
 
