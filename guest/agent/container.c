@@ -290,16 +290,13 @@ static void on_started(struct process *p, const struct err *err)
 
 void container_start(struct container *c, struct ttrpc_call *call)
 {
-	struct agent *agent = c->agent;
-
 	if (!c->init || c->init->state != PROCESS_READY) {
 		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "container %s was started already",
 			   c->id);
 		return;
 	}
-	/* The sandbox's own container does no work that could run out of memory. */
-	if (!agent->sandbox_id || strcmp(agent->sandbox_id, c->id))
-		oom_watch(c);
+	/* The sandbox's own container too: outside of a pod it is the one that does the work. */
+	oom_watch(c);
 	process_start(c->init, on_started, call);
 }
 

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # for the tests
+#
+# A containerd of one's own that finds the shim of the build:
+#
+#	containerd_start DIR CONFIGURATION	# sets $containerd; its log is DIR/log
+#	containerd_image BUNDLE			# example.org/busybox:1 from the bundle's root
+#	ctr_ ARGUMENT…				# ctr that speaks to it
+#	containerd_stop
+
+containerd_start()
+{
+	containerd_dir=$1
+	mkdir -p "$1"
+	cat >"$1/config.toml" <<-EOT
+		version = 2
+		root = "$1/root"
+		state = "$1/state"
+		disabled_plugins = ["io.containerd.grpc.v1.cri"]
+		[grpc]
+		address = "$1/c.sock"
+		[ttrpc]
+		address = "$1/c.sock.ttrpc"
+	EOT
+	containerd_again "$2"
+}
+
+# Start it, anew after containerd_stop: it finds what it had.
+containerd_again()
+{
+	PATH=$KATA_BUILD/host/shim:$PATH KATA_CONF_FILE=$1 \
+		containerd --config "$containerd_dir/config.toml" --log-level debug \
+		>>"$containerd_dir/log" 2>&1 3>&- &
+	containerd=$!
+	for _ in {1..200}; do
+		! ctr_ version >/dev/null 2>&1 || return 0
+		sleep 0.05
+	done
+	tail "$containerd_dir/log" >&2
+	return 1
+}
+
+containerd_stop()
+{
+	kill "$containerd" 2>/dev/null && wait "$containerd" || :
+}
+
+ctr_()
+{
+	timeout --foreground 60 ctr --address "$containerd_dir/c.sock" "$@"
+}
+
+containerd_image()
+{
+	local dir=$containerd_dir/image layer config
+
+	rm -rf "$dir"
+	mkdir -p "$dir/blobs/sha256"
+	tar -C "$1/rootfs" --sort=name --owner=0 --group=0 -cf "$dir/layer" .
+	layer=$(sha256sum <"$dir/layer" | cut -c1-64)
+	mv "$dir/layer" "$dir/blobs/sha256/$layer"
+	python3 - "$dir" "$layer" <<-'EOT'
+		import hashlib, json, os, sys
+		top, layer = sys.argv[1:]
+		def blob(value, kind):
+		    data = json.dumps(value).encode()
+		    name = hashlib.sha256(data).hexdigest()
+		    open(f"{top}/blobs/sha256/{name}", "wb").write(data)
+		    return {"mediaType": kind, "digest": "sha256:" + name, "size": len(data)}
+		oci = "application/vnd.oci.image."
+		config = blob({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["sh"],
+		    "Env": ["PATH=/bin"]}, "rootfs": {"type": "layers", "diff_ids": ["sha256:" + layer]}},
+		    oci + "config.v1+json")
+		size = os.stat(f"{top}/blobs/sha256/{layer}").st_size
+		manifest = blob({"schemaVersion": 2, "config": config, "layers": [{"mediaType":
+		    oci + "layer.v1.tar", "digest": "sha256:" + layer, "size": size}]},
+		    oci + "manifest.v1+json")
+		manifest["annotations"] = {"io.containerd.image.name": "example.org/busybox:1"}
+		json.dump({"schemaVersion": 2, "manifests": [manifest]}, open(f"{top}/index.json", "w"))
+		json.dump({"imageLayoutVersion": "1.0.0"}, open(f"{top}/oci-layout", "w"))
+	EOT
+	tar -C "$dir" -cf "$dir.tar" .
+	ctr_ images import --snapshotter native --all-platforms "$dir.tar" >/dev/null
+}
