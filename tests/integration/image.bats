@@ -81,7 +81,9 @@ kernel()
 		sleep 0.1
 	done
 	kill -TERM $!
-	run ! wait $!
+	status=0
+	wait $! || status=$?
+	[ "$status" -gt 128 ]
 	rm begun
 	[ "$(ls -A)" = bin ]
 }

@@ -5,6 +5,7 @@
 # bundles. KATA_BUILD names the build directory (default: build in the tree).
 #
 #	container_prepare			# once: kernel, initrd; sets KATA_KERNEL, KATA_INITRD
+#						# KATA_KERNEL_DIR: not the distribution's kernel
 #	container_config FILE HYPERVISOR [KEY=VALUE…]	# a configuration for them
 #	container_bundle DIR [SPEC-OPTION…] -- COMMAND…	# busybox and a config.json
 #	kata ARGUMENT…				# kata-runtime with $KATA_CONFIG and $KATA_ROOT
@@ -28,11 +29,14 @@ container_prepare()
 	for program in "$kata_runtime" "$kata_shim" "$kata_agent"; do
 		[ -x "$program" ] || { echo "$program is not built" >&2; return 1; }
 	done
-	KATA_KERNEL=$cache/kernel/vmlinux
+	if [ -z "${KATA_KERNEL_DIR:-}" ]; then
+		KATA_KERNEL_DIR=$cache/kernel
+		"$kata_tree/guest/image/fetch-kernel" "$KATA_KERNEL_DIR" || return
+	fi
+	KATA_KERNEL=$KATA_KERNEL_DIR/vmlinux
 	KATA_INITRD=$1/initrd.img
-	"$kata_tree/guest/image/fetch-kernel" "$cache/kernel" &&
-		"$kata_tree/guest/image/make-initrd" "$KATA_INITRD" "$kata_agent" "$cache/kernel" &&
-		export KATA_KERNEL KATA_INITRD
+	"$kata_tree/guest/image/make-initrd" "$KATA_INITRD" "$kata_agent" "$KATA_KERNEL_DIR" &&
+		export KATA_KERNEL_DIR KATA_KERNEL KATA_INITRD
 }
 
 # A hypervisor's own keys first, then those given, which must not repeat them.
