@@ -36,6 +36,7 @@ struct command {
 };
 
 extern const struct command cmd_check;
+extern const struct command cmd_create;
 extern const struct command cmd_delete;
 extern const struct command cmd_env;
 extern const struct command cmd_events;
@@ -46,6 +47,7 @@ extern const struct command cmd_ps;
 extern const struct command cmd_resume;
 extern const struct command cmd_run;
 extern const struct command cmd_spec;
+extern const struct command cmd_start;
 extern const struct command cmd_state;
 extern const struct command cmd_update;
 extern const struct command cmd_version;

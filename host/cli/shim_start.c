@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "base/fd.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "host/cli/program.h"
 
 #define SHIM_NAME      "containerd-shim-kata-v2"
 #define START_LIMIT_MS 10000
@@ -24,27 +24,6 @@ struct starting {
 	bool ended, timed_out;
 	int status;
 };
-
-char *shim_path(void)
-{
-	static const char *const places[] = { SHIM_NAME, "../shim/" SHIM_NAME };
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
-
-	if (n > 0) {
-		self[n] = '\0';
-		slash = strrchr(self, '/');
-		for (size_t i = 0; slash && i < ARRAY_SIZE(places); i++) {
-			auto_free char *path =
-				xasprintf("%.*s/%s", (int)(slash - self), self, places[i]);
-
-			if (access(path, X_OK) == 0)
-				return take_ptr(path);
-		}
-	}
-	return xstrdup(SHIM_NAME);
-}
 
 static void on_end(pid_t pid, int status, void *arg)
 {
@@ -161,7 +140,7 @@ static void make_arguments(const struct shim_options *opt, const char *path, str
 
 int shim_start(struct loop *loop, const struct shim_options *opt, char **address, struct err *err)
 {
-	auto_free char *path = shim_path();
+	auto_free char *path = own_program(SHIM_NAME, "shim");
 	auto_strv struct strv argv = { 0 };
 	int out[2] = { -1, -1 }, errors[2] = { -1, -1 };
 	auto_str struct str said = STR_INIT, failed = STR_INIT;

@@ -21,12 +21,6 @@ struct shim_options {
 };
 
 /*
- * The path of the shim: beside this program, else where the build puts it,
- * else the name alone, to be found on PATH. The caller frees.
- */
-char *shim_path(void);
-
-/*
  * Start a shim and read its address ("unix://…", the caller frees) within 10 s.
  * 0, or -errno and @err, which holds what the shim said.
  */

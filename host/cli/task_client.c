@@ -108,9 +108,10 @@ static void on_answer(const ProtobufCMessage *rsp, const struct err *err, void *
 }
 
 int task_call(struct task *t, const ProtobufCServiceDescriptor *service, const char *method,
-	      const ProtobufCMessage *req, const int *fds, size_t n, int64_t timeout_ms,
+	      const ProtobufCMessage *req, const struct ttrpc_extra *extra, int64_t timeout_ms,
 	      ProtobufCMessage **rsp, struct err *err)
 {
+	const struct ttrpc_extra none = { 0 };
 	struct answer a = { .err = ERR_INIT };
 	struct ttrpc_pending *p = NULL;
 
@@ -118,8 +119,9 @@ int task_call(struct task *t, const ProtobufCServiceDescriptor *service, const c
 		int r = t->stop && *t->stop ? -EINTR : 0;
 
 		if (r == 0 && !p)
-			p = ttrpc_client_call_fds(t->client, service, method, req, fds, n,
-						  timeout_ms, on_answer, &a);
+			p = ttrpc_client_call_extra(t->client, service, method, req,
+						    extra ? extra : &none, timeout_ms, on_answer,
+						    &a);
 		if (r == 0)
 			r = loop_step(t->loop, -1);
 		if (a.done)
@@ -138,10 +140,28 @@ int task_call(struct task *t, const ProtobufCServiceDescriptor *service, const c
 	return 0;
 }
 
-static int call(struct task *t, const char *method, const ProtobufCMessage *req, const int *fds,
-		size_t n, int64_t timeout_ms, ProtobufCMessage **rsp, struct err *err)
+static int call(struct task *t, const char *method, const ProtobufCMessage *req, int64_t timeout_ms,
+		ProtobufCMessage **rsp, struct err *err)
 {
-	return task_call(t, &containerd__task__v2__task__descriptor, method, req, fds, n,
+	return task_call(t, &containerd__task__v2__task__descriptor, method, req, NULL, timeout_ms,
+			 rsp, err);
+}
+
+/* As call(), with standard input, output and error, and with a stand-in unless NULL. */
+static int call_with_streams(struct task *t, const char *method, const ProtobufCMessage *req,
+			     const int fds[3], const struct standin *standin, int64_t timeout_ms,
+			     ProtobufCMessage **rsp, struct err *err)
+{
+	const int all[] = { fds[0], fds[1], fds[2], standin ? standin->shim : -1 };
+	auto_free char *value = standin ? xasprintf("3 %d", (int)standin->pid) : NULL;
+	const struct ttrpc_extra extra = {
+		.fds = all,
+		.n = standin ? 4 : 3,
+		.key = standin ? "kata-standin" : NULL,
+		.value = value,
+	};
+
+	return task_call(t, &containerd__task__v2__task__descriptor, method, req, &extra,
 			 timeout_ms, rsp, err);
 }
 
@@ -152,7 +172,7 @@ int task_shim_pid(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *er
 	int r;
 
 	req.id = t->id;
-	r = call(t, "Connect", &req.base, NULL, 0, timeout_ms, (ProtobufCMessage **)&rsp, err);
+	r = call(t, "Connect", &req.base, timeout_ms, (ProtobufCMessage **)&rsp, err);
 	if (r < 0)
 		return r;
 	*pid = (pid_t)rsp->shim_pid;
@@ -161,10 +181,12 @@ int task_shim_pid(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *er
 }
 
 int task_create(struct task *t, const char *bundle, bool terminal, const int fds[3],
-		int64_t timeout_ms, struct err *err)
+		const struct standin *standin, int64_t timeout_ms, pid_t *pid, struct err *err)
 {
 	Containerd__Task__V2__CreateTaskRequest req =
 		CONTAINERD__TASK__V2__CREATE_TASK_REQUEST__INIT;
+	Containerd__Task__V2__CreateTaskResponse *rsp = NULL;
+	int r;
 
 	req.id = t->id;
 	req.bundle = (char *)bundle;
@@ -172,7 +194,13 @@ int task_create(struct task *t, const char *bundle, bool terminal, const int fds
 	req.stdin = (char *)"fd:0";
 	req.stdout = (char *)"fd:1";
 	req.stderr = (char *)"fd:2";
-	return call(t, "Create", &req.base, fds, 3, timeout_ms, NULL, err);
+	r = call_with_streams(t, "Create", &req.base, fds, standin, timeout_ms,
+			      (ProtobufCMessage **)&rsp, err);
+	if (r < 0)
+		return r;
+	*pid = (pid_t)rsp->pid;
+	containerd__task__v2__create_task_response__free_unpacked(rsp, NULL);
+	return 0;
 }
 
 int task_start(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *err)
@@ -182,7 +210,7 @@ int task_start(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *err)
 	int r;
 
 	req.id = t->id;
-	r = call(t, "Start", &req.base, NULL, 0, timeout_ms, (ProtobufCMessage **)&rsp, err);
+	r = call(t, "Start", &req.base, timeout_ms, (ProtobufCMessage **)&rsp, err);
 	if (r < 0)
 		return r;
 	*pid = (pid_t)rsp->pid;
@@ -197,7 +225,7 @@ int task_wait(struct task *t, int *status, struct err *err)
 	int r;
 
 	req.id = t->id;
-	r = call(t, "Wait", &req.base, NULL, 0, 0, (ProtobufCMessage **)&rsp, err);
+	r = call(t, "Wait", &req.base, 0, (ProtobufCMessage **)&rsp, err);
 	if (r < 0)
 		return r;
 	*status = (int)(rsp->exit_status & 0xff);
@@ -229,7 +257,7 @@ int task_state(struct task *t, const char **status, pid_t *pid, int64_t timeout_
 	int r;
 
 	req.id = t->id;
-	r = call(t, "State", &req.base, NULL, 0, timeout_ms, (ProtobufCMessage **)&rsp, err);
+	r = call(t, "State", &req.base, timeout_ms, (ProtobufCMessage **)&rsp, err);
 	if (r < 0)
 		return r;
 	*status = status_name(rsp->status);
@@ -245,7 +273,7 @@ int task_kill(struct task *t, int signo, bool all, int64_t timeout_ms, struct er
 	req.id = t->id;
 	req.signal = (uint32_t)signo;
 	req.all = all;
-	return call(t, "Kill", &req.base, NULL, 0, timeout_ms, NULL, err);
+	return call(t, "Kill", &req.base, timeout_ms, NULL, err);
 }
 
 int task_delete(struct task *t, int64_t timeout_ms, struct err *err)
@@ -253,7 +281,7 @@ int task_delete(struct task *t, int64_t timeout_ms, struct err *err)
 	Containerd__Task__V2__DeleteRequest req = CONTAINERD__TASK__V2__DELETE_REQUEST__INIT;
 
 	req.id = t->id;
-	return call(t, "Delete", &req.base, NULL, 0, timeout_ms, NULL, err);
+	return call(t, "Delete", &req.base, timeout_ms, NULL, err);
 }
 
 int task_shutdown(struct task *t, int64_t timeout_ms, struct err *err)
@@ -262,7 +290,7 @@ int task_shutdown(struct task *t, int64_t timeout_ms, struct err *err)
 	int r;
 
 	req.id = t->id;
-	r = call(t, "Shutdown", &req.base, NULL, 0, timeout_ms, NULL, err);
+	r = call(t, "Shutdown", &req.base, timeout_ms, NULL, err);
 	return r == -ECONNRESET ? 0 : r;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "host/cli/standin.h"
 #include "ttrpc/ttrpc.h"
 
 struct task;
@@ -42,19 +43,22 @@ const char *task_id(const struct task *t);
 struct ttrpc_client *task_client(struct task *t);
 
 /*
- * Call @method of @service with @n descriptors, which are duplicated. *@rsp, unless @rsp is
+ * Call @method of @service; @extra NULL: nothing goes with it. *@rsp, unless @rsp is
  * NULL, is the answer, which the caller frees.
  */
 int task_call(struct task *t, const ProtobufCServiceDescriptor *service, const char *method,
-	      const ProtobufCMessage *req, const int *fds, size_t n, int64_t timeout_ms,
+	      const ProtobufCMessage *req, const struct ttrpc_extra *extra, int64_t timeout_ms,
 	      ProtobufCMessage **rsp, struct err *err);
 
 /* The shim's process. */
 int task_shim_pid(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *err);
 
-/* @fds: standard input, output and error of the container, or its terminal; duplicated. */
+/*
+ * @fds: standard input, output and error of the container, or its terminal; duplicated, as is
+ * the shim's end of @standin (NULL: none). *@pid: the process that stands for the container.
+ */
 int task_create(struct task *t, const char *bundle, bool terminal, const int fds[3],
-		int64_t timeout_ms, struct err *err);
+		const struct standin *standin, int64_t timeout_ms, pid_t *pid, struct err *err);
 
 /* *@pid: the process that stands for the container on the host. */
 int task_start(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *err);

@@ -11,8 +11,8 @@
 static int call(struct task *t, const char *method, const ProtobufCMessage *req, int64_t timeout_ms,
 		struct err *err)
 {
-	return task_call(t, &containerd__task__v2__task__descriptor, method, req, NULL, 0,
-			 timeout_ms, NULL, err);
+	return task_call(t, &containerd__task__v2__task__descriptor, method, req, NULL, timeout_ms,
+			 NULL, err);
 }
 
 static char *id_of(const struct task *t)
@@ -58,7 +58,7 @@ int task_stats(struct task *t, Grpc__StatsContainerResponse **stats, int64_t tim
 	Kata__Shim__ContainerRequest req = KATA__SHIM__CONTAINER_REQUEST__INIT;
 
 	req.id = id_of(t);
-	return task_call(t, &kata__shim__shim__descriptor, "Stats", &req.base, NULL, 0, timeout_ms,
+	return task_call(t, &kata__shim__shim__descriptor, "Stats", &req.base, NULL, timeout_ms,
 			 (ProtobufCMessage **)stats, err);
 }
 
@@ -71,6 +71,6 @@ int task_list(struct task *t, const char *format, char **args, size_t n_args,
 	req.format = (char *)(uintptr_t)format;
 	req.args = args;
 	req.n_args = n_args;
-	return task_call(t, &kata__shim__shim__descriptor, "ListProcesses", &req.base, NULL, 0,
+	return task_call(t, &kata__shim__shim__descriptor, "ListProcesses", &req.base, NULL,
 			 timeout_ms, (ProtobufCMessage **)list, err);
 }

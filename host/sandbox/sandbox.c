@@ -50,6 +50,18 @@ pid_t sandbox_pid(const struct sandbox *sb)
 	return sb->vm ? vm_pid(sb->vm) : 0;
 }
 
+int sandbox_note_process(struct sandbox *sb, const char *name, pid_t pid, struct err *err)
+{
+	state_add_process(sb->st, name, pid);
+	return state_save(sb->st, err);
+}
+
+int sandbox_forget_process(struct sandbox *sb, pid_t pid, struct err *err)
+{
+	state_remove_process(sb->st, pid);
+	return state_save(sb->st, err);
+}
+
 int sandbox_set_status(struct sandbox *sb, const char *id, const char *status, struct err *err)
 {
 	struct state_container *c = state_find_container(sb->st, id);

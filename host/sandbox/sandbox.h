@@ -142,6 +142,13 @@ void sandbox_remove_container(struct sandbox *sb, const char *id, sandbox_done d
  */
 int sandbox_set_status(struct sandbox *sb, const char *id, const char *status, struct err *err);
 
+/*
+ * Enter a process of the host into the journal, so that `delete` kills it when the
+ * shim could not end it, and take it out again. @pid must be there.
+ */
+int sandbox_note_process(struct sandbox *sb, const char *name, pid_t pid, struct err *err);
+int sandbox_forget_process(struct sandbox *sb, pid_t pid, struct err *err);
+
 /* The machine's process; 0 while there is none. */
 pid_t sandbox_pid(const struct sandbox *sb);
 

@@ -230,6 +230,17 @@ void state_add_process(struct sandbox_state *st, const char *name, pid_t pid)
 	*p = (struct state_process){ xstrdup(name), pid, proc_start_time(pid) };
 }
 
+void state_remove_process(struct sandbox_state *st, pid_t pid)
+{
+	for (size_t i = 0; i < st->n_processes; i++) {
+		if (st->processes[i].pid != pid)
+			continue;
+		free(st->processes[i].name);
+		st->processes[i] = st->processes[--st->n_processes];
+		return;
+	}
+}
+
 static size_t find_entry(const struct strv *list, const char *entry)
 {
 	size_t i = 0;

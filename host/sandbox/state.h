@@ -21,7 +21,7 @@
 
 /* A process, named for good by its pid and the time it started at. */
 struct state_process {
-	char *name; /* "shim", "qemu", "virtiofsd", "agent" */
+	char *name; /* "shim", "qemu", "virtiofsd", "agent", "standin" */
 	pid_t pid;
 	uint64_t start; /* clock ticks since boot, proc_start_time() */
 };
@@ -85,6 +85,7 @@ struct state_container *state_add_container(struct sandbox_state *st, const char
 void state_remove_container(struct sandbox_state *st, const char *id);
 /* @pid must be there: the time it started at is looked up. */
 void state_add_process(struct sandbox_state *st, const char *name, pid_t pid);
+void state_remove_process(struct sandbox_state *st, pid_t pid);
 
 /*
  * Enter into a list of the journal, once: an entry that is there stays alone.

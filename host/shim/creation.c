@@ -117,14 +117,18 @@ static void succeed(struct creation *c)
 	struct shim *s = c->shim;
 	struct ttrpc_call *call = c->call;
 	bool boots = c->boots;
+	uint32_t pid = shim_process_pid(c->task->init);
+	struct err err = ERR_INIT;
 
+	if (sandbox_set_status(s->sandbox, c->task->id, "created", &err) < 0)
+		log_warn("container %s: %s", c->task->id, err_msg(&err));
 	c->task->init->state = PROCESS_CREATED;
 	task_event_created(s, c->event);
 	log_info("container %s is created", c->task->id);
 	release(c);
 	/* What the boot needed, for as long as the container runs. */
 	malloc_trim(0);
-	rsp.pid = (uint32_t)sandbox_pid(s->sandbox);
+	rsp.pid = pid;
 	ttrpc_call_on_cancel(call, NULL, NULL);
 	ttrpc_reply(call, &rsp.base);
 	if (boots)
@@ -133,6 +137,29 @@ static void succeed(struct creation *c)
 
 /* ---- sandbox and container ------------------------------------------------------- */
 
+static void on_removed(const struct err *err, void *arg)
+{
+	struct creation *c = arg;
+
+	if (err)
+		log_error("container %s: cannot undo it: %s", c->task->id, err_msg(err));
+	c->pending--;
+	fail(c, &c->err);
+}
+
+/* Who wanted it has gone. Where the sandbox goes too, the container goes with it. */
+static void abandon(struct creation *c)
+{
+	struct err err = ERR_INIT;
+
+	err_set(&err, ECANCELED, "container %s: its stand-in process has died", c->task->id);
+	if (!c->boots) {
+		c->pending++;
+		sandbox_remove_container(c->shim->sandbox, c->task->id, on_removed, c);
+	}
+	fail(c, &err);
+}
+
 static void on_created(const struct err *err, void *arg)
 {
 	struct creation *c = arg;
@@ -140,6 +167,8 @@ static void on_created(const struct err *err, void *arg)
 	c->pending--;
 	if (err || c->err.code)
 		fail(c, err);
+	else if (standin_lost(c->task->init->standin))
+		abandon(c);
 	else
 		succeed(c);
 }
@@ -150,6 +179,7 @@ static void create_container(struct creation *c)
 		.id = c->task->id,
 		.bundle = c->task->bundle,
 		.rootfs = c->rootfs,
+		.pid = standin_pid(c->task->init->standin),
 	};
 
 	c->pending++;
@@ -184,6 +214,8 @@ static int boot(struct creation *c, struct config **config, struct err *err)
 	};
 	int r = sandbox_new(s->loop, &opt, shim_machine_died, s, &s->sandbox, err);
 
+	if (r == 0)
+		r = standin_note(c->task->init->standin, err);
 	if (r < 0)
 		return r;
 	c->pending++;
@@ -291,6 +323,11 @@ static int prepare(struct creation *c, const Containerd__Task__V2__CreateTaskReq
 		return r;
 	}
 	c->spec->process->terminal = req->terminal;
+	r = standin_take(c->task->init, c->call, err);
+	if (r == 0 && !c->boots)
+		r = standin_note(c->task->init->standin, err);
+	if (r < 0)
+		return r;
 	r = shim_process_open_streams(c->task->init, c->call, req->terminal, req->stdin,
 				      req->stdout, req->stderr, err);
 	return r < 0 ? r : find_rootfs(c, req, err);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -180,6 +181,17 @@ static void on_read(const struct err *err, const void *data, size_t len, void *a
 		take_data(f, data, len);
 	}
 	f->cb(f->arg);
+}
+
+bool outflow_size(const struct outflow *f, uint32_t *width, uint32_t *height)
+{
+	struct winsize size;
+
+	if (f->port.fd < 0 || ioctl(f->port.fd, TIOCGWINSZ, &size) < 0)
+		return false;
+	*width = size.ws_col;
+	*height = size.ws_row;
+	return true;
 }
 
 void outflow_drop(struct outflow *f)

@@ -32,6 +32,9 @@ bool outflow_ended(const struct outflow *f);
 /* The port, which was handed over, takes no more for now: its reader rests. */
 bool outflow_held(const struct outflow *f);
 
+/* The size of the terminal that the port is; false when it is none. */
+bool outflow_size(const struct outflow *f, uint32_t *width, uint32_t *height);
+
 /* Close the port: from now on what the process writes is dropped. */
 void outflow_drop(struct outflow *f);
 

@@ -44,6 +44,7 @@ void shim_process_unref(struct process *p)
 		return;
 	fail_waiters(p);
 	streams_free(p->io);
+	standin_free(p->standin);
 	if (p->spec)
 		grpc__process__free_unpacked(p->spec, NULL);
 	free(p->id);
@@ -68,6 +69,15 @@ const char *shim_process_name(const struct process *p)
 	else
 		snprintf(name, sizeof(name), "process %s of container %s", p->exec_id, p->id);
 	return name;
+}
+
+uint32_t shim_process_pid(const struct process *p)
+{
+	const struct shim *s = p->shim;
+
+	if (p->standin)
+		return (uint32_t)standin_pid(p->standin);
+	return s->sandbox ? (uint32_t)sandbox_pid(s->sandbox) : 0;
 }
 
 int shim_process_open_streams(struct process *p, struct ttrpc_call *call, bool terminal,
@@ -134,6 +144,7 @@ static void on_drained(void *arg)
 	task_event_exited(p);
 	while ((call = pending_take(&p->waiters)))
 		answer(p, call);
+	standin_end(p->standin, p->exit_status);
 	shim_process_unref(p);
 }
 

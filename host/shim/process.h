@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "host/shim/shim.h"
+#include "host/shim/standin.h"
 #include "host/shim/streams.h"
 #include "proto/oci.pb-c.h"
 
@@ -51,6 +52,7 @@ struct process {
 	uint32_t exit_status;
 	struct timespec exited_at;
 	struct list waiters;
+	struct standin *standin; /* NULL: the machine's process stands for it */
 };
 
 /* In state CREATING. All strings are copied; @exec_id may be NULL. Never NULL; one reference. */
@@ -62,6 +64,9 @@ bool shim_process_is_init(const struct process *p);
 
 /* "container c" or "process e of container c", for errors. Valid until the next call. */
 const char *shim_process_name(const struct process *p);
+
+/* The process on the host that stands for it: its stand-in, else the machine's; 0: none. */
+uint32_t shim_process_pid(const struct process *p);
 
 /*
  * Open the streams with the descriptors of @call, which are taken from it.

@@ -54,11 +54,6 @@ void service_done(const struct err *err, void *arg)
 		service_reply_empty(arg);
 }
 
-static uint32_t machine_pid(const struct shim *s)
-{
-	return s->sandbox ? (uint32_t)sandbox_pid(s->sandbox) : 0;
-}
-
 /* The API has no word for a container that is still being made. */
 static Containerd__V1__Types__Status status_of(const struct process *p, bool paused)
 {
@@ -97,7 +92,7 @@ static void handle_state(struct ttrpc_call *call, const ProtobufCMessage *msg, v
 	t = task_find(ctx, req->id);
 	rsp.id = p->id;
 	rsp.bundle = t->bundle;
-	rsp.pid = machine_pid(ctx);
+	rsp.pid = shim_process_pid(p);
 	rsp.status = status_of(p, t->paused);
 	set(&rsp.stdin, p->in);
 	set(&rsp.stdout, p->out);
@@ -127,7 +122,7 @@ static void handle_wait(struct ttrpc_call *call, const ProtobufCMessage *msg, vo
 		shim_process_wait(p, call);
 }
 
-/* On the host a container is one process: the machine's. */
+/* On the host a container is one process: its stand-in, or the machine's. */
 static void handle_pids(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
 {
 	const Containerd__Task__V2__PidsRequest *req =
@@ -135,10 +130,11 @@ static void handle_pids(struct ttrpc_call *call, const ProtobufCMessage *msg, vo
 	Containerd__Task__V2__PidsResponse rsp = CONTAINERD__TASK__V2__PIDS_RESPONSE__INIT;
 	Containerd__V1__Types__ProcessInfo info = CONTAINERD__V1__TYPES__PROCESS_INFO__INIT;
 	Containerd__V1__Types__ProcessInfo *infos[] = { &info };
+	struct task *t = service_task(ctx, call, req->id);
 
-	if (!service_task(ctx, call, req->id))
+	if (!t)
 		return;
-	info.pid = machine_pid(ctx);
+	info.pid = shim_process_pid(t->init);
 	rsp.processes = infos;
 	rsp.n_processes = info.pid ? 1 : 0;
 	ttrpc_reply(call, &rsp.base);
@@ -147,11 +143,17 @@ static void handle_pids(struct ttrpc_call *call, const ProtobufCMessage *msg, vo
 /* Also before there is a task: it is how a client learns whom it speaks with. */
 static void handle_connect(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
 {
+	const Containerd__Task__V2__ConnectRequest *req =
+		(const Containerd__Task__V2__ConnectRequest *)msg;
 	Containerd__Task__V2__ConnectResponse rsp = CONTAINERD__TASK__V2__CONNECT_RESPONSE__INIT;
+	const struct shim *s = ctx;
+	struct task *t = task_find(s, req->id);
 
-	(void)msg;
 	rsp.shim_pid = (uint32_t)getpid();
-	rsp.task_pid = machine_pid(ctx);
+	if (t)
+		rsp.task_pid = shim_process_pid(t->init);
+	else if (s->sandbox)
+		rsp.task_pid = (uint32_t)sandbox_pid(s->sandbox);
 	ttrpc_reply(call, &rsp.base);
 }
 

@@ -2,7 +2,7 @@
 /*
  * containerd's Task service (task.proto), under the names of its versions 2 and 3,
  * whose messages are the same; and our own service (shim.proto). Every `pid` is that
- * of the virtual machine.
+ * of the process's stand-in, or, where there is none, of the virtual machine.
  */
 #ifndef HOST_SHIM_SERVICE_H
 #define HOST_SHIM_SERVICE_H

@@ -1,37 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the service does to processes: start, add, signal, remove. */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "host/sandbox/state.h"
+#include "host/shim/change.h"
+#include "host/shim/kill.h"
 #include "host/shim/service.h"
 #include "host/shim/task_events.h"
 #include "oci/spec.h"
-
-/* A call that changes a process, while the sandbox works on it. */
-struct change {
-	struct process *p;
-	struct ttrpc_call *call;
-};
-
-static struct change *change_new(struct process *p, struct ttrpc_call *call)
-{
-	struct change *c = xmalloc(sizeof(*c));
-
-	c->p = shim_process_ref(p);
-	c->call = call;
-	return c;
-}
-
-static void change_free(struct change *c)
-{
-	shim_process_unref(c->p);
-	free(c);
-}
 
 /* ---- Start ---------------------------------------------------------------------- */
 
@@ -43,11 +23,13 @@ static void on_poststarted(const struct err *err, void *arg)
 	Containerd__Task__V2__StartResponse rsp = CONTAINERD__TASK__V2__START_RESPONSE__INIT;
 	struct change *c = arg;
 
-	rsp.pid = (uint32_t)sandbox_pid(c->p->shim->sandbox);
+	rsp.pid = shim_process_pid(c->p);
 	if (err)
 		ttrpc_fail_err(c->call, err);
 	else
 		ttrpc_reply(c->call, &rsp.base);
+	if (standin_lost(c->p->standin))
+		kill_abandoned(c->p, true);
 	change_free(c);
 }
 
@@ -132,6 +114,11 @@ static int open_exec(struct process *p, struct ttrpc_call *call,
 	if (r < 0)
 		return r;
 	p->spec->terminal = req->terminal;
+	r = standin_take(p, call, err);
+	if (r == 0)
+		r = standin_note(p->standin, err);
+	if (r < 0)
+		return r;
 	return shim_process_open_streams(p, call, req->terminal, req->stdin, req->stdout,
 					 req->stderr, err);
 }
@@ -175,71 +162,14 @@ void service_exec(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ct
 
 /* ---- Kill ----------------------------------------------------------------------- */
 
-/* What was never started is not watched: that it was killed is all there is to know. */
-static void on_created_killed(const struct err *err, void *arg)
-{
-	struct change *c = arg;
-
-	if (!err)
-		shim_process_exited(c->p, STATUS_KILLED);
-	service_done(err, c->call);
-	change_free(c);
-}
-
-static void kill_created(struct process *p, struct ttrpc_call *call)
-{
-	struct change *c = change_new(p, call);
-
-	if (shim_process_is_init(p))
-		sandbox_signal(p->shim->sandbox, p->id, "", SIGKILL, true, on_created_killed, c);
-	else /* it exists nowhere but here */
-		on_created_killed(NULL, c);
-}
-
-static void on_killed(const struct err *err, void *arg)
-{
-	struct change *c = arg;
-
-	/* Its output must not keep it: who was to read that may be gone for good. */
-	if (!err && c->p->io)
-		streams_expire(c->p->io, STREAMS_QUIET_MS);
-	service_done(err, c->call);
-	change_free(c);
-}
-
 void service_kill(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
 {
 	const Containerd__Task__V2__KillRequest *req =
 		(const Containerd__Task__V2__KillRequest *)msg;
-	bool ends = req->signal == SIGKILL || req->signal == SIGTERM;
 	struct process *p = service_process(ctx, call, req->id, req->exec_id);
-	struct shim *s = ctx;
 
-	if (!p)
-		return;
-	if (p->state == PROCESS_STOPPED || p->exited) {
-		/* The kubelet kills what has ended, and takes an error for a failure. */
-		if (ends)
-			service_reply_empty(call);
-		else
-			ttrpc_fail(call, TTRPC_NOT_FOUND, "%s has already finished",
-				   shim_process_name(p));
-	} else if (p->state == PROCESS_CREATED && ends && !p->deleting) {
-		kill_created(p, call);
-	} else if (p->state != PROCESS_RUNNING) {
-		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "%s is not running",
-			   shim_process_name(p));
-	} else {
-		/* As the original does, a signal to init is for all. */
-		bool all = req->all || shim_process_is_init(p);
-
-		if (req->signal == SIGKILL)
-			sandbox_signal(s->sandbox, p->id, p->exec_id, SIGKILL, all, on_killed,
-				       change_new(p, call));
-		else
-			sandbox_signal(s->sandbox, p->id, p->exec_id, req->signal, all,
-				       service_done, call);
-	}
+	if (p)
+		kill_process(p, req->signal, req->all, call);
 }
 
 /* ---- Delete ----------------------------------------------------------------------- */
@@ -254,7 +184,7 @@ static void reply_deleted(struct process *p, struct ttrpc_call *call)
 		clock_gettime(CLOCK_REALTIME, &p->exited_at);
 	}
 	at = service_timestamp(p->exited_at);
-	rsp.pid = p->shim->sandbox ? (uint32_t)sandbox_pid(p->shim->sandbox) : 0;
+	rsp.pid = shim_process_pid(p);
 	rsp.exit_status = p->exit_status;
 	rsp.exited_at = &at;
 	task_event_deleted(p);

@@ -187,15 +187,22 @@ void shim_watch_idle(struct shim *s)
 		s->idle = loop_add_timer(s->loop, s->opt.idle_ms, on_idle, s);
 }
 
+/* The owner has done its part: from now on the sandbox is its own. */
+static void keep(struct shim *s)
+{
+	loop_remove(&s->owner);
+	close_fd(&s->opt.owner_fd);
+}
+
 static void on_owner(struct loop_source *src, int fd, uint32_t events, void *arg)
 {
-	char byte;
+	char byte = 0;
 
 	(void)src;
-	/* Nothing is ever sent; what came nevertheless is read away. */
-	if ((events & EPOLLIN) && read(fd, &byte, 1) == 1)
-		return;
-	shim_end(arg, "the owner has gone");
+	if (!(events & EPOLLIN) || read(fd, &byte, 1) != 1)
+		shim_end(arg, "the owner has gone");
+	else if (byte == SHIM_KEEP)
+		keep(arg);
 }
 
 struct shim *shim_new(struct loop *loop, const struct shim_options *opt)

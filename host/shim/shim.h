@@ -20,6 +20,9 @@
 /* So long does the end wait for containerd to take the last events. */
 #define SHIM_EVENTS_LIMIT_MS 2000
 
+/* The byte by which the owner leaves the shim alone. */
+#define SHIM_KEEP 'k'
+
 struct shim_options {
 	const char *id; /* also the sandbox's */
 	const char *namespace;
@@ -29,7 +32,7 @@ struct shim_options {
 	const char *config;  /* NULL: found by the search order */
 	/* Where containerd takes events; NULL or "": not there. See events.h. */
 	const char *ttrpc_address, *publish_binary, *containerd;
-	int owner_fd;	 /* -1: none; taken over: at its end the shim ends */
+	int owner_fd;	 /* -1: none; taken over: at its end, without SHIM_KEEP, the shim ends */
 	int64_t idle_ms; /* how long it waits, without a task, for a client to come */
 	const struct hook_place *runtime; /* sandbox_options.runtime */
 };

@@ -106,6 +106,11 @@ void streams_close_input(struct streams *io)
 		inflow_finish(io->in);
 }
 
+bool streams_size(const struct streams *io, uint32_t *width, uint32_t *height)
+{
+	return outflow_size(io->out, width, height);
+}
+
 void streams_expire(struct streams *io, int64_t ms)
 {
 	io->quiet_ms = ms;

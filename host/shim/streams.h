@@ -30,6 +30,9 @@ void streams_start(struct streams *io, struct sandbox *sb, const char *id, const
 /* Close the process's input behind what is there to be read now. Any time. */
 void streams_close_input(struct streams *io);
 
+/* The size of the terminal on the host; false when there is none. */
+bool streams_size(const struct streams *io, uint32_t *width, uint32_t *height);
+
 /*
  * The process was killed: output that nobody takes for @ms is dropped from now
  * on, for the sandbox tells of its end only when all of it was read. A

@@ -8,11 +8,6 @@
 #include "host/shim/service.h"
 #include "proto/shim.pb-c.h"
 
-static uint32_t pid_of(const struct process *p)
-{
-	return p->shim->sandbox ? (uint32_t)sandbox_pid(p->shim->sandbox) : 0;
-}
-
 /* ---- for containerd --------------------------------------------------------- */
 
 Containerd__Events__TaskCreate *
@@ -50,12 +45,12 @@ void task_event_started(struct process *p)
 
 	if (shim_process_is_init(p)) {
 		start.container_id = p->id;
-		start.pid = pid_of(p);
+		start.pid = shim_process_pid(p);
 		events_publish(p->shim->events, "/tasks/start", &start.base);
 	} else {
 		exec.container_id = p->id;
 		exec.exec_id = p->exec_id;
-		exec.pid = pid_of(p);
+		exec.pid = shim_process_pid(p);
 		events_publish(p->shim->events, "/tasks/exec-started", &exec.base);
 	}
 }
@@ -77,7 +72,7 @@ void task_event_deleted(struct process *p)
 	if (!shim_process_is_init(p))
 		return;
 	deleted.container_id = p->id;
-	deleted.pid = pid_of(p);
+	deleted.pid = shim_process_pid(p);
 	deleted.exit_status = p->exit_status;
 	deleted.exited_at = &at;
 	events_publish(p->shim->events, "/tasks/delete", &deleted.base);
@@ -168,7 +163,7 @@ void task_event_exited(struct process *p)
 		return;
 	event.container_id = p->id;
 	event.id = shim_process_is_init(p) ? p->id : p->exec_id;
-	event.pid = pid_of(p);
+	event.pid = shim_process_pid(p);
 	event.exit_status = p->exit_status;
 	event.exited_at = &at;
 	events_publish(p->shim->events, "/tasks/exit", &event.base);

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -26,6 +27,7 @@ void call_free(struct ttrpc_call *call)
 		close_fd(&call->fds[i]);
 	if (call->req)
 		protobuf_c_message_free_unpacked(call->req, NULL);
+	strv_free(&call->metadata);
 	free(call->name);
 	free(call);
 }
@@ -158,4 +160,12 @@ size_t ttrpc_call_fds(const struct ttrpc_call *call)
 int ttrpc_call_take_fd(struct ttrpc_call *call, size_t i)
 {
 	return i < call->nfds ? take_fd(&call->fds[i]) : -1;
+}
+
+const char *ttrpc_call_metadata(const struct ttrpc_call *call, const char *key)
+{
+	for (size_t i = 0; i + 1 < call->metadata.n; i += 2)
+		if (!strcmp(call->metadata.v[i], key))
+			return call->metadata.v[i + 1];
+	return NULL;
 }

@@ -231,11 +231,11 @@ void ttrpc_client_free(struct ttrpc_client *c)
 /* ---- calls ------------------------------------------------------------------ */
 
 static struct out *request_frame(const struct ttrpc_pending *p, const ProtobufCMessage *req,
-				 size_t nfds)
+				 const struct ttrpc_extra *extra)
 {
 	Ttrpc__Request envelope = TTRPC__REQUEST__INIT;
-	Ttrpc__KeyValue kv = TTRPC__KEY_VALUE__INIT;
-	Ttrpc__KeyValue *metadata[] = { &kv };
+	Ttrpc__KeyValue kv[2] = { TTRPC__KEY_VALUE__INIT, TTRPC__KEY_VALUE__INIT };
+	Ttrpc__KeyValue *metadata[2];
 	char number[24];
 
 	envelope.service = (char *)p->service->name;
@@ -244,12 +244,17 @@ static struct out *request_frame(const struct ttrpc_pending *p, const ProtobufCM
 		envelope.timeout_nano = INT64_MAX;
 	else if (p->timeout_ms > 0)
 		envelope.timeout_nano = p->timeout_ms * NS_PER_MS;
-	if (nfds > 0) {
-		snprintf(number, sizeof(number), "%zu", nfds);
-		kv.key = (char *)"kata-fds";
-		kv.value = number;
-		envelope.metadata = metadata;
-		envelope.n_metadata = 1;
+	envelope.metadata = metadata;
+	if (extra->n > 0) {
+		snprintf(number, sizeof(number), "%zu", extra->n);
+		kv[0].key = (char *)"kata-fds";
+		kv[0].value = number;
+		metadata[envelope.n_metadata++] = &kv[0];
+	}
+	if (extra->key) {
+		kv[1].key = (char *)extra->key;
+		kv[1].value = (char *)extra->value;
+		metadata[envelope.n_metadata++] = &kv[1];
 	}
 	return out_frame(p->stream, FRAME_REQUEST, &envelope.base, 3, req);
 }
@@ -282,22 +287,22 @@ static int check_call(const struct ttrpc_client *c, const struct ttrpc_pending *
 	return 0;
 }
 
-static int send_call(struct ttrpc_pending *p, const ProtobufCMessage *req, const int *fds, size_t n,
-		     struct err *err)
+static int send_call(struct ttrpc_pending *p, const ProtobufCMessage *req,
+		     const struct ttrpc_extra *extra, struct err *err)
 {
 	struct ttrpc_client *c = p->client;
 	struct out *o;
 	int r;
 
 	p->stream = (uint32_t)c->next_stream;
-	o = request_frame(p, req, n);
+	o = request_frame(p, req, extra);
 	if (!o) {
 		p->stream = 0;
 		return err_set(err, EMSGSIZE,
 			       "%s/%s: the request exceeds the %u bytes of a message",
 			       p->service->name, p->method->name, TTRPC_DATA_MAX);
 	}
-	r = out_attach(o, fds, n);
+	r = out_attach(o, extra->fds, extra->n);
 	if (r < 0) {
 		p->stream = 0;
 		out_free(o);
@@ -311,11 +316,11 @@ static int send_call(struct ttrpc_pending *p, const ProtobufCMessage *req, const
 	return 0;
 }
 
-struct ttrpc_pending *ttrpc_client_call_fds(struct ttrpc_client *c,
-					    const ProtobufCServiceDescriptor *service,
-					    const char *method, const ProtobufCMessage *req,
-					    const int *fds, size_t n, int64_t timeout_ms,
-					    ttrpc_reply_cb cb, void *arg)
+struct ttrpc_pending *ttrpc_client_call_extra(struct ttrpc_client *c,
+					      const ProtobufCServiceDescriptor *service,
+					      const char *method, const ProtobufCMessage *req,
+					      const struct ttrpc_extra *extra, int64_t timeout_ms,
+					      ttrpc_reply_cb cb, void *arg)
 {
 	struct ttrpc_pending *p = xcalloc(1, sizeof(*p));
 	struct err err = ERR_INIT;
@@ -327,7 +332,8 @@ struct ttrpc_pending *ttrpc_client_call_fds(struct ttrpc_client *c,
 	p->timeout_ms = timeout_ms;
 	p->cb = cb;
 	p->arg = arg;
-	if (check_call(c, p, method, req, n, &err) < 0 || send_call(p, req, fds, n, &err) < 0) {
+	if (check_call(c, p, method, req, extra->n, &err) < 0 ||
+	    send_call(p, req, extra, &err) < 0) {
 		p->err = xmalloc(sizeof(*p->err));
 		*p->err = err;
 		list_add_tail(&c->unsent, &p->link);
@@ -336,6 +342,17 @@ struct ttrpc_pending *ttrpc_client_call_fds(struct ttrpc_client *c,
 		p->timer = loop_add_timer(c->loop, timeout_ms, on_timeout, p);
 	}
 	return p;
+}
+
+struct ttrpc_pending *ttrpc_client_call_fds(struct ttrpc_client *c,
+					    const ProtobufCServiceDescriptor *service,
+					    const char *method, const ProtobufCMessage *req,
+					    const int *fds, size_t n, int64_t timeout_ms,
+					    ttrpc_reply_cb cb, void *arg)
+{
+	const struct ttrpc_extra extra = { .fds = fds, .n = n };
+
+	return ttrpc_client_call_extra(c, service, method, req, &extra, timeout_ms, cb, arg);
 }
 
 struct ttrpc_pending *ttrpc_client_call(struct ttrpc_client *c,

@@ -43,14 +43,16 @@ static ttrpc_handler find_handler(const struct service *svc, const char *name)
 	return NULL;
 }
 
-/* The descriptors that the request announces. False when it was refused. */
-static bool claim_fds(struct session *s, struct ttrpc_call *call, const Ttrpc__Request *req)
+/* The metadata, and the descriptors that it announces. False when it was refused. */
+static bool claim_extra(struct session *s, struct ttrpc_call *call, const Ttrpc__Request *req)
 {
 	long long n = 0;
 
 	for (size_t i = 0; i < req->n_metadata; i++) {
 		const Ttrpc__KeyValue *kv = req->metadata[i];
 
+		strv_add(&call->metadata, kv->key);
+		strv_add(&call->metadata, kv->value);
 		if (strcmp(kv->key, "kata-fds") == 0 &&
 		    str_to_ll(kv->value, 0, TTRPC_FDS_MAX, &n) < 0) {
 			session_refuse(s, call->stream, TTRPC_INVALID_ARGUMENT,
@@ -116,7 +118,7 @@ static void start_call(struct session *s, uint32_t stream, uint8_t flags, const 
 	list_init(&call->link);
 	call->stream = stream;
 	call->deadline = -1;
-	if (claim_fds(s, call, req))
+	if (claim_extra(s, call, req))
 		svc = route(s, call, req, flags, &handler);
 	if (!svc) {
 		call_free(call);

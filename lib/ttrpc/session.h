@@ -13,6 +13,7 @@
 
 #include "base/list.h"
 #include "base/loop.h"
+#include "base/str.h"
 #include "ttrpc/conn.h"
 #include "ttrpc/ttrpc.h"
 
@@ -51,6 +52,7 @@ struct ttrpc_call {
 	char *name;
 	size_t nfds;
 	int fds[TTRPC_FDS_MAX];
+	struct strv metadata; /* key, value, key, value … */
 	void (*on_cancel)(struct ttrpc_call *call, void *arg);
 	void *cancel_arg;
 };

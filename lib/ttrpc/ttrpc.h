@@ -136,6 +136,12 @@ size_t ttrpc_call_fds(const struct ttrpc_call *call);
 /* Take over descriptor @i of the request; -1 when there is none or it was taken. */
 int ttrpc_call_take_fd(struct ttrpc_call *call, size_t i);
 
+/*
+ * What the request's metadata says of @key, valid as long as the call; NULL: nothing.
+ * (The key kata-fds is ttrpc's own.)
+ */
+const char *ttrpc_call_metadata(const struct ttrpc_call *call, const char *key);
+
 /* ---- client ------------------------------------------------------------ */
 
 struct ttrpc_client;
@@ -189,6 +195,20 @@ struct ttrpc_pending *ttrpc_client_call_fds(struct ttrpc_client *c,
 					    const char *method, const ProtobufCMessage *req,
 					    const int *fds, size_t n, int64_t timeout_ms,
 					    ttrpc_reply_cb cb, void *arg);
+
+/* What goes with a request beside its message. */
+struct ttrpc_extra {
+	const int *fds; /* @n ≤ TTRPC_FDS_MAX descriptors, which are duplicated */
+	size_t n;
+	const char *key, *value; /* metadata; NULL: none */
+};
+
+/* As ttrpc_client_call(), with @extra. */
+struct ttrpc_pending *ttrpc_client_call_extra(struct ttrpc_client *c,
+					      const ProtobufCServiceDescriptor *service,
+					      const char *method, const ProtobufCMessage *req,
+					      const struct ttrpc_extra *extra, int64_t timeout_ms,
+					      ttrpc_reply_cb cb, void *arg);
 
 /* Forget a pending call: no callback will come. *@p becomes NULL; NULL in it is allowed. */
 void ttrpc_cancel(struct ttrpc_pending **p);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "base/file.h"
 #include "base/loop.h"
 #include "base/str.h"
+#include "host/standin/protocol.h"
 #include "proto/task.pb-c.h"
 #include "ttrpc/ttrpc.h"
 
@@ -230,4 +232,27 @@ int fake_shim(int argc, char **argv)
 		return serve(listener, owner);
 	printf("unix://%s\n", path);
 	return 0;
+}
+
+int fake_standin(int argc, char **argv)
+{
+	struct standin_record r = { .kind = STANDIN_READY };
+	int control = -1;
+	pid_t pid;
+
+	for (int i = 0; i + 1 < argc; i++)
+		if (strcmp(argv[i], "--control") == 0)
+			control = atoi(argv[i + 1]);
+	pid = fork();
+	if (pid == 0) {
+		/* A release, or the end of who made us. */
+		while (recv(control, &r, sizeof(r), 0) > 0)
+			;
+		return 0;
+	}
+	if (send(control, &r, sizeof(r), 0) < 0)
+		return 1;
+	r.kind = STANDIN_PID;
+	r.value = pid;
+	return send(control, &r, sizeof(r), 0) < 0;
 }

@@ -13,4 +13,7 @@
 /* @argv: as the shim's own. Returns the exit status. */
 int fake_shim(int argc, char **argv);
 
+/* A stand-in without namespaces, which ends with its control socket. */
+int fake_standin(int argc, char **argv);
+
 #endif

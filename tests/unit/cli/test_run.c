@@ -44,10 +44,17 @@ static void write_spec(bool terminal)
 	grpc__spec__free_unpacked(spec, NULL);
 }
 
+static void write_script(const char *name, const char *program, const char *flag)
+{
+	auto_free char *script = path_join(dir, name);
+	auto_free char *text = xasprintf("#!/bin/sh\nexec '%s' %s \"$@\"\n", program, flag);
+
+	write_file(script, text, 0755);
+}
+
 static int setup(void **state)
 {
-	auto_free char *self = path_real("/proc/self/exe", NULL), *script = NULL, *text = NULL;
-	auto_free char *path = NULL;
+	auto_free char *self = path_real("/proc/self/exe", NULL), *path = NULL;
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
@@ -59,9 +66,8 @@ static int setup(void **state)
 	assert_int_equal(mkdir(bundle, 0700), 0);
 	write_file(config, "[hypervisor.fake]\npath = \"/bin/true\"\n", 0600);
 	write_spec(false);
-	script = path_join(dir, "containerd-shim-kata-v2");
-	text = xasprintf("#!/bin/sh\nexec '%s' --shim \"$@\"\n", self);
-	write_file(script, text, 0755);
+	write_script("containerd-shim-kata-v2", self, "--shim");
+	write_script("kata-standin", self, "--standin");
 	path = xasprintf("%s:%s", dir, getenv("PATH"));
 	return setenv("PATH", path, 1);
 }
@@ -229,6 +235,8 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "--shim") == 0)
 		return fake_shim(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "--standin") == 0)
+		return fake_standin(argc, argv);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

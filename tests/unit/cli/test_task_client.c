@@ -39,9 +39,11 @@ static void on_create(struct ttrpc_call *call, const ProtobufCMessage *req, void
 
 	(void)ctx;
 	if (strcmp(create->stdin, "fd:0") || strcmp(create->stderr, "fd:2") ||
-	    strcmp(create->bundle, "/b") || !create->terminal || ttrpc_call_fds(call) != 3) {
+	    strcmp(create->bundle, "/b") || !create->terminal || ttrpc_call_fds(call) != 4 ||
+	    strcmp(ttrpc_call_metadata(call, "kata-standin"), "3 99")) {
 		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "no");
 	} else {
+		rsp.pid = 99;
 		assert_int_equal(fd_write_full(fd, create->id, strlen(create->id)), 0);
 		ttrpc_reply(call, &rsp.base);
 	}
@@ -154,11 +156,17 @@ static void passes_descriptors(void **state)
 	struct shim *s = *state;
 	struct err err = ERR_INIT;
 	auto_task struct task *t = task_connect(s->loop, s->address, "box", &err);
+	struct standin standin = { .pid = 99, .pidfd = -1, .control = -1 };
 	char buf[8] = "";
+	pid_t pid = 0;
 	int p[2];
 
 	assert_int_equal(pipe(p), 0);
-	assert_int_equal(task_create(t, "/b", true, (const int[]){ 0, p[1], 2 }, 5000, &err), 0);
+	standin.shim = p[0];
+	assert_int_equal(
+		task_create(t, "/b", true, (const int[]){ 0, p[1], 2 }, &standin, 5000, &pid, &err),
+		0);
+	assert_int_equal(pid, 99);
 	assert_int_equal(read(p[0], buf, sizeof(buf)), 3);
 	assert_string_equal(buf, "box");
 	close(p[0]);

@@ -76,6 +76,7 @@ void fake_check_empty(void)
 	loop_remove(&box.turn);
 	str_free(&fake.log);
 	str_free(&fake.status);
+	str_free(&fake.journal);
 	free(fake.config_path);
 	free(fake.rootfs);
 }
@@ -419,6 +420,24 @@ int sandbox_set_status(struct sandbox *sb, const char *id, const char *status, s
 	(void)id;
 	(void)err;
 	str_printf(&fake.status, "%s ", status);
+	return 0;
+}
+
+int sandbox_note_process(struct sandbox *sb, const char *name, pid_t pid, struct err *err)
+{
+	(void)sb;
+	(void)pid;
+	(void)err;
+	str_printf(&fake.journal, "+%s ", name);
+	return 0;
+}
+
+int sandbox_forget_process(struct sandbox *sb, pid_t pid, struct err *err)
+{
+	(void)sb;
+	(void)pid;
+	(void)err;
+	str_puts(&fake.journal, "- ");
 	return 0;
 }
 

@@ -56,8 +56,9 @@ extern struct fake {
 	int fail[FAKE_OPS];  /* answer with this errno and the text "fake NAME fails" */
 	int new_fails;
 	unsigned stops;
-	struct str log;	   /* "boot create:c start:c signal:c/9 …" */
-	struct str status; /* what sandbox_set_status() was told: "running stopped " */
+	struct str log;	    /* "boot create:c start:c signal:c/9 …" */
+	struct str status;  /* what sandbox_set_status() was told: "running stopped " */
+	struct str journal; /* what sandbox_note_process() was told, and "-" for the rest */
 	char *config_path;
 	char *rootfs;
 	bool terminal; /* of the last process */

@@ -50,7 +50,7 @@ static void pauses_and_goes_on(void **state)
 		     "cannot delete container cc: it is paused");
 	assert_ok(get(f, "Resume", ""));
 	assert_int_equal(get(f, "State", "").state, RUNNING);
-	assert_string_equal(str_text(&fake.status), "running paused running ");
+	assert_string_equal(str_text(&fake.status), "created running paused running ");
 }
 
 static void a_process_that_waits_for_its_start_is_not_started_in_a_paused_one(void **state)

@@ -64,7 +64,7 @@ static void lives_a_whole_life(void **state)
 	run_until(f, &f->shim->over);
 	assert_int_equal(f->shim->status, 0);
 	assert_string_equal(str_text(&fake.log), "boot create:cc start:cc remove:cc stop destroy ");
-	assert_string_equal(str_text(&fake.status), "running stopped ");
+	assert_string_equal(str_text(&fake.status), "created running stopped ");
 }
 
 static void refuses_what_comes_too_early(void **state)
@@ -256,7 +256,7 @@ static void adds_processes(void **state)
 	assert_ok(exec(f, "ee"));
 	assert_ok(kill_it(f, "ee", SIGKILL));
 	assert_int_equal(get(f, "Wait", "ee").status, 137);
-	assert_string_equal(str_text(&fake.status), "running ");
+	assert_string_equal(str_text(&fake.status), "created running ");
 }
 
 static void tells_when_an_added_process_fails(void **state)

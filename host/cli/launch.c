@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/cli/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "host/cli/console.h"
+#include "host/cli/shim_start.h"
+#include "host/config/annotations.h"
+#include "host/sandbox/state.h"
+#include "oci/spec.h"
+
+#define CONNECT_LIMIT_MS 5000
+#define START_LIMIT_MS	 60000
+#define END_LIMIT_MS	 15000 /* the shim's own limit for ending the sandbox is 10 s */
+#define ABORT_LIMIT_MS	 2000  /* after a signal: then the hard way */
+#define CREATE_MARGIN_MS 30000 /* on top of what the configuration grants */
+#define STANDIN_END_MS	 2000
+
+/* As shells and engines know them. */
+#define STATUS_NOT_EXECUTABLE 126
+#define STATUS_NOT_FOUND      127
+
+/* The byte by which the owner leaves a shim alone: SHIM_KEEP of host/shim/shim.h. */
+#define KEEP 'k'
+
+/* ---- before anything is started ------------------------------------------------- */
+
+static int check_terminal(struct launch *l, struct err *err)
+{
+	bool terminal = l->spec->process->terminal;
+
+	if (l->opt->console_socket && (!l->detach || !terminal))
+		return err_set(err, EINVAL,
+			       "cannot use console socket if the container is not detached or has "
+			       "no terminal");
+	if (l->detach && terminal && !l->opt->console_socket)
+		return err_set(err, EINVAL,
+			       "cannot allocate a terminal for a detached container without "
+			       "--console-socket");
+	/* Its input would never end, and nobody could type. */
+	if (!l->detach && terminal && !isatty(STDIN_FILENO) && !isatty(STDOUT_FILENO) &&
+	    !isatty(STDERR_FILENO))
+		return err_set(err, ENOTTY, "process.terminal is set, but there is no terminal");
+	if (!l->opt->console_socket)
+		return 0;
+	l->console = console_connect(l->opt->console_socket, err);
+	return l->console < 0 ? l->console : 0;
+}
+
+static int check_preserve_fds(const struct launch *l, struct err *err)
+{
+	long long n;
+
+	if (!l->opt->preserve_fds)
+		return 0;
+	if (str_to_ll(l->opt->preserve_fds, 0, 1 << 20, &n) < 0)
+		return err_set(err, EINVAL, "flag --preserve-fds takes a number, not \"%s\"",
+			       l->opt->preserve_fds);
+	if (n > 0)
+		return err_set(err, EOPNOTSUPP,
+			       "flag --preserve-fds: descriptors cannot go into a virtual machine; "
+			       "only 0 is possible");
+	return 0;
+}
+
+/* That it can be written is known only when it is; that it never can be, now. */
+static int check_pid_file(const struct launch *l, struct err *err)
+{
+	const char *path = l->opt->pid_file, *slash = path ? strrchr(path, '/') : NULL;
+	auto_free char *dir = NULL;
+	struct stat st;
+
+	if (!path)
+		return 0;
+	if (!*path)
+		return err_set(err, EINVAL, "flag --pid-file must not be empty");
+	dir = slash == path ? xstrdup("/") :
+	      slash	    ? xstrndup(path, (size_t)(slash - path)) :
+			      xstrdup(".");
+	if (stat(dir, &st) < 0)
+		return err_sys(err, errno, "pid file %s", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_sys(err, ENOTDIR, "pid file %s", path);
+	if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return err_sys(err, EISDIR, "pid file %s", path);
+	return 0;
+}
+
+static int annotate(struct config *config, const Grpc__Spec *spec, struct err *err)
+{
+	auto_strv struct strv annotations = { NULL, 0 };
+
+	oci_spec_annotations(spec, &annotations);
+	return config_annotate(config, &annotations, (unsigned)sysconf(_SC_NPROCESSORS_ONLN), err);
+}
+
+static int load(struct launch *l, struct err *err)
+{
+	int r;
+
+	l->bundle = path_real(l->opt->bundle, err);
+	if (!l->bundle)
+		return err_wrap(err, "cannot find the bundle");
+	l->config = config_load(l->cli->config, err);
+	if (!l->config)
+		return err->code;
+	r = oci_spec_load(l->bundle, &l->spec, err);
+	if (r == 0)
+		r = annotate(l->config, l->spec, err);
+	if (r < 0)
+		return r;
+	if (!l->cli->debug)
+		log_set_level(config_log_level(l->config));
+	for (size_t i = 0; i < l->config->warnings.n; i++)
+		log_warn("%s", l->config->warnings.v[i]);
+	return 0;
+}
+
+static int check_free(const struct launch *l, struct err *err)
+{
+	struct sandbox_state *taken = NULL;
+	int r = state_load(l->cli->root, l->id, &taken, err);
+
+	state_free(taken);
+	if (r != -ENOENT)
+		return r < 0 ? r : err_set(err, EEXIST, "container %s already exists", l->id);
+	err_clear(err);
+	return 0;
+}
+
+int launch_prepare(struct launch *l, struct err *err)
+{
+	int r = state_check_id(l->id, err);
+
+	if (r == 0)
+		r = load(l, err);
+	if (r == 0)
+		r = check_preserve_fds(l, err);
+	if (r == 0)
+		r = check_pid_file(l, err);
+	if (r == 0)
+		r = check_free(l, err);
+	if (r == 0)
+		r = check_terminal(l, err);
+	if (r < 0)
+		return r;
+	l->loop = loop_new();
+	if (!l->loop)
+		return err_sys(err, errno, "cannot make an event loop");
+	r = attach_begin(&l->attach, l->loop);
+	return r < 0 ? err_sys(err, r, "cannot take over the signals") : 0;
+}
+
+/* ---- making --------------------------------------------------------------------- */
+
+static int start_shim(struct launch *l, struct err *err)
+{
+	auto_free char *address = NULL;
+	auto_close int reader = -1;
+	int pipe_fds[2], r;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return err_sys(err, errno, "cannot make a pipe");
+	reader = pipe_fds[0];
+	l->owner = pipe_fds[1];
+	r = shim_start(l->loop,
+		       &(const struct shim_options){ .id = l->id,
+						     .bundle = l->bundle,
+						     .root = l->cli->root,
+						     .config = l->config->path,
+						     .log = l->cli->log,
+						     .log_json = l->cli->log_json,
+						     .debug = l->cli->debug,
+						     .owner_fd = reader,
+						     .stop = &l->attach.stop },
+		       &address, err);
+	if (r < 0)
+		return r;
+	l->task = task_connect(l->loop, address, l->id, err);
+	if (!l->task)
+		return err_wrap(err, "cannot reach the sandbox process");
+	task_set_stop(l->task, &l->attach.stop);
+	return task_shim_pid(l->task, &l->shim_pid, CONNECT_LIMIT_MS, err);
+}
+
+static int start_standin(struct launch *l, struct err *err)
+{
+	const char *path = l->spec->root->path;
+	auto_free char *rootfs = path[0] == '/' ? xstrdup(path) : path_join(l->bundle, path);
+	const Grpc__Box *size = l->spec->process->consolesize;
+	auto_strv struct strv flags = { 0 };
+
+	if (l->console >= 0) {
+		l->terminal = console_send(l->console, size ? size->height : 0,
+					   size ? size->width : 0, err);
+		if (l->terminal < 0)
+			return l->terminal;
+	}
+	standin_for_container(l->spec, rootfs, l->opt->no_pivot, &flags);
+	return standin_start(l->id, &flags, l->terminal, &l->standin, err);
+}
+
+static int write_pid_file(struct launch *l, pid_t pid, struct err *err)
+{
+	auto_free char *text = xasprintf("%d", (int)pid);
+	int r;
+
+	if (!l->opt->pid_file)
+		return 0;
+	r = file_replace(l->opt->pid_file, text, strlen(text), 0644, err);
+	l->wrote_pid = r == 0;
+	return r < 0 ? err_wrap(err, "pid file") : 0;
+}
+
+int launch_create(struct launch *l, struct err *err)
+{
+	bool terminal = l->spec->process->terminal;
+	int64_t limit = l->config->runtime.create_container_timeout * 1000 +
+			l->config->agent.dial_timeout_ms + CREATE_MARGIN_MS;
+	int stdio[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
+	pid_t pid = 0;
+	int r = start_shim(l, err);
+
+	if (r == 0)
+		r = start_standin(l, err);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < 3 && l->terminal >= 0; i++)
+		stdio[i] = l->terminal;
+	r = task_create(l->task, l->bundle, terminal, stdio, &l->standin, limit, &pid, err);
+	close_fd(&l->standin.shim);
+	close_fd(&l->terminal);
+	if (r == 0)
+		r = write_pid_file(l, pid, err);
+	return r;
+}
+
+int launch_start(struct launch *l, struct err *err)
+{
+	pid_t pid = 0;
+	int r;
+
+	if (l->spec->process->terminal && !l->detach)
+		attach_resize(l->task); /* so that the first look at it is right */
+	r = task_start(l->task, &pid, START_LIMIT_MS, err);
+	if (r == 0)
+		log_info("container %s runs, process %d", l->id, (int)pid);
+	return r;
+}
+
+int launch_keep(struct launch *l, bool attached, struct err *err)
+{
+	static const char keep = KEEP;
+	int r = standin_release(&l->standin);
+
+	if (r == 0 && !attached)
+		r = fd_write_full(l->owner, &keep, 1);
+	return r < 0 ? err_sys(err, r, "container %s cannot be left alone", l->id) : 0;
+}
+
+/* ---- undoing -------------------------------------------------------------------- */
+
+static bool has_state(const struct launch *l)
+{
+	struct sandbox_state *st = NULL;
+	struct err err = ERR_INIT;
+	bool has = state_load(l->cli->root, l->id, &st, &err) == 0;
+
+	state_free(st);
+	return has;
+}
+
+void launch_wait_shim(struct launch *l, int64_t ms)
+{
+	int64_t end = loop_now_ms() + ms;
+
+	/* One that was not connected yet has gone when its state has. */
+	while (l->task ? !task_lost(l->task) : has_state(l)) {
+		if (loop_now_ms() >= end || loop_step(l->loop, 20) < 0)
+			break;
+	}
+}
+
+int launch_clear_rest(const struct launch *l, struct err *err)
+{
+	struct sandbox_state *st = NULL;
+	bool ours = false;
+	int r = state_load(l->cli->root, l->id, &st, err);
+
+	if (r < 0) {
+		err_clear(err);
+		return 0; /* nothing left, or nothing that can be understood */
+	}
+	for (size_t i = 0; i < st->n_processes; i++)
+		if (st->processes[i].pid == l->shim_pid &&
+		    strcmp(st->processes[i].name, "shim") == 0)
+			ours = true;
+	if (ours) {
+		log_warn("container %s: the shim left something; clearing up", l->id);
+		r = state_clear(st, true, err);
+	}
+	state_free(st);
+	return r;
+}
+
+/* Closing the pipe is the order to the shim to tear all down, whatever it does. */
+static void give_up(struct launch *l, int code)
+{
+	attach_end(&l->attach);
+	close_fd(&l->owner);
+	if (l->wrote_pid)
+		(void)unlink(l->opt->pid_file);
+	if (code == -EEXIST && !l->task)
+		return; /* what is there is somebody else's */
+	launch_wait_shim(l, l->attach.stop ? ABORT_LIMIT_MS : END_LIMIT_MS);
+	standin_close(&l->standin, STANDIN_END_MS);
+}
+
+static int failure_status(const struct launch *l, struct err *why)
+{
+	int signo = l->attach.stop;
+
+	if (signo) {
+		err_set(why, EINTR, "container %s: given up by SIG%s", l->id, sigabbrev_np(signo));
+		return 128 + signo;
+	}
+	if (why->code == -ECONNRESET && l->shim_pid)
+		err_set(why, ECONNRESET,
+			"container %s: the sandbox process (containerd-shim-kata-v2, pid %d) has "
+			"died",
+			l->id, (int)l->shim_pid);
+	/* What the agent says of a program, which other failures do not have in them. */
+	if (strstr(err_msg(why), "exec: \"")) {
+		if (why->code == -ENOENT)
+			return STATUS_NOT_FOUND;
+		if (why->code == -EACCES)
+			return STATUS_NOT_EXECUTABLE;
+	}
+	return 1;
+}
+
+int launch_undo(struct launch *l, int code, struct err *err)
+{
+	struct err late = ERR_INIT;
+	int status;
+
+	give_up(l, code);
+	status = failure_status(l, err);
+	if (code != -EEXIST && launch_clear_rest(l, &late) < 0)
+		cli_error(&late);
+	return status;
+}
+
+void launch_free(struct launch *l)
+{
+	standin_close(&l->standin, 0);
+	task_free(l->task);
+	loop_free(l->loop);
+	close_fd(&l->owner);
+	close_fd(&l->console);
+	close_fd(&l->terminal);
+	if (l->spec)
+		grpc__spec__free_unpacked(l->spec, NULL);
+	config_free(l->config);
+	free(l->bundle);
+}
