@@ -87,7 +87,7 @@ static int parse_verity(const char *text, struct verity *v, struct err *err)
 
 int args_check_verity(const struct config_hypervisor *h, struct err *err)
 {
-	struct verity v = { NULL };
+	struct verity v = { .salt = NULL };
 	int r = *h->kernel_verity_params ? parse_verity(h->kernel_verity_params, &v, err) : 0;
 
 	verity_free(&v);
@@ -97,7 +97,7 @@ int args_check_verity(const struct config_hypervisor *h, struct err *err)
 /* The hashes lie in the partition behind the data's. */
 static void add_verity(const char *text, const char *disk, struct str *out)
 {
-	struct verity v = { NULL };
+	struct verity v = { .salt = NULL };
 
 	if (parse_verity(text, &v, NULL) == 0)
 		str_printf(out,
