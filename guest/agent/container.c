@@ -15,6 +15,7 @@
 #include "guest/agent/oom.h"
 #include "guest/agent/resources.h"
 #include "guest/agent/storage.h"
+#include "guest/agent/termination_log.h"
 
 /* Ended processes that somebody waited for are remembered up to this number. */
 #define ENDED_MAX 64
@@ -263,6 +264,7 @@ void container_create(struct agent *agent, struct ttrpc_call *call,
 	warn_of_unknown_caps(req->container_id, req->oci->process);
 	c = container_new(agent, req->container_id);
 	c->create = call;
+	c->termination_log = termination_log_path(req->oci);
 	creation = xcalloc(1, sizeof(*creation));
 	creation->container = c;
 	creation->req = req;

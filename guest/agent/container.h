@@ -21,6 +21,7 @@ struct container {
 	struct cgroup *cgroup; /* NULL until it is made */
 	struct list processes; /* struct process */
 	struct process *init;  /* NULL until it is made */
+	char *termination_log; /* see termination_log.h; NULL: none */
 	struct strv storages;  /* mount points that it holds */
 	bool userns;
 	uid_t root_uid; /* the guest's numbers of the user namespace's root */

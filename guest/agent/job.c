@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -81,6 +82,7 @@ static void run_child(job_fn fn, void *arg, int fd)
 	int r;
 
 	log_open(-1, "", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody waits for it without the agent */
 	if (dup2(fd, 3) < 0)
 		_exit(1);
 	(void)syscall(SYS_close_range, 4, ~0U, 0);

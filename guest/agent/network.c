@@ -167,7 +167,8 @@ static int add_address(int nl, int index, const Types__IPAddress *ip, struct err
 	return r < 0 ? err_sys(err, r, "address %s", text) : 0;
 }
 
-static int find_or_adopt(int nl, const Types__Interface *i, struct link *l, struct err *err)
+static int find_or_adopt(int nl, const Types__Interface *i, const char *at, struct link *l,
+			 struct err *err)
 {
 	uint8_t mac[6];
 	int r;
@@ -175,10 +176,12 @@ static int find_or_adopt(int nl, const Types__Interface *i, struct link *l, stru
 	if (net_mac_parse(i->hwaddr, mac) < 0)
 		return err_set(err, EINVAL, "\"%s\" is no hardware address", i->hwaddr);
 	r = find_link(nl, NULL, mac, l);
-	if (r != -ENODEV)
-		return r < 0 ? err_sys(err, r, "link %s", i->hwaddr) : 0;
-	/* The machine was made from a template: its link has the address of that one. */
-	r = find_link(nl, i->name, NULL, l);
+	if (r == 0 && (!at || !strcmp(l->name, at)))
+		return 0;
+	if (r < 0 && r != -ENODEV)
+		return err_sys(err, r, "link %s", i->hwaddr);
+	/* The machine was made from a template, or the device has an address of its own. */
+	r = find_link(nl, at ? at : i->name, NULL, l);
 	if (r == 0)
 		r = set_down(nl, l->index);
 	if (r == 0)
@@ -214,7 +217,7 @@ static int apply(int nl, const struct link *l, const Types__Interface *i, struct
 	return r < 0 ? err_sys(err, r, "link %s: rename it %s", i->name, l->name) : 0;
 }
 
-int net_update_interface(const Types__Interface *i, struct err *err)
+int net_update_interface(const Types__Interface *i, const char *at, struct err *err)
 {
 	auto_close int nl = -1;
 	struct link l;
@@ -225,7 +228,7 @@ int net_update_interface(const Types__Interface *i, struct err *err)
 	nl = nl_open(err);
 	if (nl < 0)
 		return nl;
-	r = find_or_adopt(nl, i, &l, err);
+	r = find_or_adopt(nl, i, at, &l, err);
 	if (r < 0)
 		return r;
 	/* A link that is up cannot be renamed. */

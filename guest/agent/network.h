@@ -28,11 +28,11 @@ int net_addr_parse(const char *text, struct net_addr *a);
 int net_mac_parse(const char *text, uint8_t mac[6]);
 
 /*
- * Give the link with @i's hardware address, or else the one with its name, all
- * that @i says and set it up. Another link that has the name already gets the
+ * Give the link @at, or if that is NULL the one with @i's hardware address, or
+ * else the one with its name, all that @i says and set it up. Another link that has the name already gets the
  * link's old one. -ENODEV when there is no such link.
  */
-int net_update_interface(const Types__Interface *i, struct err *err);
+int net_update_interface(const Types__Interface *i, const char *at, struct err *err);
 
 /* Add or replace routes: first those without a gateway, which the others need. */
 int net_update_routes(Types__Route *const *routes, size_t n, struct err *err);

@@ -24,6 +24,7 @@ static void container_free(struct container *c)
 	strv_free(&c->storages);
 	list_del(&c->link);
 	free(c->id);
+	free(c->termination_log);
 	free(c);
 }
 

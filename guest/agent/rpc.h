@@ -32,6 +32,12 @@ void rpc_list_interfaces(struct ttrpc_call *call, const ProtobufCMessage *msg, v
 void rpc_list_routes(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_add_arp_neighbors(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 
+void rpc_get_iptables(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_set_iptables(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+
+void rpc_get_diagnostic_data(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_mem_agent(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+
 void rpc_copy_file(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_update_ephemeral_mounts(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_remove_stale_shares(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);

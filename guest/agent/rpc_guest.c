@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What concerns the guest as a whole. */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,10 @@
 #define MEMORY_DIR "/sys/devices/system/memory"
 #define CPU_DIR	   "/sys/devices/system/cpu"
 #define SEED_MAX   4096
+
+/* As the original: a hundred looks. */
+#define CPU_LOOK_MS 50
+#define CPU_MS	    5000
 
 void rpc_check(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
 {
@@ -99,21 +104,79 @@ static size_t online(const char *dir, const char *prefix)
 	return n;
 }
 
-/* Some may be on their way still; the runtime asks again for those. */
+/* The CPUs of a list such as "0-3,5". */
+static unsigned count_list(const char *list)
+{
+	unsigned n = 0;
+
+	while (isdigit((unsigned char)*list)) {
+		char *end;
+		unsigned long from = strtoul(list, &end, 10), to = from;
+
+		if (*end == '-')
+			to = strtoul(end + 1, &end, 10);
+		n += to >= from ? (unsigned)(to - from + 1) : 0;
+		list = *end == ',' ? end + 1 : end;
+	}
+	return n;
+}
+
+static unsigned cpus_online(void)
+{
+	auto_str struct str text = STR_INIT;
+
+	return file_read(CPU_DIR "/online", 4096, &text, NULL) < 0 ? 0 :
+								     count_list(str_text(&text));
+}
+
+/* CPUs that are on their way still. */
+struct cpu_wait {
+	struct agent *agent;
+	struct ttrpc_call *call;
+	unsigned wanted;
+	int64_t deadline;
+};
+
+static void look_for_cpus(void *arg)
+{
+	struct cpu_wait *w = arg;
+	unsigned now;
+
+	online(CPU_DIR, "cpu");
+	now = cpus_online();
+	if (now < w->wanted && loop_now_ms() < w->deadline) {
+		loop_add_timer(w->agent->loop, CPU_LOOK_MS, look_for_cpus, w);
+		return;
+	}
+	log_info("%u CPUs are online", now);
+	if (now < w->wanted)
+		ttrpc_fail(w->call, TTRPC_DEADLINE_EXCEEDED, "%u of %u CPUs are online after %d ms",
+			   now, w->wanted, CPU_MS);
+	else
+		rpc_reply_empty(w->call);
+	free(w);
+}
+
+/* nb_cpus is how many are to be online in all; 0: whatever there is. */
 void rpc_online_cpu_mem(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
 {
 	const Grpc__OnlineCPUMemRequest *req = (const Grpc__OnlineCPUMemRequest *)msg;
-	const struct agent *agent = ctx;
-	size_t cpus, blocks = 0;
+	struct agent *agent = ctx;
+	struct cpu_wait *w;
 
 	/* A local process must not turn on what the host's owner turned off. */
-	if (agent->guest) {
-		cpus = online(CPU_DIR, "cpu");
-		if (!req->cpu_only)
-			blocks = online(MEMORY_DIR, "memory");
-		log_info("%zu CPUs and %zu memory blocks came online", cpus, blocks);
+	if (!agent->guest) {
+		rpc_reply_empty(call);
+		return;
 	}
-	rpc_reply_empty(call);
+	if (!req->cpu_only)
+		log_info("%zu memory blocks came online", online(MEMORY_DIR, "memory"));
+	w = xcalloc(1, sizeof(*w));
+	w->agent = agent;
+	w->call = call;
+	w->wanted = req->nb_cpus;
+	w->deadline = loop_now_ms() + CPU_MS;
+	look_for_cpus(w);
 }
 
 /* For machines whose firmware does not tell of memory that was plugged in. */

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "guest/agent/network.h"
 #include "guest/agent/rpc.h"
+#include "guest/agent/sysfs.h"
 
 #define LINK_LOOK_MS 10
 
@@ -21,19 +23,28 @@ struct update {
 	struct agent *agent;
 	struct ttrpc_call *call;
 	const Types__Interface *interface; /* lives until the call is answered */
+	struct pci_path path;		   /* where it comes, if the interface says so */
 	int64_t deadline;
 };
 
 static void try_update(void *arg)
 {
 	struct update *u = arg;
+	const char *path = u->interface->devicepath;
+	auto_free char *dir = *path ? sysfs_pci("/sys", &u->path) : NULL;
+	auto_free char *name = dir ? sysfs_link_of(dir) : NULL;
 	struct err err = ERR_INIT;
-	int r = net_update_interface(u->interface, &err);
+	int r;
 
-	if (r == -ENODEV && *u->interface->devicepath && loop_now_ms() < u->deadline) {
+	if (*path && !name && loop_now_ms() < u->deadline) {
 		loop_add_timer(u->agent->loop, LINK_LOOK_MS, try_update, u);
 		return;
 	}
+	if (*path && !name)
+		r = err_set(&err, ETIMEDOUT, "link at PCI path %s: not there after %d ms", path,
+			    u->agent->config.hotplug_ms);
+	else
+		r = net_update_interface(u->interface, name, &err);
 	if (r < 0)
 		fail(u->call, &err, "update an interface");
 	else
@@ -44,8 +55,15 @@ static void try_update(void *arg)
 void rpc_update_interface(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
 {
 	const Grpc__UpdateInterfaceRequest *req = (const Grpc__UpdateInterfaceRequest *)msg;
+	struct pci_path path = { .depth = 0 };
+	struct err err = ERR_INIT;
 	struct update *u;
 
+	if (req->interface && *req->interface->devicepath &&
+	    pci_path_parse(req->interface->devicepath, &path, &err) < 0) {
+		fail(call, &err, "update an interface");
+		return;
+	}
 	if (!req->interface) {
 		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "empty update interface request");
 		return;
@@ -54,6 +72,7 @@ void rpc_update_interface(struct ttrpc_call *call, const ProtobufCMessage *msg, 
 	u->agent = ctx;
 	u->call = call;
 	u->interface = req->interface;
+	u->path = path;
 	u->deadline = loop_now_ms() + u->agent->config.hotplug_ms;
 	try_update(u);
 }

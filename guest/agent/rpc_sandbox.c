@@ -3,16 +3,21 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "guest/agent/module_load.h"
 #include "guest/agent/rpc.h"
 #include "guest/agent/storage.h"
 
 #define HOSTNAME_LEN 64 /* the kernel's most */
 #define SANDBOX_DIR  "/run/kata-containers/sandbox"
+#define SANDBOX_DNS  SANDBOX_DIR "/resolv.conf"
+#define GUEST_DNS    "/etc/resolv.conf"
 #define REMOVE_MS    10000
 #define LOOK_MS	     5
 
@@ -22,9 +27,20 @@
 /* The storages of the sandbox itself; there is one sandbox. */
 static struct strv sandbox_storages;
 
-static int write_resolv_conf(char *const *dns, size_t n, struct err *err)
+/* What the guest itself asks its names with; a container's is mounted by the runtime. */
+static bool resolv_conf_bound;
+
+static void unbind_resolv_conf(void)
+{
+	if (resolv_conf_bound && umount2(GUEST_DNS, MNT_DETACH) < 0)
+		log_warn("%s: %s, ignoring", GUEST_DNS, strerror(errno));
+	resolv_conf_bound = false;
+}
+
+static int write_resolv_conf(const struct agent *agent, char *const *dns, size_t n, struct err *err)
 {
 	auto_str struct str text = STR_INIT;
+	struct stat st;
 	int r;
 
 	if (n == 0)
@@ -32,13 +48,29 @@ static int write_resolv_conf(char *const *dns, size_t n, struct err *err)
 	for (size_t i = 0; i < n; i++)
 		str_printf(&text, "%s\n", dns[i]);
 	r = dir_make(SANDBOX_DIR, 0700, err);
-	return r < 0 ? r : file_replace(SANDBOX_DIR "/resolv.conf", text.data, text.len, 0644, err);
+	if (r == 0)
+		r = file_replace(SANDBOX_DNS, text.data, text.len, 0644, err);
+	/* An image that has no such file asks nobody; a local process is not to change its host. */
+	if (r < 0 || !agent->guest || stat(GUEST_DNS, &st) < 0)
+		return r;
+	if (S_ISDIR(st.st_mode))
+		return err_set(err, EISDIR, GUEST_DNS);
+	unbind_resolv_conf();
+	if (mount(SANDBOX_DNS, GUEST_DNS, NULL, MS_BIND, NULL) < 0)
+		return err_sys(err, errno, "mount at " GUEST_DNS);
+	resolv_conf_bound = true;
+	return 0;
 }
 
+/*
+ * CreateSandbox may come again, as with the original: what it brings is added
+ * to what is there, and replaces it for the containers to come.
+ */
 struct creation {
 	struct agent *agent;
 	struct ttrpc_call *call;
 	const Grpc__CreateSandboxRequest *req; /* lives until the call is answered */
+	int ipc, uts;
 };
 
 static void forget_sandbox(struct agent *agent)
@@ -50,22 +82,64 @@ static void forget_sandbox(struct agent *agent)
 	close_fd(&agent->shared.pid);
 }
 
+static void creation_failed(struct creation *c, const struct err *err)
+{
+	log_error("sandbox: %s", err_msg(err));
+	ttrpc_fail_err(c->call, err);
+	close_fd(&c->ipc);
+	close_fd(&c->uts);
+	free(c);
+}
+
 static void on_storages(const struct err *err, void *arg)
 {
-	struct creation c = *(struct creation *)arg;
+	struct creation *c = arg;
+	struct agent *agent = c->agent;
 	struct err e = ERR_INIT;
 
-	free(arg);
-	if (err)
-		e = *err;
-	else if (write_resolv_conf(c.req->dns, c.req->n_dns, &e) == 0) {
-		log_info("sandbox %s created", c.agent->sandbox_id);
-		rpc_reply_empty(c.call);
+	if (err) {
+		creation_failed(c, err);
 		return;
 	}
-	log_error("sandbox: %s", err_msg(&e));
-	forget_sandbox(c.agent);
-	ttrpc_fail_err(c.call, &e);
+	if (write_resolv_conf(agent, c->req->dns, c->req->n_dns, &e) < 0) {
+		creation_failed(c, &e);
+		return;
+	}
+	if (!agent->sandbox_id || *c->req->sandbox_id) {
+		free(agent->sandbox_id);
+		agent->sandbox_id = xstrdup(c->req->sandbox_id);
+	}
+	close_fd(&agent->shared.ipc);
+	close_fd(&agent->shared.uts);
+	agent->shared.ipc = take_fd(&c->ipc);
+	agent->shared.uts = take_fd(&c->uts);
+	log_info("sandbox %s created", agent->sandbox_id);
+	rpc_reply_empty(c->call);
+	free(c);
+}
+
+static int load_modules(void *arg, struct err *err)
+{
+	const struct creation *c = arg;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->req->n_kernel_modules; i++) {
+		const Grpc__KernelModule *m = c->req->kernel_modules[i];
+
+		r = module_load(m->name, m->parameters, m->n_parameters, err);
+	}
+	return r;
+}
+
+static void on_modules(const struct err *err, void *arg)
+{
+	struct creation *c = arg;
+
+	if (err)
+		creation_failed(c, err);
+	else
+		storage_hold(c->agent, NULL, c->req->storages, c->req->n_storages,
+			     &sandbox_storages, on_storages, c);
 }
 
 void rpc_create_sandbox(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
@@ -80,28 +154,23 @@ void rpc_create_sandbox(struct ttrpc_call *call, const ProtobufCMessage *msg, vo
 		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "the sandbox is being destroyed");
 		return;
 	}
-	if (agent->sandbox_id) {
-		ttrpc_fail(call, TTRPC_ALREADY_EXISTS, "sandbox %s was created already",
-			   agent->sandbox_id);
-		return;
-	}
-	if (req->n_kernel_modules > 0) {
-		ttrpc_fail(call, TTRPC_UNIMPLEMENTED, "kernel module %s: not supported",
+	if (req->n_kernel_modules > 0 && !agent->guest) {
+		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION,
+			   "kernel module %s: the kernel is the host's",
 			   req->kernel_modules[0]->name);
 		return;
 	}
-	if (ns_make_shared(hostname, &agent->shared.ipc, &agent->shared.uts, &err) < 0) {
-		log_error("sandbox: %s", err_msg(&err));
-		ttrpc_fail_err(call, &err);
-		return;
-	}
-	agent->sandbox_id = xstrdup(req->sandbox_id);
 	c = xcalloc(1, sizeof(*c));
 	c->agent = agent;
 	c->call = call;
 	c->req = req;
-	storage_hold(agent, NULL, req->storages, req->n_storages, &sandbox_storages, on_storages,
-		     c);
+	c->ipc = c->uts = -1;
+	if (ns_make_shared(hostname, &c->ipc, &c->uts, &err) < 0)
+		creation_failed(c, &err);
+	else if (req->n_kernel_modules > 0)
+		job_run(agent->loop, load_modules, on_modules, c);
+	else
+		on_modules(NULL, c);
 }
 
 /* ---- the end ------------------------------------------------------------ */
@@ -127,7 +196,8 @@ static void on_all_released(const struct err *err, void *arg)
 
 	if (err && farewell.err.code == 0)
 		farewell.err = *err;
-	(void)unlink(SANDBOX_DIR "/resolv.conf"); /* there may be none */
+	unbind_resolv_conf();
+	(void)unlink(SANDBOX_DNS); /* there may be none */
 	(void)rmdir(SANDBOX_DIR);
 	forget_sandbox(agent);
 	if (farewell.err.code)

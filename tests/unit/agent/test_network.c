@@ -95,9 +95,9 @@ static void check_interfaces(void)
 	want.mtu = 1400;
 	want.ipaddresses = ips;
 	want.n_ipaddresses = 1;
-	assert_int_equal(net_update_interface(&want, &err), 0);
+	assert_int_equal(net_update_interface(&want, NULL, &err), 0);
 	/* Again, as after a restart of the runtime. */
-	assert_int_equal(net_update_interface(&want, &err), 0);
+	assert_int_equal(net_update_interface(&want, NULL, &err), 0);
 	assert_int_equal(net_list_interfaces(&list, &n, &err), 0);
 	got = link_named(list, n, "eth0");
 	assert_non_null(got);
@@ -110,14 +110,14 @@ static void check_interfaces(void)
 	free_links(list, n);
 	/* Found by its name only: it gets the hardware address. */
 	want.hwaddr = (char *)"02:42:ac:11:00:06";
-	assert_int_equal(net_update_interface(&want, &err), 0);
+	assert_int_equal(net_update_interface(&want, NULL, &err), 0);
 	want.name = (char *)"eth7";
 	want.hwaddr = (char *)"02:42:ac:11:00:07";
-	assert_int_equal(net_update_interface(&want, &err), -ENODEV);
+	assert_int_equal(net_update_interface(&want, NULL, &err), -ENODEV);
 	want.hwaddr = (char *)"nonsense";
-	assert_int_equal(net_update_interface(&want, &err), -EINVAL);
+	assert_int_equal(net_update_interface(&want, NULL, &err), -EINVAL);
 	want.name = (char *)"";
-	assert_int_equal(net_update_interface(&want, &err), -EINVAL);
+	assert_int_equal(net_update_interface(&want, NULL, &err), -EINVAL);
 }
 
 static void check_routes(void)
