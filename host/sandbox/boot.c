@@ -33,6 +33,19 @@ static int make_own_dir(struct sandbox *sb, const char *parent, const char *dir,
 	return err_sys(err, r, "%s: cannot make the directory for sandbox %s", dir, sb->st->id);
 }
 
+static int add_sandbox_mounts(struct sandbox *sb, struct err *err)
+{
+	const struct strv *mounts = &sb->config->runtime.sandbox_bind_mounts;
+	int r = 0;
+
+	if (mounts->n > 0 && !sb->share)
+		return err_set(err, EOPNOTSUPP,
+			       "runtime.sandbox_bind_mounts: nothing is shared with the guest");
+	for (size_t i = 0; r == 0 && i < mounts->n; i++)
+		r = share_add_sandbox(sb->share, mounts->v[i], err);
+	return r < 0 ? err_wrap(err, "runtime.sandbox_bind_mounts") : 0;
+}
+
 static int make_dirs(struct sandbox *sb, struct err *err)
 {
 	auto_free char *base = path_join(SANDBOX_SHARE, sb->st->id);
@@ -40,13 +53,16 @@ static int make_dirs(struct sandbox *sb, struct err *err)
 
 	sb->run_dir = path_join(SANDBOX_VM_DIR, sb->st->id);
 	r = make_own_dir(sb, SANDBOX_VM_DIR, sb->run_dir, err);
-	if (r < 0 || !(sb->caps & HV_CAP_FS_SHARE))
+	if (r < 0)
 		return r;
+	if (!(sb->caps & HV_CAP_FS_SHARE))
+		return add_sandbox_mounts(sb, err);
 	r = make_own_dir(sb, SANDBOX_SHARE, base, err);
 	if (r < 0)
 		return r;
 	sb->share = share_new(base);
-	return share_make(sb->share, err);
+	r = share_make(sb->share, err);
+	return r < 0 ? r : add_sandbox_mounts(sb, err);
 }
 
 /* The size of the first container's shared memory; the file system knows that of a bind mount. */

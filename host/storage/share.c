@@ -166,6 +166,21 @@ int share_add_bind(const struct share *share, const char *id, unsigned n, const 
 	return 0;
 }
 
+int share_add_sandbox(const struct share *share, const char *mount, struct err *err)
+{
+	bool rw = str_ends(mount, ":rw");
+	size_t mode = rw || str_ends(mount, ":ro") ? strlen(":rw") : 0;
+	auto_free char *source = xstrndup(mount, strlen(mount) - mode), *name = base_name(source);
+	auto_free char *dir = path_join(share->mounts, SHARE_SANDBOX_MOUNTS);
+	auto_free char *place = path_join(dir, name);
+
+	if (source[0] != '/' || !strcmp(name, ".") || !strcmp(name, ".."))
+		return err_set(err, EINVAL, "\"%s\" is no absolute path with a name", source);
+	if (access(place, F_OK) == 0)
+		return err_set(err, EEXIST, "two of them are called \"%s\"", name);
+	return add(share, SHARE_SANDBOX_MOUNTS, name, source, !rw, err);
+}
+
 int share_remove(const struct share *share, const char *id, struct err *err)
 {
 	auto_free char *dir = path_join(share->mounts, id);

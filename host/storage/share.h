@@ -4,6 +4,7 @@
  *
  *   <base>/mounts/<cid>/rootfs        the container's root, bind-mounted
  *   <base>/mounts/<cid>/<n>-<name>    its other bind mounts
+ *   <base>/mounts/sandbox-mounts/<name>  what every sandbox gets
  *   <base>/shared                     what the guest sees: `mounts`, read-only
  *
  * with <base> = /run/kata-containers/shared/sandboxes/<sandbox>. The mounts made
@@ -24,6 +25,9 @@
 /* Where the guest has it. */
 #define SHARE_TAG	"kataShared"
 #define SHARE_GUEST_DIR "/run/kata-containers/shared/containers/"
+
+/* Beside the containers' directories. */
+#define SHARE_SANDBOX_MOUNTS "sandbox-mounts"
 
 struct share {
 	char *base; /* all of it; to be in the journal before share_make() */
@@ -58,6 +62,13 @@ int share_add_rootfs(const struct share *share, const char *id, const char *root
  */
 int share_add_bind(const struct share *share, const char *id, unsigned n, const char *source,
 		   const char *destination, bool read_only, char **guest_path, struct err *err);
+
+/*
+ * Show what @mount names, "PATH", "PATH:ro" or "PATH:rw", to the guest itself, in
+ * SHARE_SANDBOX_MOUNTS by its last name; not to write to unless it ends in ":rw".
+ * -EINVAL for a path that is not absolute or has no name, -EEXIST for a name twice.
+ */
+int share_add_sandbox(const struct share *share, const char *mount, struct err *err);
 
 /* Take away all that share_add_*() made for container @id. Nothing there is success. */
 int share_remove(const struct share *share, const char *id, struct err *err);

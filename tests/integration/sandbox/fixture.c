@@ -128,7 +128,7 @@ struct config *make_config(const char *path, const char *more)
 	struct err err = ERR_INIT;
 	struct config *config;
 
-	str_printf(&text, "[hypervisor.fake]\npath = \"%s\"\n[agent.kata]\n%s\n[runtime]\n",
+	str_printf(&text, "[hypervisor.fake]\npath = \"%s\"\n[agent.kata]\n%s\n",
 		   path ? path : AGENT, more ? more : "");
 	assert_int_equal(file_replace(file, text.data, text.len, 0600, NULL), 0);
 	config = config_load(file, &err);

@@ -60,6 +60,10 @@ static void boots_fail_clean(void **state)
 	fail_boot("silent", silent, "dial_timeout_ms = 300", "did not answer within 300 ms");
 	make_script(short_lived, "#!/bin/sh\necho words >&2\nexit 3\n");
 	fail_boot("short", short_lived, NULL, "status 3");
+	fail_boot("mounts", NULL, "[runtime]\nsandbox_bind_mounts = [\"/etc\", \"/nonexistent/x\"]",
+		  "runtime.sandbox_bind_mounts: /nonexistent/x");
+	fail_boot("tracing", NULL, "enable_tracing = true",
+		  "agent.kata.enable_tracing: true is not");
 }
 
 static void refuses_a_taken_id(void **state)

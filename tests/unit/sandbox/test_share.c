@@ -215,6 +215,30 @@ static void shows_binds(void **state)
 	assert_int_equal(umount(sub), 0);
 }
 
+static void shows_what_every_sandbox_gets(void **state)
+{
+	auto_free char *dir = path_join(share->shared, SHARE_SANDBOX_MOUNTS);
+	auto_free char *file = path_join(user, "file"), *rw = xasprintf("%s:rw", user);
+	auto_free char *ro = xasprintf("%s:ro", file), *none = path_join(user, "none");
+	auto_free char *inside = path_join(dir, "user");
+	struct err err = ERR_INIT;
+
+	(void)state;
+	make_file(user, "file");
+	assert_int_equal(share_add_sandbox(share, rw, NULL), 0);
+	assert_int_equal(share_add_sandbox(share, ro, NULL), 0);
+	assert_true(exists(dir, "user/file"));
+	assert_int_equal(try_write(inside, "new"), 0);
+	assert_int_equal(try_write(dir, "file"), -EROFS);
+	assert_int_equal(share_add_sandbox(share, file, &err), -EEXIST);
+	assert_string_equal(err.msg, "two of them are called \"file\"");
+	assert_int_equal(share_add_sandbox(share, none, &err), -ENOENT);
+	assert_non_null(strstr(err.msg, none));
+	assert_int_equal(share_add_sandbox(share, "etc", &err), -EINVAL);
+	assert_int_equal(share_add_sandbox(share, "/etc/..", &err), -EINVAL);
+	assert_int_equal(share_add_sandbox(share, "", &err), -EINVAL);
+}
+
 static void fails_clean(void **state)
 {
 	auto_free char *file = path_join(user, "file"), *none = path_join(user, "none");
@@ -243,6 +267,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(follows_the_host, begin, end),
 		cmocka_unit_test_setup_teardown(reaches_earlier_namespaces, begin, end),
 		cmocka_unit_test_setup_teardown(shows_binds, begin, end),
+		cmocka_unit_test_setup_teardown(shows_what_every_sandbox_gets, begin, end),
 		cmocka_unit_test_setup_teardown(fails_clean, begin, end),
 	};
 
