@@ -90,6 +90,11 @@ static int begin(struct child *c, struct proc_spec *spec, bool record, struct er
 	spec->stdio[1] = spec->stdio[2] = wr;
 	spec->die_with_parent = true;
 	spec->new_session = true;
+	/* One that has something of its own to do there lives in a place of its own. */
+	if (!spec->before_exec) {
+		spec->before_exec = c->vm->spec->enter;
+		spec->before_exec_arg = c->vm->spec->enter_arg;
+	}
 	r = proc_spawn(spec, &proc, err);
 	if (r < 0)
 		return r;

@@ -48,6 +48,12 @@ struct vm_spec {
 	const char *share_dir;	     /* host directory to share with the guest, or NULL */
 	const char *share_tag;	     /* its virtio-fs tag */
 	const char *kernel_params;   /* what the sandbox adds behind the driver's own parameters */
+	/*
+	 * NULL, or what each process of the machine calls between fork and exec (so system
+	 * calls only): into the sandbox's control group. 0 or -errno.
+	 */
+	int (*enter)(void *arg);
+	void *enter_arg;
 };
 
 struct vm;

@@ -99,6 +99,8 @@ static void plan(struct sandbox *sb, const Grpc__Spec *spec)
 				  sb->caps & HV_CAP_MEM_HOTPLUG),
 		.share_dir = sb->guest.share_dir,
 		.share_tag = SHARE_TAG,
+		.enter = sb->group ? group_enter : NULL,
+		.enter_arg = sb->group,
 	};
 }
 
@@ -151,6 +153,7 @@ static int on_process(struct vm *vm, const char *name, pid_t pid, void *arg)
 
 	(void)vm;
 	state_add_process(sb->st, name, pid);
+	group_add(sb->group, pid);
 	r = state_save(sb->st, &err);
 	if (r < 0)
 		log_error("sandbox %s: %s", sb->st->id, err_msg(&err));
@@ -181,7 +184,9 @@ static int begin(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 	sb->st->hypervisor = xstrdup(sb->ops->name);
 	free(sb->st->config_path);
 	sb->st->config_path = xstrdup(sb->config->path);
-	r = make_dirs(sb, err);
+	r = group_make(sb->st, spec->linux ? spec->linux->cgroupspath : "", &sb->group, err);
+	if (r == 0)
+		r = make_dirs(sb, err);
 	if (r < 0)
 		return r;
 	plan(sb, spec);

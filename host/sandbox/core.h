@@ -14,6 +14,7 @@
 #include "host/hooks/hooks.h"
 #include "host/hypervisor/hypervisor.h"
 #include "host/sandbox/control.h"
+#include "host/sandbox/group.h"
 #include "host/sandbox/plan.h"
 #include "host/sandbox/sandbox.h"
 #include "host/sandbox/state.h"
@@ -43,6 +44,7 @@ struct sandbox {
 	struct plan_guest guest;
 	struct share *share;
 	char *run_dir;
+	struct group *group; /* NULL: none */
 	struct vm_spec vm_spec;
 	struct vm *vm;	     /* NULL: none, or it has ended */
 	struct agent *agent; /* NULL while there is no connection */

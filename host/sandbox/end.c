@@ -14,7 +14,7 @@
 #define DESTROY_MS 1000
 
 /* So long may the poststop hooks of those containers take that nobody deleted. */
-#define HOOKS_MS 4000
+#define HOOKS_MS 3000
 
 /* A driver ends its machine within 2 s; past this it is taken from it. */
 #define STOP_MS 5000
@@ -89,6 +89,25 @@ static bool is_ours(const struct sandbox *sb, const char *dir)
 	return false;
 }
 
+static void finish(struct sandbox *sb)
+{
+	struct err err = ERR_INIT;
+
+	if (state_save(sb->st, &err) < 0)
+		keep_first(sb, &err);
+	sb->phase = PHASE_ENDED;
+	sb->end_step = loop_defer(sb->loop, tell, sb);
+}
+
+static void on_group_removed(const struct err *err, void *arg)
+{
+	struct sandbox *sb = arg;
+
+	if (err)
+		keep_first(sb, err);
+	finish(sb);
+}
+
 static void undo_host(struct sandbox *sb)
 {
 	struct err err = ERR_INIT;
@@ -97,10 +116,10 @@ static void undo_host(struct sandbox *sb)
 		undo_dir(sb, sb->share->base, share_undo(sb->share, &err), &err);
 	if (sb->run_dir && is_ours(sb, sb->run_dir))
 		undo_dir(sb, sb->run_dir, tree_remove(sb->run_dir, &err), &err);
-	if (state_save(sb->st, &err) < 0)
-		keep_first(sb, &err);
-	sb->phase = PHASE_ENDED;
-	sb->end_step = loop_defer(sb->loop, tell, sb);
+	if (sb->group)
+		group_remove(sb->group, sb->loop, on_group_removed, sb);
+	else
+		finish(sb);
 }
 
 void end_look(struct sandbox *sb)

@@ -105,6 +105,7 @@ void sandbox_destroy(struct sandbox *sb)
 	remove_state(sb);
 	share_free(sb->share);
 	free(sb->run_dir);
+	group_free(sb->group);
 	config_free(sb->config);
 	state_free(sb->st);
 	free(sb);

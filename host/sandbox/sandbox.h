@@ -10,8 +10,8 @@
  * into data, sandbox.c applies it, state.h keeps on disk what any later
  * command needs, before the thing that it names is created.
  *
- * On the host a sandbox has directories and mounts. It makes no control group there
- * yet: the machine runs in that of the shim, and linux.cgroupsPath counts in the guest.
+ * On the host a sandbox has directories, mounts and the control group that its first
+ * container's linux.cgroupsPath names, without limits: those act in the guest.
  *
  * When the machine ends, all waits end: processes that were running count as
  * killed (status 137) and every call fails with "the sandbox's virtual machine

@@ -243,6 +243,43 @@ static void each_process(const char *dir, void (*fn)(pid_t pid, void *arg), void
 	}
 }
 
+void cgroup_doors(const struct cgroup *cg, struct strv *files)
+{
+	size_t n;
+	const struct hierarchy *h = hierarchies(&n);
+
+	for (size_t i = 0; i < n; i++)
+		strv_addf(files, "%s%s/cgroup.procs", h[i].mount, cg->path);
+}
+
+static int count_one(const char *dir, void *arg)
+{
+	auto_free char *path = path_join(dir, "cgroup.procs");
+	auto_str struct str text = STR_INIT;
+	size_t *count = arg;
+
+	if (file_read(path, PROCS_MAX, &text, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < text.len; i++)
+		*count += text.data[i] == '\n';
+	return 0;
+}
+
+size_t cgroup_count(const struct cgroup *cg)
+{
+	size_t n, most = 0;
+	const struct hierarchy *h = hierarchies(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		auto_free char *dir = group_dir(&h[i], cg);
+		size_t count = 0;
+
+		walk(dir, count_one, &count);
+		most = count > most ? count : most;
+	}
+	return most;
+}
+
 struct signal_arg {
 	int signo;
 	bool found;

@@ -119,6 +119,14 @@ const char *cgroup_hierarchy_mount(size_t i);
 int cgroup_path(const char *spec, const char *fallback, char **path, struct err *err);
 
 /*
+ * The same on a host, where the systemd form means the directory of a unit as systemd
+ * itself would make it: "a-b.slice:prefix:name" is "/a.slice/a-b.slice/prefix-name.scope",
+ * an empty slice "system.slice", a name that ends with ".slice" a slice. -EINVAL, too, for
+ * what no file system could hold.
+ */
+int cgroup_host_path(const char *spec, char **path, struct err *err);
+
+/*
  * Make the group @path (of cgroup_path()) in all hierarchies, with the parents
  * that it lacks; a group that is there already is used as it is. On failure
  * nothing that was made is left.
@@ -139,6 +147,19 @@ void cgroup_free(struct cgroup *cg);
 int cgroup_remove(struct cgroup *cg, struct err *err);
 
 int cgroup_attach(struct cgroup *cg, pid_t pid, struct err *err);
+
+/*
+ * For a process that enters by itself, between fork and exec: append to @files what it is
+ * to write "0" to, a file of each hierarchy.
+ */
+struct strv;
+void cgroup_doors(const struct cgroup *cg, struct strv *files);
+
+/*
+ * How many processes live in the group or below, in any hierarchy; also those of
+ * other pid namespaces, which cgroup_signal() cannot reach. 0 when it does not exist.
+ */
+size_t cgroup_count(const struct cgroup *cg);
 
 /* Set what @limits names. A limit whose controller the host lacks is an error. */
 int cgroup_limit(struct cgroup *cg, const struct cgroup_limits *limits, struct err *err);

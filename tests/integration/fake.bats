@@ -65,3 +65,32 @@ load common
 		[ "$(cat "$bundle-$n.out")" = "$n" ]
 	done
 }
+
+@test "fake: control groups that cannot be" {
+	local path
+
+	for path in / /a/../../b "$(printf 'n%.0s' {1..256})" no:such:slice; do
+		container_bundle "$bundle" -- true
+		"$kata_tree/tests/lib/change_spec.py" "$bundle" "linux['cgroupsPath'] = '$path'"
+		run -1 kata run --bundle "$bundle" "$id"
+		[[ $output == *cgroupsPath* ]]
+		run -1 kata state "$id"
+	done
+	# One that others live in: clearing up would kill them.
+	sleep 100 3>&- &
+	runner=$!
+	while read -r _ path type _; do
+		[[ $type == cgroup* ]] || continue
+		mkdir "$path/test-kata-$$"
+		cat "$path/cpuset.cpus" >"$path/test-kata-$$/cpuset.cpus" 2>/dev/null || :
+		cat "$path/cpuset.mems" >"$path/test-kata-$$/cpuset.mems" 2>/dev/null || :
+		echo "$runner" >"$path/test-kata-$$/cgroup.procs"
+	done </proc/self/mounts
+	"$kata_tree/tests/lib/change_spec.py" "$bundle" "linux['cgroupsPath'] = '/test-kata-$$'"
+	run -1 kata run --bundle "$bundle" "$id"
+	[[ $output == *"linux.cgroupsPath: 1 processes live in the control group /test-kata-$$ already"* ]]
+	kill -0 "$runner"
+	kill "$runner"
+	wait "$runner" || :
+	find /sys/fs/cgroup -depth -name "test-kata-$$" -exec rmdir {} +
+}

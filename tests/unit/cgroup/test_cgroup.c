@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -47,6 +48,68 @@ static void test_bad_path(void **state)
 		assert_null(path);
 		assert_true(err.msg[0] != '\0');
 	}
+}
+
+static void check_host_path(const char *spec, const char *want)
+{
+	struct err err = ERR_INIT;
+	char *path = NULL;
+
+	assert_int_equal(cgroup_host_path(spec, &path, &err), 0);
+	assert_string_equal(path, want);
+	free(path);
+}
+
+static void test_host_path(void **state)
+{
+	(void)state;
+	check_host_path("/a/b", "/a/b");
+	check_host_path("machine.slice:libpod:abc", "/machine.slice/libpod-abc.scope");
+	check_host_path("user-1-x.slice:p:n", "/user.slice/user-1.slice/user-1-x.slice/p-n.scope");
+	check_host_path(":docker:n", "/system.slice/docker-n.scope");
+	check_host_path("-.slice:p:n", "/p-n.scope");
+	check_host_path("a.slice::n", "/a.slice/n.scope");
+	check_host_path("a.slice:p:b.slice", "/a.slice/b.slice");
+	/* No units. */
+	check_host_path("/a:b:c", "/a:b:c");
+	check_host_path("a:b", "/a:b");
+	check_host_path("a:b:c:d", "/a:b:c:d");
+}
+
+static void test_bad_host_path(void **state)
+{
+	static const struct {
+		const char *spec, *message;
+	} bad[] = {
+		{ "/", "cgroupsPath \"/\" is the root" },
+		{ "/a/../b", "cgroupsPath \"/a/../b\": bad component" },
+		{ "a:p:n", "cgroupsPath \"a:p:n\": \"a\" is no slice" },
+		{ "-a.slice:p:n", "is no slice" },
+		{ "a-.slice:p:n", "is no slice" },
+		{ "a--b.slice:p:n", "is no slice" },
+		{ ".slice:p:n", "is no slice" },
+		{ "..:p:n", "is no slice" },
+	};
+	auto_free char *name = xcalloc(1, 300), *path = xcalloc(1, 4097), *ok = NULL;
+	struct err err = ERR_INIT;
+	char *out = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(cgroup_host_path(bad[i].spec, &out, &err), -EINVAL);
+		assert_null(out);
+		assert_non_null(strstr(err.msg, bad[i].message));
+	}
+	memset(name, 'n', 256);
+	assert_int_equal(cgroup_host_path(name, &out, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "nnn…\" is too long, at most 255 bytes"));
+	name[255] = '\0';
+	assert_int_equal(cgroup_host_path(name, &ok, &err), 0);
+	for (size_t i = 0; i < 4096; i += 2)
+		memcpy(path + i, "/d", 2);
+	assert_int_equal(cgroup_host_path(path, &out, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "is too long"));
+	assert_null(out);
 }
 
 static void test_weight(void **state)
@@ -154,10 +217,11 @@ static void test_bad_mountinfo(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_path),   cmocka_unit_test(test_bad_path),
-		cmocka_unit_test(test_weight), cmocka_unit_test(test_io_weight),
-		cmocka_unit_test(test_swap),   cmocka_unit_test(test_keyed),
-		cmocka_unit_test(test_hybrid), cmocka_unit_test(test_bad_mountinfo),
+		cmocka_unit_test(test_path),	  cmocka_unit_test(test_bad_path),
+		cmocka_unit_test(test_host_path), cmocka_unit_test(test_bad_host_path),
+		cmocka_unit_test(test_weight),	  cmocka_unit_test(test_io_weight),
+		cmocka_unit_test(test_swap),	  cmocka_unit_test(test_keyed),
+		cmocka_unit_test(test_hybrid),	  cmocka_unit_test(test_bad_mountinfo),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
