@@ -19,6 +19,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/list.h"
 #include "base/loop.h"
 #include "base/str.h"
 #include "host/config/config.h"
@@ -57,6 +58,45 @@ struct vm_spec {
 };
 
 struct vm;
+
+/* A device for a running machine. */
+enum vm_dev_type {
+	VM_DEV_DISK,
+};
+
+struct vm_dev {
+	enum vm_dev_type type;
+	const char *id; /* unique in the machine; letters, digits, '-', '_' and '.' */
+	union {
+		struct {
+			const char *path; /* on the host: a block device or a regular file */
+			bool read_only;
+		} disk;
+	};
+};
+
+/* Where the guest finds a device, in the words of the agent's protocol. */
+enum vm_place_type {
+	VM_PLACE_PCI,  /* "02/01": bridge and slot, hexadecimal */
+	VM_PLACE_SCSI, /* "0:1": ID and logical unit */
+	VM_PLACE_NODE, /* "/dev/vdb" */
+};
+
+#define VM_PLACE_MAX 32
+
+struct vm_place {
+	enum vm_place_type type;
+	char at[VM_PLACE_MAX];
+};
+
+/*
+ * How it went, once and from the loop: @err NULL for success, otherwise the machine is
+ * as it was before. When the machine ends it comes before VM_EXITED; vm_free() drops it.
+ */
+typedef void (*vm_done)(const struct err *err, void *arg);
+typedef void (*vm_plug_done)(const struct err *err, const struct vm_place *place, void *arg);
+/* @vcpus and @memory are what the machine has now, also when it is not all that was asked for. */
+typedef void (*vm_resize_done)(const struct err *err, unsigned vcpus, uint64_t memory, void *arg);
 
 enum vm_event {
 	VM_STARTED, /* the machine executes guest code */
@@ -106,6 +146,11 @@ struct hypervisor_ops {
 	int (*pause)(struct vm *vm, struct err *err);
 	int (*resume)(struct vm *vm, struct err *err);
 	void (*console)(const struct vm *vm, struct str *out);
+	/* Optional; as vm_plug(), vm_unplug(), vm_resize(). One at a time is worked on. */
+	void (*plug)(struct vm *vm, const struct vm_dev *dev, vm_plug_done done, void *arg);
+	void (*unplug)(struct vm *vm, const char *id, vm_done done, void *arg);
+	void (*resize)(struct vm *vm, unsigned vcpus, uint64_t memory, vm_resize_done done,
+		       void *arg);
 };
 
 /* Common part; drivers reach it, others use the functions. */
@@ -123,7 +168,8 @@ struct vm {
 		struct loop_source *src; /* an event on its way */
 		struct err err;
 	} pending[VM_EXITED + 1];
-	bool exited; /* VM_EXITED was delivered */
+	bool exited;	      /* VM_EXITED was delivered */
+	struct list refusals; /* vm.c */
 };
 
 /*
@@ -156,6 +202,22 @@ void vm_stop(struct vm *vm);
 pid_t vm_pid(const struct vm *vm);
 int vm_pause(struct vm *vm, struct err *err);
 int vm_resume(struct vm *vm, struct err *err);
+
+/*
+ * Add a device to the running machine (HV_CAP_BLOCK_HOTPLUG), @dev being borrowed during
+ * the call; take it away again. The guest has a few seconds to let go of it: -ETIMEDOUT,
+ * and it stays.
+ */
+void vm_plug(struct vm *vm, const struct vm_dev *dev, vm_plug_done done, void *arg);
+void vm_unplug(struct vm *vm, const char *id, vm_done done, void *arg);
+
+/*
+ * Give the running machine @vcpus processors and @memory MiB (HV_CAP_CPU_HOTPLUG,
+ * HV_CAP_MEM_HOTPLUG). More than it can have fails, for memory; processors end at the
+ * most. What the guest does not give back it keeps. The guest has to take what is new
+ * into use (the agent's OnlineCPUMem).
+ */
+void vm_resize(struct vm *vm, unsigned vcpus, uint64_t memory, vm_resize_done done, void *arg);
 
 /*
  * Append the last lines that the guest wrote to its console, cleaned of control

@@ -4,8 +4,58 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/list.h"
 #include "base/str.h"
 #include "host/hypervisor/hypervisor.h"
+
+static int not_supported(const struct vm *vm, const char *what, struct err *err)
+{
+	return err_set(err, ENOTSUP, "hypervisor \"%s\" cannot %s a machine", vm->ops->name, what);
+}
+
+/* An answer that is known at once comes from the loop all the same. */
+struct refusal {
+	struct vm *vm;
+	struct list link;
+	struct loop_source *src;
+	vm_plug_done plug;
+	vm_done done;
+	vm_resize_done resize;
+	void *arg;
+	const char *what;
+};
+
+static void refusal_free(struct refusal *r)
+{
+	list_del(&r->link);
+	loop_remove(&r->src);
+	free(r);
+}
+
+static void on_refusal(void *arg)
+{
+	struct refusal r = *(struct refusal *)arg;
+	struct err err = ERR_INIT;
+
+	((struct refusal *)arg)->src = NULL;
+	refusal_free(arg);
+	not_supported(r.vm, r.what, &err);
+	if (r.plug)
+		r.plug(&err, NULL, r.arg);
+	else if (r.done)
+		r.done(&err, r.arg);
+	else
+		r.resize(&err, 0, 0, r.arg);
+}
+
+static void refuse(const struct refusal *what)
+{
+	struct refusal *r = xmalloc(sizeof(*r));
+
+	*r = *what;
+	list_add_tail(&r->vm->refusals, &r->link);
+	r->src = loop_defer(r->vm->loop, on_refusal, r);
+}
 
 struct vm *vm_new(const struct hypervisor_ops *ops, const struct vm_spec *spec, struct loop *loop,
 		  vm_event_cb on_event, vm_process_cb on_process, void *arg, struct err *err)
@@ -19,6 +69,7 @@ struct vm *vm_new(const struct hypervisor_ops *ops, const struct vm_spec *spec, 
 	vm->on_process = on_process;
 	vm->arg = arg;
 	vm->agent_fd = -1;
+	list_init(&vm->refusals);
 	if (ops->init(vm, err) < 0) {
 		free(vm);
 		return NULL;
@@ -31,6 +82,8 @@ void vm_free(struct vm *vm)
 	if (!vm)
 		return;
 	vm->ops->free(vm);
+	while (!list_empty(&vm->refusals))
+		refusal_free(container_of(vm->refusals.next, struct refusal, link));
 	for (size_t i = 0; i < ARRAY_SIZE(vm->pending); i++)
 		loop_remove(&vm->pending[i].src);
 	close_fd(&vm->agent_fd);
@@ -102,11 +155,6 @@ pid_t vm_pid(const struct vm *vm)
 	return vm->ops->pid(vm);
 }
 
-static int not_supported(const struct vm *vm, const char *what, struct err *err)
-{
-	return err_set(err, ENOTSUP, "hypervisor \"%s\" cannot %s a machine", vm->ops->name, what);
-}
-
 int vm_pause(struct vm *vm, struct err *err)
 {
 	return vm->ops->pause ? vm->ops->pause(vm, err) : not_supported(vm, "pause", err);
@@ -115,6 +163,33 @@ int vm_pause(struct vm *vm, struct err *err)
 int vm_resume(struct vm *vm, struct err *err)
 {
 	return vm->ops->resume ? vm->ops->resume(vm, err) : not_supported(vm, "resume", err);
+}
+
+void vm_plug(struct vm *vm, const struct vm_dev *dev, vm_plug_done done, void *arg)
+{
+	if (vm->ops->plug)
+		vm->ops->plug(vm, dev, done, arg);
+	else
+		refuse(&(struct refusal){
+			.vm = vm, .plug = done, .arg = arg, .what = "plug a device into" });
+}
+
+void vm_unplug(struct vm *vm, const char *id, vm_done done, void *arg)
+{
+	if (vm->ops->unplug)
+		vm->ops->unplug(vm, id, done, arg);
+	else
+		refuse(&(struct refusal){
+			.vm = vm, .done = done, .arg = arg, .what = "take a device from" });
+}
+
+void vm_resize(struct vm *vm, unsigned vcpus, uint64_t memory, vm_resize_done done, void *arg)
+{
+	if (vm->ops->resize)
+		vm->ops->resize(vm, vcpus, memory, done, arg);
+	else
+		refuse(&(struct refusal){
+			.vm = vm, .resize = done, .arg = arg, .what = "change the size of" });
 }
 
 void vm_console(const struct vm *vm, struct str *out)

@@ -116,6 +116,8 @@ static void add_memory(const struct vm_spec *spec, const struct qemu_facts *f,
 		str_puts(machine, ",memory-backend=mem");
 	}
 	if (m->pci && (args_memory_grows(spec) || image)) {
+		/* Whole blocks are plugged in, so the last one may go past the end. */
+		max += (QEMU_MEMORY_BLOCK - (max - memory) % QEMU_MEMORY_BLOCK) % QEMU_MEMORY_BLOCK;
 		max += (unsigned long long)h->memory_offset;
 		if (image)
 			max += NVDIMM_ROOM + (f->image_size >> 20);

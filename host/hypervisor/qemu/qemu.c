@@ -24,6 +24,7 @@
 #include "host/hypervisor/drivers.h"
 #include "host/hypervisor/kvm_probe.h"
 #include "host/hypervisor/qemu/args.h"
+#include "host/hypervisor/qemu/jobs.h"
 #include "host/hypervisor/qemu/tsc.h"
 #include "host/hypervisor/qmp.h"
 #include "host/hypervisor/tail.h"
@@ -43,6 +44,7 @@ struct qemu {
 	struct child *child;
 	struct virtiofsd *fs;
 	struct qmp *qmp;
+	struct jobs jobs;
 	struct tail *console, *log;
 	struct vsock_dial *dial;
 	struct loop_source *grace, *retry;
@@ -132,6 +134,7 @@ static void on_qemu_end(struct child *child, void *arg)
 	describe_end(q, &why);
 	if (!q->stopping && !q->why.code)
 		q->why = why;
+	jobs_fail(&q->jobs, &q->why);
 	/* virtiofsd ends when QEMU has. If it was the first to fail it says so now. */
 	if (!virtiofsd_ended(q->fs))
 		wait_grace(q, GRACE_MS, NULL);
@@ -231,6 +234,7 @@ static void on_qmp_event(const char *name, struct json_object *data, void *arg)
 	} else if (!strcmp(name, "GUEST_PANICKED")) {
 		log_warn("qemu: the guest's kernel panicked");
 	}
+	jobs_event(&q->jobs, name, data);
 }
 
 static void on_qmp_closed(const struct err *err, void *arg)
@@ -350,6 +354,7 @@ static int launch(struct qemu *q, const struct qemu_facts *f, struct err *err)
 static void reset(struct qemu *q)
 {
 	qmp_free(take_ptr(q->qmp));
+	jobs_free(&q->jobs);
 	vsock_dial_free(take_ptr(q->dial));
 	loop_remove(&q->grace);
 	loop_remove(&q->retry);
@@ -425,6 +430,7 @@ static int qemu_init(struct vm *vm, struct err *err)
 	(void)err;
 	q->vm = vm;
 	q->ended = true;
+	jobs_init(&q->jobs, vm, &q->qmp);
 	vm->driver = q;
 	return 0;
 }
@@ -444,6 +450,28 @@ static pid_t qemu_pid(const struct vm *vm)
 	const struct qemu *q = vm->driver;
 
 	return child_pid(q->child);
+}
+
+static void qemu_plug(struct vm *vm, const struct vm_dev *dev, vm_plug_done done, void *arg)
+{
+	struct qemu *q = vm->driver;
+
+	jobs_plug(&q->jobs, dev, done, arg);
+}
+
+static void qemu_unplug(struct vm *vm, const char *id, vm_done done, void *arg)
+{
+	struct qemu *q = vm->driver;
+
+	jobs_unplug(&q->jobs, id, done, arg);
+}
+
+static void qemu_resize(struct vm *vm, unsigned vcpus, uint64_t memory, vm_resize_done done,
+			void *arg)
+{
+	struct qemu *q = vm->driver;
+
+	jobs_resize(&q->jobs, vcpus, memory, done, arg);
 }
 
 static void qemu_console(const struct vm *vm, struct str *out)
@@ -479,7 +507,8 @@ static int qemu_check(const struct config *config, struct err *err)
 
 const struct hypervisor_ops hypervisor_qemu = {
 	.name = "qemu",
-	.caps = HV_CAP_FS_SHARE | HV_CAP_BLOCK,
+	.caps = HV_CAP_FS_SHARE | HV_CAP_BLOCK | HV_CAP_BLOCK_HOTPLUG | HV_CAP_CPU_HOTPLUG |
+		HV_CAP_MEM_HOTPLUG,
 	.check = qemu_check,
 	.caps_for = qemu_keys_caps,
 	.init = qemu_init,
@@ -489,4 +518,7 @@ const struct hypervisor_ops hypervisor_qemu = {
 	.free = qemu_free,
 	.pid = qemu_pid,
 	.console = qemu_console,
+	.plug = qemu_plug,
+	.unplug = qemu_unplug,
+	.resize = qemu_resize,
 };
