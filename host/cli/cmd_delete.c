@@ -21,6 +21,7 @@ static const struct flag flags[] = {
 	{ 0 },
 };
 
+/* The words are those that engines know from other runtimes. */
 static int check_deletable(struct loop *loop, struct sandbox_state *st, const char *id,
 			   struct err *err)
 {
@@ -29,29 +30,61 @@ static int check_deletable(struct loop *loop, struct sandbox_state *st, const ch
 
 	view_look(&view, loop, st, id);
 	if (strcmp(view.status, "stopped") != 0 && strcmp(view.status, "created") != 0)
-		r = err_set(err, EBUSY,
-			    "cannot delete container %s that is %s: stop it first, or use --force",
-			    id, view.status);
+		r = err_set(err, EBUSY, "cannot delete container %s that is not stopped: %s", id,
+			    view.status);
 	view_free(&view);
 	return r;
 }
 
+/* Kill it, if that is still to be done, and wait for its end: those who wait for it hear first. */
+static int end_task(struct task *t, struct err *err)
+{
+	int status, r = task_kill(t, SIGKILL, true, STEP_LIMIT_MS, err);
+
+	if (r == 0)
+		r = task_wait(t, &status, STEP_LIMIT_MS, err);
+	if (r < 0 && !task_lost(t))
+		err_clear(err); /* it has ended before, or will not: Delete tells */
+	return task_lost(t) ? r : 0;
+}
+
+/* Somebody else deletes it, a `run` that waited for it: until it is not known any more. */
+static int await_deleted(struct loop *loop, struct task *t)
+{
+	int64_t end = loop_now_ms() + STEP_LIMIT_MS;
+	struct err err = ERR_INIT;
+	const char *status;
+	pid_t pid;
+
+	while (task_state(t, &status, &pid, STEP_LIMIT_MS, &err) == 0 && loop_now_ms() < end)
+		loop_step(loop, 20);
+	return task_lost(t) ? -ECONNRESET : 0;
+}
+
 /*
- * Ask the shim to end in order. Where that fails the hard way follows, so
- * failures are only for the log.
+ * Ask the shim to delete it in order, and to end when it was the last. Where that fails
+ * the hard way follows, so failures are only for the log.
  */
 static void ask_to_end(struct loop *loop, const struct sandbox_state *st, const char *id)
 {
 	struct err err = ERR_INIT;
 	auto_task struct task *t = task_connect(loop, st->address ? st->address : "", id, &err);
+	int r = t ? end_task(t, &err) : err.code;
 
-	if (!t || (task_kill(t, SIGKILL, true, STEP_LIMIT_MS, &err) < 0 && task_lost(t)) ||
-	    task_delete(t, STEP_LIMIT_MS, &err) < 0 || task_shutdown(t, STEP_LIMIT_MS, &err) < 0) {
+	if (r == 0)
+		r = task_delete(t, STEP_LIMIT_MS, &err);
+	if (r == -ENOENT && !task_lost(t))
+		r = await_deleted(loop, t);
+	if (r == 0)
+		r = task_shutdown(t, STEP_LIMIT_MS, &err);
+	if (r < 0)
 		log_info("container %s: the shim does not end in order: %s", id, err_msg(&err));
-		return;
-	}
-	for (int64_t end = loop_now_ms() + STEP_LIMIT_MS; !task_lost(t) && loop_now_ms() < end;)
-		loop_step(loop, 100);
+}
+
+/* Whether the shim has nothing of the container any more; it may have others. */
+static bool is_deleted(struct sandbox_state *left, const char *id)
+{
+	return state_shim_alive(left) && left->n_containers > 0 && !state_find_container(left, id);
 }
 
 static int delete_container(const struct cli *cli, struct sandbox_state *st, const char *id,
@@ -75,7 +108,7 @@ static int delete_container(const struct cli *cli, struct sandbox_state *st, con
 		return r;
 	/* What a shim that ended in order leaves is nothing. */
 	r = state_load(cli->root, id, &left, err);
-	if (r == 0)
+	if (r == 0 && !is_deleted(left, id))
 		r = state_clear(left, true, err);
 	state_free(left);
 	if (r == -ENOENT) {

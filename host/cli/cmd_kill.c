@@ -19,7 +19,11 @@ static const struct flag flags[] = {
 	{ 0 },
 };
 
-/* Signal 0 reaches nobody: it fails where another one would. */
+/*
+ * "container not running" is what engines look for when a container has ended.
+ *
+ * Signal 0 reaches nobody: it fails where another one would.
+ */
 static int ask_for_process(struct loop *loop, struct sandbox_state *st, const char *id,
 			   struct err *err)
 {
@@ -49,6 +53,9 @@ static int send_signal(struct sandbox_state *st, const char *id, int signo, stru
 	} else {
 		task = task_connect(loop, st->address ? st->address : "", id, err);
 		r = task ? task_kill(task, signo, opt.all, KILL_LIMIT_MS, err) : err->code;
+		/* It has ended, or its machine, or all of it, meanwhile. */
+		if (r == -ENOENT || r == -ECONNRESET || r == -ECONNREFUSED)
+			r = err_set(err, ESRCH, "container not running");
 	}
 	task_free(task);
 	loop_free(loop);

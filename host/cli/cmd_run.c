@@ -34,7 +34,7 @@ static int run_container(struct launch *l, int *status, struct err *err)
 	if (r < 0 || opt.detach)
 		return r;
 	attach_to(&l->attach, l->task, l->spec->process->terminal);
-	r = task_wait(l->task, status, err);
+	r = task_wait(l->task, status, 0, err);
 	attach_end(&l->attach);
 	return r;
 }

@@ -105,6 +105,15 @@ static int annotate(struct config *config, const Grpc__Spec *spec, struct err *e
 	return config_annotate(config, &annotations, (unsigned)sysconf(_SC_NPROCESSORS_ONLN), err);
 }
 
+/* --debug is more than the configuration can say, and an engine's log for errors alone. */
+static void set_log_level(const struct launch *l)
+{
+	enum log_level level = config_log_level(l->config);
+
+	if (!l->cli->debug && (!l->cli->log_json || level == LOG_LEVEL_DEBUG))
+		log_set_level(level);
+}
+
 static int load(struct launch *l, struct err *err)
 {
 	int r;
@@ -120,8 +129,7 @@ static int load(struct launch *l, struct err *err)
 		r = annotate(l->config, l->spec, err);
 	if (r < 0)
 		return r;
-	if (!l->cli->debug)
-		log_set_level(config_log_level(l->config));
+	set_log_level(l);
 	for (size_t i = 0; i < l->config->warnings.n; i++)
 		log_warn("%s", l->config->warnings.v[i]);
 	return 0;
@@ -164,6 +172,12 @@ int launch_prepare(struct launch *l, struct err *err)
 
 /* ---- making --------------------------------------------------------------------- */
 
+/* An engine's log is for this program's errors; the shim has its own beside the state. */
+static const char *shim_log(const struct cli *cli)
+{
+	return cli->log_json && !cli->debug ? NULL : cli->log;
+}
+
 static int start_shim(struct launch *l, struct err *err)
 {
 	auto_free char *address = NULL;
@@ -179,7 +193,7 @@ static int start_shim(struct launch *l, struct err *err)
 						     .bundle = l->bundle,
 						     .root = l->cli->root,
 						     .config = l->config->path,
-						     .log = l->cli->log,
+						     .log = shim_log(l->cli),
 						     .log_json = l->cli->log_json,
 						     .debug = l->cli->debug,
 						     .owner_fd = reader,

@@ -99,6 +99,17 @@ static int help(int argc, char **argv, struct err *err)
 	return 0;
 }
 
+/*
+ * Engines read JSON: for the error that a command ended with, and some of them cannot
+ * read more than one line.
+ */
+static enum log_level log_level(void)
+{
+	if (cli.debug)
+		return LOG_LEVEL_DEBUG;
+	return cli.log_json ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
+}
+
 static int open_log(struct err *err)
 {
 	enum log_format format = LOG_FORMAT_TEXT;
@@ -115,7 +126,7 @@ static int open_log(struct err *err)
 	fd = open(cli.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
 	if (fd < 0)
 		return err_sys(err, errno, "%s: cannot open the log", cli.log);
-	log_open(fd, "kata-runtime", cli.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, format);
+	log_open(fd, "kata-runtime", log_level(), format);
 	return 0;
 }
 

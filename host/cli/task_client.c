@@ -218,14 +218,14 @@ int task_start(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *err)
 	return 0;
 }
 
-int task_wait(struct task *t, int *status, struct err *err)
+int task_wait(struct task *t, int *status, int64_t timeout_ms, struct err *err)
 {
 	Containerd__Task__V2__WaitRequest req = CONTAINERD__TASK__V2__WAIT_REQUEST__INIT;
 	Containerd__Task__V2__WaitResponse *rsp = NULL;
 	int r;
 
 	req.id = t->id;
-	r = call(t, "Wait", &req.base, 0, (ProtobufCMessage **)&rsp, err);
+	r = call(t, "Wait", &req.base, timeout_ms, (ProtobufCMessage **)&rsp, err);
 	if (r < 0)
 		return r;
 	*status = (int)(rsp->exit_status & 0xff);

@@ -63,8 +63,8 @@ int task_create(struct task *t, const char *bundle, bool terminal, const int fds
 /* *@pid: the process that stands for the container on the host. */
 int task_start(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *err);
 
-/* Wait for the end, without limit. *@status as a shell shows it. */
-int task_wait(struct task *t, int *status, struct err *err);
+/* Wait for the end; @timeout_ms 0: without limit. *@status as a shell shows it. */
+int task_wait(struct task *t, int *status, int64_t timeout_ms, struct err *err);
 
 /* *@status: one of OCI's, "created", "running", "paused", "stopped"; NULL when unknown. */
 int task_state(struct task *t, const char **status, pid_t *pid, int64_t timeout_ms,

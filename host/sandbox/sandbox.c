@@ -73,6 +73,15 @@ int sandbox_set_status(struct sandbox *sb, const char *id, const char *status, s
 	return state_save(sb->st, err);
 }
 
+void sandbox_rest(struct sandbox *sb)
+{
+	if (sb->phase != PHASE_RUNNING || !sb->vm)
+		return;
+	err_set(&sb->link_why, ECANCELED, "all its containers have");
+	link_down(sb);
+	vm_stop(sb->vm);
+}
+
 /* With a journal that is not empty, `delete` can still clear up what could not be undone. */
 static void remove_state(const struct sandbox *sb)
 {

@@ -153,6 +153,13 @@ int sandbox_forget_process(struct sandbox *sb, pid_t pid, struct err *err);
 pid_t sandbox_pid(const struct sandbox *sb);
 
 /*
+ * No container runs any more, and none will: end the machine, to give back what it holds.
+ * As when it ends by itself (the callback for that comes, too), all that is on the host
+ * stays until the containers are removed. Nothing happens without a machine.
+ */
+void sandbox_rest(struct sandbox *sb);
+
+/*
  * End the machine and undo everything on the host: containers, mounts,
  * directories, cgroups. @done always comes within 10 s; its error tells what
  * could not be undone. The state file stays.

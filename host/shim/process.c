@@ -145,6 +145,8 @@ static void on_drained(void *arg)
 	while ((call = pending_take(&p->waiters)))
 		answer(p, call);
 	standin_end(p->standin, p->exit_status);
+	if (shim_process_is_init(p) && !p->deleting)
+		shim_stopped_one(s);
 	shim_process_unref(p);
 }
 

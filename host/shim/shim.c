@@ -161,10 +161,28 @@ void shim_machine_died(const struct err *why, void *arg)
 	struct shim *s = arg;
 	struct list *it;
 
-	log_error("%s", err_msg(why));
+	log_line(s->resting ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "%s", err_msg(why));
 	s->death = *why;
 	list_for_each(it, &s->tasks)
 		task_machine_died(container_of(it, struct task, link));
+}
+
+/* The owner of a sandbox that it did not leave alone deletes it at once. */
+void shim_stopped_one(struct shim *s)
+{
+	struct list *it;
+
+	if (s->ending || s->booting || s->owner || s->death.code || !s->sandbox)
+		return;
+	list_for_each(it, &s->tasks) {
+		const struct task *t = container_of(it, struct task, link);
+
+		if (!t->init->standin || t->init->state != PROCESS_STOPPED)
+			return;
+	}
+	log_info("all containers have stopped: so does the machine");
+	s->resting = true;
+	sandbox_rest(s->sandbox);
 }
 
 /* ---- why it may end by itself --------------------------------------------------- */

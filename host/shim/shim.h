@@ -54,6 +54,7 @@ struct shim {
 	struct loop_source *owner, *idle, *limit;
 	struct list ends;   /* Shutdown calls that wait, struct pending_call */
 	struct err end_err; /* what they are answered with */
+	bool resting;	    /* the machine was ended because all tasks have stopped */
 	bool ending;
 	bool over;  /* all is done, but for the end of the process */
 	int status; /* the process's own, when over */
@@ -88,6 +89,12 @@ void shim_booted(struct shim *s);
 
 /* Begin or stop to count the time without tasks, after one came or went. */
 void shim_watch_idle(struct shim *s);
+
+/*
+ * A container has stopped. When all have, and none can be added because nobody but a
+ * command line knows this sandbox, its machine is of no use any more.
+ */
+void shim_stopped_one(struct shim *s);
 
 /* sandbox_new()'s callback for the end of the machine. @arg: struct shim. */
 void shim_machine_died(const struct err *why, void *arg);

@@ -58,3 +58,117 @@ when_ready()
 		[ "$status" = 137 ]
 	done
 }
+
+@test "engine: a terminal by console socket, and its size" {
+	container_bundle "$bundle" --terminal -- sh -c 'stty size; printf "resized? "; read x; stty size; echo got $x; exit 4'
+	printf 'yes\n' >"$BATS_TEST_TMPDIR/typed"
+	python3 - "$bundle/config.json" <<-'E'
+		import json, sys
+		with open(sys.argv[1]) as f: c = json.load(f)
+		c["process"]["consoleSize"] = dict(height=31, width=97)
+		with open(sys.argv[1], "w") as f: json.dump(c, f)
+	E
+	run -4 engine --console --size 40x120 --input "$BATS_TEST_TMPDIR/typed"
+	[[ ${output//$'\r'} == "31 97"*"resized? yes"*"40 120"*"got yes"* ]]
+}
+
+@test "engine: what is stopped holds no machine, and is there until it is deleted" {
+	container_bundle "$bundle" -- sh -c 'exit 3'
+	run -3 engine --no-delete
+	wait_for 5 status_is "$id" stopped
+	wait_for 5 eval '! pgrep -x kata-agent'
+	pgrep -x containerd-shim
+	run ! kata kill "$id" 0
+	[[ $output == *"container not running"* ]]
+	run ! kata kill "$id" KILL
+	[[ $output == *"container not running"* ]]
+	run ! kata start "$id"
+	[[ $output == *"has stopped"* ]]
+	run -0 kata list
+	[[ ${lines[1]} == "$id"*stopped* ]]
+	run -0 kata delete "$id"
+	run ! pgrep -x containerd-shim
+}
+
+@test "a detached run is killed and deleted by others" {
+	container_bundle "$bundle" -- sh -c 'echo ready; exec sleep 1000'
+	kata run --detach --bundle "$bundle" --pid-file "$bundle.pid" "$id" </dev/null >"$bundle.out" 3>&-
+	wait_for 10 grep -q ready "$bundle.out"
+	pid=$(cat "$bundle.pid")
+	[ "$(readlink "/proc/$pid/exe")" = "$(realpath "$KATA_BUILD/host/standin/kata-standin")" ]
+	run -0 kata state "$id"
+	[[ $output == *"\"pid\": $pid,"* && $output == *'"status": "running"'* ]]
+	run ! kata delete "$id"
+	[[ $output == *"that is not stopped: running"* ]]
+	run ! kata start "$id"
+	[[ $output == *"already running"* ]]
+	run ! kata run --detach --bundle "$bundle" "$id"
+	[[ $output == *"already exists"* ]]
+	kata kill "$id" KILL
+	wait_for 5 status_is "$id" stopped
+	kata delete "$id"
+	run ! kata state "$id"
+	run ! kata kill "$id"
+	[[ $output == *"does not exist"* ]]
+}
+
+@test "delete --force takes created and running ones, and tells those who wait" {
+	container_bundle "$bundle" -- sh -c 'echo ready; exec sleep 1000'
+	kata create --bundle "$bundle" "$id" </dev/null >/dev/null 3>&-
+	status_is "$id" created
+	kata delete --force "$id"
+	run ! kata state "$id"
+	start_container "$id" "$bundle"
+	wait_for 10 grep -q ready "$bundle.out"
+	kata delete --force "$id"
+	ends_with 137 "$runner"
+	[ ! -s "$bundle.err" ]
+	kata run --detach --bundle "$bundle" "$id" </dev/null >/dev/null 3>&-
+	kill -9 "$(program_of "$id" containerd-shim-kata-v2)"
+	wait_for 5 status_is "$id" stopped
+	kata delete --force "$id"
+	kata delete --force "$id"
+}
+
+# lives_in PID KIND: the namespace of a process.
+lives_in()
+{
+	readlink "/proc/$1/ns/$2"
+}
+
+@test "the adopted process lives where the container does" {
+	mkdir "$BATS_TEST_TMPDIR/volume"
+	echo inside >"$BATS_TEST_TMPDIR/volume/file"
+	container_bundle "$bundle" -- sleep 1000
+	ln -s /etc "$bundle/rootfs/link"
+	mkdir "$bundle/rootfs/data"
+	unshare --net sleep 1000 3>&- &
+	other=$!
+	wait_for 5 eval '[ "$(lives_in $other net)" != "$(lives_in $$ net)" ]'
+	python3 - "$bundle/config.json" "$BATS_TEST_TMPDIR/volume" "$other" <<-'E'
+		import json, sys
+		path, volume, pid = sys.argv[1:]
+		with open(path) as f: c = json.load(f)
+		c["hostname"] = "box"
+		c["mounts"] += [dict(source=volume, destination="/data", type="bind", options=["rbind"]),
+		                dict(source=volume, destination="/nosuch", type="bind", options=["rbind"])]
+		c["linux"]["namespaces"] = [dict(type=t) for t in ("pid", "ipc", "uts", "mount")]
+		c["linux"]["namespaces"].append(dict(type="network", path=f"/proc/{pid}/ns/net"))
+		with open(path, "w") as f: json.dump(c, f)
+	E
+	kata create --bundle "$bundle" --pid-file "$bundle.pid" "$id" </dev/null >/dev/null 3>&-
+	pid=$(cat "$bundle.pid")
+	[ "$(lives_in "$pid" net)" = "$(lives_in "$other" net)" ]
+	for kind in pid ipc uts mnt; do
+		[ "$(lives_in "$pid" $kind)" != "$(lives_in $$ $kind)" ]
+	done
+	[ "$(nsenter -t "$pid" -u hostname)" = box ]
+	grep -q "^NSpid:.*[[:space:]]1$" "/proc/$pid/status"
+	[ "$(cat "/proc/$pid/root/data/file")" = inside ]
+	[ "$(nsenter -t "$pid" -m -p -r /bin/busybox cat /proc/1/comm)" = kata-standin ]
+	# Nothing of the host's tree is left in it.
+	[ "$(nsenter -t "$pid" -m -p -r /bin/busybox grep -c . /proc/mounts)" -le 4 ]
+	grep -q '^CapEff:[[:space:]]0*$' "/proc/$pid/status"
+	kata delete --force "$id"
+	kill "$other"
+}

@@ -212,7 +212,7 @@ static void waits_while_it_sends(void **state)
 
 	task_send_resize(t, 80, 24);
 	loop_add_timer(s->loop, 20, signal_15, t);
-	assert_int_equal(task_wait(t, &status, &err), 0);
+	assert_int_equal(task_wait(t, &status, 0, &err), 0);
 	assert_int_equal(status, 143);
 	assert_string_equal(str_text(&s->log), "rk");
 }
@@ -231,9 +231,9 @@ static void gives_up_when_told(void **state)
 
 	task_set_stop(t, &s->stop);
 	loop_defer(s->loop, set_stop, &s->stop);
-	assert_int_equal(task_wait(t, &status, &err), -EINTR);
+	assert_int_equal(task_wait(t, &status, 0, &err), -EINTR);
 	/* And at once when it was told before. */
-	assert_int_equal(task_wait(t, &status, &err), -EINTR);
+	assert_int_equal(task_wait(t, &status, 0, &err), -EINTR);
 	task_set_stop(t, NULL);
 	assert_int_equal(task_kill(t, 9, false, 5000, &err), 0);
 }
@@ -254,7 +254,7 @@ static void sees_that_the_shim_died(void **state)
 	int status = 0;
 
 	loop_add_timer(s->loop, 20, end_the_server, s);
-	assert_int_equal(task_wait(t, &status, &err), -ECONNRESET);
+	assert_int_equal(task_wait(t, &status, 0, &err), -ECONNRESET);
 	assert_true(task_lost(t));
 	assert_int_equal(task_shutdown(t, 5000, &err), 0);
 }

@@ -447,6 +447,12 @@ pid_t sandbox_pid(const struct sandbox *sb)
 	return 4711;
 }
 
+void sandbox_rest(struct sandbox *sb)
+{
+	assert_ptr_equal(sb, &fake);
+	str_puts(&fake.log, "rest ");
+}
+
 /* A boot that is under way fails before the stop is done. */
 void sandbox_stop(struct sandbox *sb, sandbox_done done, void *arg)
 {
