@@ -51,7 +51,7 @@ static int await(look_fn look, const void *what, char **found, const char *kind,
 static char *node_of(char *name)
 {
 	auto_free char *own = name;
-	char *node = name ? xasprintf("/dev/%s", name) : NULL;
+	char *node = own ? xasprintf("/dev/%s", own) : NULL;
 	struct stat st;
 
 	if (node && stat(node, &st) == 0 && S_ISBLK(st.st_mode))
