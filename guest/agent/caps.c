@@ -122,33 +122,70 @@ int cap_bound(const struct cap_sets *sets, int last, struct err *err)
 	return 0;
 }
 
-int cap_apply(const struct cap_sets *sets, int last, struct err *err)
+/* The permitted ones that the caller has. */
+static int get_permitted(uint64_t *permitted, struct err *err)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2], now[2];
-	uint64_t have, permitted;
+	struct __user_cap_data_struct now[2];
 
 	if (syscall(SYS_capget, &head, now) < 0)
 		return err_sys(err, errno, "capget");
-	/* What we lack ourselves we cannot give: as a local process of a lesser root. */
-	have = now[0].permitted | (uint64_t)now[1].permitted << 32;
-	permitted = sets->permitted & have;
+	*permitted = now[0].permitted | (uint64_t)now[1].permitted << 32;
+	return 0;
+}
+
+static int set(uint64_t effective, uint64_t permitted, uint64_t inheritable, struct err *err)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
 	for (int i = 0; i < 2; i++) {
-		data[i].effective = (uint32_t)((sets->effective & permitted) >> (32 * i));
+		data[i].effective = (uint32_t)(effective >> (32 * i));
 		data[i].permitted = (uint32_t)(permitted >> (32 * i));
-		data[i].inheritable = (uint32_t)((sets->inheritable & sets->bounding) >> (32 * i));
+		data[i].inheritable = (uint32_t)(inheritable >> (32 * i));
 	}
-	if (syscall(SYS_capset, &head, data) < 0)
-		return err_sys(err, errno, "capset");
+	return syscall(SYS_capset, &head, data) < 0 ? err_sys(err, errno, "capset") : 0;
+}
+
+int cap_settle(const struct cap_sets *sets, struct err *err)
+{
+	return set(sets->effective, sets->permitted, sets->inheritable, err);
+}
+
+int cap_apply(struct cap_sets *sets, int last, uint64_t spare, struct err *err)
+{
+	uint64_t have;
+	int r = get_permitted(&have, err);
+
+	if (r < 0)
+		return r;
+	/* What we lack ourselves we cannot give: as a local process of a lesser root. */
+	sets->permitted &= have;
+	sets->effective &= sets->permitted;
+	sets->inheritable &= sets->bounding;
+	r = set(sets->effective, sets->permitted | (spare & have), sets->inheritable, err);
+	if (r < 0)
+		return r;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return err_sys(err, errno, "clear ambient capabilities");
 	for (int cap = 0; cap <= last; cap++) {
 		uint64_t bit = UINT64_C(1) << cap;
 
 		/* The kernel takes only what is permitted and inheritable. */
-		if (sets->ambient & permitted & sets->inheritable & bit &&
+		if (sets->ambient & sets->permitted & sets->inheritable & bit &&
 		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
 			return err_sys(err, errno, "raise ambient capability %d", cap);
 	}
 	return 0;
+}
+
+int cap_raise(const struct cap_sets *sets, uint64_t spare, struct err *err)
+{
+	uint64_t have;
+	int r = get_permitted(&have, err);
+
+	spare &= have;
+	return r < 0 ? r :
+		       set(sets->effective | spare, sets->permitted | spare, sets->inheritable,
+			   err);
 }

@@ -35,7 +35,15 @@ int cap_last(void);
 /* Drop from the bounding set all that @sets lacks. Before the user changes. */
 int cap_bound(const struct cap_sets *sets, int last, struct err *err);
 
-/* Set the other sets. After the user changed, with PR_SET_KEEPCAPS in effect. */
-int cap_apply(const struct cap_sets *sets, int last, struct err *err);
+/*
+ * Set the other sets. After the user changed, with PR_SET_KEEPCAPS in effect. The
+ * capabilities of the mask @spare stay permitted beside them, until cap_settle().
+ * @sets is reduced to what the caller can give.
+ */
+int cap_apply(struct cap_sets *sets, int last, uint64_t spare, struct err *err);
+
+/* Make what cap_apply() spared effective; give it up, by one system call. */
+int cap_raise(const struct cap_sets *sets, uint64_t spare, struct err *err);
+int cap_settle(const struct cap_sets *sets, struct err *err);
 
 #endif

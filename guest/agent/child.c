@@ -22,17 +22,16 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "guest/agent/caps.h"
 #include "guest/agent/console.h"
+#include "guest/agent/credentials.h"
 #include "guest/agent/inroot.h"
+#include "guest/agent/label.h"
 #include "guest/agent/launch.h"
 #include "guest/agent/program.h"
 #include "guest/agent/rootfs.h"
 #include "guest/agent/sync.h"
 #include "guest/agent/sysctl.h"
-#include "guest/agent/user.h"
-
-#define ACCOUNTS_MAX (4u << 20)
+#include "guest/agent/traits.h"
 
 enum { FD_SYNC = 3, FD_USERNS, FD_MNTNS, FD_INIT, FD_OTHERS };
 
@@ -114,7 +113,8 @@ static int enter_namespaces(const struct launch *l, struct err *err)
 {
 	if (l->init_pidfd >= 0) {
 		int flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
-			    CLONE_NEWCGROUP | (l->userns ? CLONE_NEWUSER : 0);
+			    CLONE_NEWCGROUP | (l->userns ? CLONE_NEWUSER : 0) |
+			    (l->timens ? (int)ns_flag(NS_TIME) : 0);
 
 		if (setns(FD_INIT, flags) < 0)
 			return err_sys(err, errno, "enter the container's namespaces");
@@ -128,7 +128,7 @@ static int enter_namespaces(const struct launch *l, struct err *err)
 		return err_sys(err, errno, "enter the mount namespace");
 	if (l->ns.create & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP) < 0)
 		return err_sys(err, errno, "make a cgroup namespace");
-	return 0;
+	return l->ns.create & ns_flag(NS_TIME) ? ns_make_time(l->spec->linux, err) : 0;
 }
 
 static int open_console(const struct launch *l, int root, struct console *c, struct err *err)
@@ -147,12 +147,16 @@ static int open_console(const struct launch *l, int root, struct console *c, str
 
 static int make_root(const struct launch *l, struct console *c, struct err *err)
 {
-	const char *hostname = l->spec->hostname;
+	const char *hostname = l->spec->hostname, *domain = l->spec->domainname;
 	auto_close int root = -1;
 	int r;
 
 	if (l->ns.create & CLONE_NEWUTS && *hostname && sethostname(hostname, strlen(hostname)) < 0)
 		return err_sys(err, errno, "hostname \"%s\"", hostname);
+	if (*domain && l->ns.join[NS_UTS] < 0 && !(l->ns.create & CLONE_NEWUTS))
+		return err_set(err, EINVAL, "domainname \"%s\" without a uts namespace", domain);
+	if (*domain && setdomainname(domain, strlen(domain)) < 0)
+		return err_sys(err, errno, "domainname \"%s\"", domain);
 	r = sysctl_apply(l->spec->linux, l->guest, err);
 	if (r < 0)
 		return r;
@@ -191,43 +195,6 @@ static int change_directory(const char *cwd, struct err *err)
 	return 0;
 }
 
-static void read_accounts(const char *path, struct str *text)
-{
-	/* An image without the file, or with nonsense in its place, has no accounts. */
-	if (file_read(path, ACCOUNTS_MAX, text, NULL) < 0)
-		str_free(text);
-}
-
-/* The user that the specification's numbers or the request's names say. */
-static int find_user(const struct launch *l, const char *passwd, const char *group, struct user *u,
-		     struct err *err)
-{
-	const Grpc__StringUser *s = l->string_user;
-	const Grpc__User *n = l->process->user;
-	int r = 0;
-
-	if (n) {
-		u->uid = n->uid;
-		u->gid = n->gid;
-		for (size_t i = 0; i < n->n_additionalgids; i++)
-			user_add_group(u, n->additionalgids[i]);
-	}
-	if (!s)
-		return 0;
-	if (*s->uid)
-		r = user_find(passwd, group, s->uid, u, err);
-	if (r == 0 && *s->gid)
-		r = group_find(group, s->gid, &u->gid, err);
-	for (size_t i = 0; r == 0 && i < s->n_additionalgids; i++) {
-		gid_t gid;
-
-		r = group_find(group, s->additionalgids[i], &gid, err);
-		if (r == 0)
-			user_add_group(u, gid);
-	}
-	return r;
-}
-
 /* The pipes are the agent's; /dev/stdout must open again for the container's user. */
 static int own_stdio(const struct user *u, struct err *err)
 {
@@ -244,69 +211,32 @@ static int own_stdio(const struct user *u, struct err *err)
 	return 0;
 }
 
-static int become_user(const struct launch *l, const struct user *u, struct err *err)
-{
-	const Grpc__LinuxCapabilities *caps = l->process->capabilities;
-	const Grpc__LinuxCapabilities none = GRPC__LINUX_CAPABILITIES__INIT;
-	int last = cap_last(), r;
-	const char *unknown;
-	struct cap_sets sets;
-
-	/* To the kernel this number means "do not change": who asks for it would stay root. */
-	if (u->uid == (uid_t)-1 || u->gid == (gid_t)-1)
-		return err_set(err, EINVAL, "user %u, group %u: no such", u->uid, u->gid);
-
-	cap_sets_parse(caps ? caps : &none, last, &sets, &unknown);
-	r = cap_bound(&sets, last, err);
-	if (r < 0)
-		return r;
-	if (prctl(PR_SET_KEEPCAPS, 1) < 0)
-		return err_sys(err, errno, "keep capabilities");
-	if (setgroups(u->ngroups, u->groups) < 0)
-		return err_sys(err, errno, "set additional groups");
-	if (setresgid(u->gid, u->gid, u->gid) < 0)
-		return err_sys(err, errno, "set group %u", u->gid);
-	if (setresuid(u->uid, u->uid, u->uid) < 0)
-		return err_sys(err, errno, "set user %u", u->uid);
-	if (prctl(PR_SET_KEEPCAPS, 0) < 0)
-		return err_sys(err, errno, "keep capabilities");
-	r = cap_apply(&sets, last, err);
-	if (r < 0)
-		return r;
-	if (l->process->nonewprivileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_sys(err, errno, "no_new_privs");
-	return 0;
-}
-
 struct program {
 	char *path;
 	struct strv argv, envp;
+	struct credentials who;
+	int label; /* where the security module takes the label of the next program, or -1 */
 };
 
 /* Session, user, directory, environment: all that is left before exec. */
 static int prepare(const struct launch *l, struct console *c, struct program *prog, struct err *err)
 {
-	auto_str struct str passwd = STR_INIT, group = STR_INIT;
-	auto_free char *home = NULL;
 	const char *cwd = *l->process->cwd ? l->process->cwd : "/";
-	struct user u = { .uid = 0 };
 	int r, moved = 0;
 
-	read_accounts("/etc/passwd", &passwd);
-	read_accounts("/etc/group", &group);
-	r = find_user(l, str_text(&passwd), str_text(&group), &u, err);
+	r = credentials_find(l, &prog->who, err);
 	if (r < 0)
 		return r;
-	home = user_home(str_text(&passwd), u.uid);
 	if (setsid() < 0)
 		return err_sys(err, errno, "setsid");
-	r = l->process->terminal ? console_take(c, err) : own_stdio(&u, err);
+	r = l->process->terminal ? console_take(c, err) : own_stdio(&prog->who.user, err);
+	if (r == 0)
+		r = traits_apply(l, err);
 	/* As root for a directory that is closed to the user; as the user for one of NFS. */
 	if (r == 0)
 		moved = change_directory(cwd, err);
 	if (r == 0)
-		r = moved < 0 && moved != -EACCES ? moved : become_user(l, &u, err);
-	user_done(&u);
+		r = moved < 0 && moved != -EACCES ? moved : credentials_take(l, &prog->who, err);
 	if (r == 0 && moved < 0)
 		r = change_directory(cwd, err);
 	if (r == 0)
@@ -317,9 +247,9 @@ static int prepare(const struct launch *l, struct console *c, struct program *pr
 	 * user, which would undo it. */
 	if (!l->guest && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_sys(err, errno, "set the parent's death signal");
-	umask(022);
+	umask(traits_umask(l->process));
 	program_args(l->process, &prog->argv);
-	program_env(l->process, home ? home : "/", &prog->envp);
+	program_env(l->process, prog->who.home ? prog->who.home : "/", &prog->envp);
 	return 0;
 }
 
@@ -331,7 +261,9 @@ static int set_up(const struct launch *l, struct console *c, struct program *pro
 	/* Nobody in a namespace that we enter may look into us. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return err_sys(err, errno, "set not dumpable");
-	r = enter_namespaces(l, err);
+	r = label_open(l->process, &prog->label, err);
+	if (r == 0)
+		r = enter_namespaces(l, err);
 	if (r < 0)
 		return r;
 	if (l->spec) {
@@ -347,7 +279,7 @@ static int set_up(const struct launch *l, struct console *c, struct program *pro
 noreturn void child_main(const struct launch *l, int sync)
 {
 	struct console c = { .master = -1, .slave = -1 };
-	struct program prog = { .path = NULL };
+	struct program prog = { .label = -1 };
 	struct err err = ERR_INIT;
 	int r;
 
@@ -368,6 +300,8 @@ noreturn void child_main(const struct launch *l, int sync)
 	close_fd(&c.slave);
 	wait_for(SYNC_START);
 	(void)syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
+	if (label_set(prog.label, l->process, &err) < 0 || credentials_seal(l, &prog.who, &err) < 0)
+		goto failed;
 	execve(prog.path, prog.argv.v, prog.envp.v);
 	err_sys(&err, errno, "exec %s", prog.path);
 failed:

@@ -12,10 +12,12 @@
 #include "base/log.h"
 #include "guest/agent/caps.h"
 #include "guest/agent/device_find.h"
+#include "guest/agent/label.h"
 #include "guest/agent/oom.h"
 #include "guest/agent/resources.h"
 #include "guest/agent/storage.h"
 #include "guest/agent/termination_log.h"
+#include "guest/agent/traits.h"
 
 /* Ended processes that somebody waited for are remembered up to this number. */
 #define ENDED_MAX 64
@@ -156,6 +158,7 @@ static int plan_namespaces(struct container *c, const Grpc__CreateContainerReque
 		return r;
 	l->userns = l->ns.create & ns_flag(NS_USER) || l->ns.join[NS_USER] >= 0;
 	c->userns = l->userns;
+	c->timens = l->ns.create & ns_flag(NS_TIME) || l->ns.join[NS_TIME] >= 0;
 	if (c->userns) {
 		const Grpc__Linux *lin = req->oci->linux;
 
@@ -172,6 +175,8 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 		.spec = req->oci,
 		.process = req->oci->process,
 		.string_user = req->string_user,
+		.seccomp = c->seccomp.n > 0 ? &c->seccomp : NULL,
+		.personality = c->personality,
 		.guest = c->agent->guest,
 		.init_pidfd = -1,
 	};
@@ -244,20 +249,24 @@ static int check_request(const Grpc__CreateContainerRequest *req, struct err *er
 		return err_set(err, EINVAL, "the specification's root.path is not absolute");
 	if (*spec->process->cwd && *spec->process->cwd != '/')
 		return err_set(err, EINVAL, "cwd \"%s\" is no absolute path", spec->process->cwd);
-	if (spec->linux && spec->linux->seccomp)
-		log_warn("container %s: this agent has no seccomp, its filter is ignored",
-			 req->container_id);
-	return 0;
+	return label_check(spec->process, err);
 }
 
 void container_create(struct agent *agent, struct ttrpc_call *call,
 		      const Grpc__CreateContainerRequest *req)
 {
 	struct creation *creation;
+	struct seccomp_filter seccomp = { .n = 0 };
+	int personality = -1;
 	struct err err = ERR_INIT;
 	struct container *c;
+	int r = check_request(req, &err);
 
-	if (check_request(req, &err) < 0) {
+	if (r == 0 && req->oci->linux)
+		r = traits_personality(req->oci->linux->personality, &personality, &err);
+	if (r == 0 && req->oci->linux && req->oci->linux->seccomp)
+		r = seccomp_compile(req->oci->linux->seccomp, &seccomp, &err);
+	if (r < 0) {
 		ttrpc_fail_err(call, &err);
 		return;
 	}
@@ -265,6 +274,8 @@ void container_create(struct agent *agent, struct ttrpc_call *call,
 	c = container_new(agent, req->container_id);
 	c->create = call;
 	c->termination_log = termination_log_path(req->oci);
+	c->seccomp = seccomp;
+	c->personality = personality;
 	creation = xcalloc(1, sizeof(*creation));
 	creation->container = c;
 	creation->req = req;
@@ -317,13 +328,20 @@ void container_exec(struct container *c, struct ttrpc_call *call,
 	struct launch l = {
 		.process = req->process,
 		.string_user = req->string_user,
+		.seccomp = c->seccomp.n > 0 ? &c->seccomp : NULL,
+		.personality = c->personality,
 		.userns = c->userns,
+		.timens = c->timens,
 		.guest = c->agent->guest,
 		.ns.join = { -1, -1, -1, -1, -1, -1, -1, -1 },
 	};
 	struct err err = ERR_INIT;
 	int ns;
 
+	if (label_check(req->process, &err) < 0) {
+		ttrpc_fail_err(call, &err);
+		return;
+	}
 	warn_of_unknown_caps(c->id, req->process);
 	/* The child is not waited for yet, so the number is still its own. */
 	pidfd = (int)syscall(SYS_pidfd_open, c->init->pid, 0);

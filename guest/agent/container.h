@@ -12,6 +12,7 @@
 #include "cgroup/cgroup.h"
 #include "guest/agent/agent.h"
 #include "guest/agent/process.h"
+#include "guest/agent/seccomp.h"
 #include "proto/agent.pb-c.h"
 
 struct container {
@@ -23,11 +24,13 @@ struct container {
 	struct process *init;  /* NULL until it is made */
 	char *termination_log; /* see termination_log.h; NULL: none */
 	struct strv storages;  /* mount points that it holds */
-	bool userns;
+	bool userns, timens;
 	uid_t root_uid; /* the guest's numbers of the user namespace's root */
 	gid_t root_gid;
-	bool shared_pid; /* its processes do not end with its first one */
-	bool usable;	 /* created, and not being removed */
+	struct seccomp_filter seccomp; /* of all its processes */
+	int personality;	       /* the same; -1: as it is */
+	bool shared_pid;	       /* its processes do not end with its first one */
+	bool usable;		       /* created, and not being removed */
 	bool paused;
 
 	struct ttrpc_call *create; /* CreateContainer or StartContainer at work */

@@ -23,8 +23,9 @@ static void go_home(void)
 pid_t launch_clone(const struct launch *l, int *sync, struct err *err)
 {
 	struct clone_args args = {
-		/* The control group's namespace is made by the child, once it is in its group. */
-		.flags = l->ns.create & ~(unsigned long)CLONE_NEWCGROUP,
+		/* The control group's namespace is made by the child, once it is in its group; that
+		 * of time too, since its offsets are fixed once somebody lives in it. */
+		.flags = l->ns.create & ~((unsigned long)CLONE_NEWCGROUP | ns_flag(NS_TIME)),
 		.exit_signal = SIGCHLD,
 	};
 	auto_close int mine = -1, theirs = -1;

@@ -15,13 +15,18 @@
 #include "guest/agent/namespaces.h"
 #include "proto/agent.pb-c.h"
 
+struct seccomp_filter;
+
 struct launch {
 	const Grpc__Spec *spec;		     /* NULL: a further process of a container */
 	const Grpc__Process *process;	     /* never NULL */
 	const Grpc__StringUser *string_user; /* NULL, or names to look up in the image */
 	struct ns_plan ns;
-	bool userns;	/* the container has a user namespace of its own */
-	bool guest;	/* the kernel is the sandbox's own */
+	const struct seccomp_filter *seccomp; /* NULL: none */
+	int personality;		      /* PER_*; -1: as it is */
+	bool userns;			      /* the container has a user namespace of its own */
+	bool timens;			      /* the same for time */
+	bool guest;			      /* the kernel is the sandbox's own */
 	int init_pidfd; /* a further process: the container's first one (borrowed); else -1 */
 	int stdio[3];	/* the child's ends (borrowed); -1: none, or the terminal */
 };

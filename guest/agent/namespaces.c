@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
 
@@ -88,8 +90,6 @@ static int plan_one(const Grpc__LinuxNamespace *ns, struct ns_plan *plan, struct
 	if (kind == NS_KINDS)
 		return err_set(err, EINVAL, "unknown namespace type \"%s\"", ns->type);
 	if (!*ns->path) {
-		if (kind == NS_TIME)
-			return err_set(err, EINVAL, "a new time namespace is not supported");
 		/* The guest's network is the sandbox's: there is no other to share. */
 		if (kind != NS_NET)
 			plan->create |= kinds[kind].flag;
@@ -187,5 +187,31 @@ int ns_make_shared(const char *hostname, int *ipc, int *uts, struct err *err)
 		return r;
 	*ipc = take_fd(&i);
 	*uts = take_fd(&u);
+	return 0;
+}
+
+int ns_make_time(const Grpc__Linux *spec, struct err *err)
+{
+	auto_str struct str text = STR_INIT;
+	auto_close int ns = -1;
+
+	if (unshare(CLONE_NEWTIME) < 0)
+		return err_sys(err, errno, "make a time namespace");
+	for (size_t i = 0; i < spec->n_timeoffsets; i++) {
+		const Grpc__LinuxTimeOffset *o = spec->timeoffsets[i]->value;
+		const char *clock = spec->timeoffsets[i]->key;
+
+		if (strcmp(clock, "monotonic") && strcmp(clock, "boottime"))
+			return err_set(err, EINVAL, "timeOffsets: unknown clock \"%s\"", clock);
+		str_printf(&text, "%s %" PRId64 " %" PRIu32 "\n", clock, o ? o->secs : 0,
+			   o ? o->nanosecs : 0);
+	}
+	if (text.len > 0 &&
+	    file_write_knob("/proc/self/timens_offsets", text.data, text.len, err) < 0)
+		return err_wrap(err, "timeOffsets");
+	/* So far it is for children only. */
+	ns = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+	if (ns < 0 || setns(ns, CLONE_NEWTIME) < 0)
+		return err_sys(err, errno, "enter the time namespace");
 	return 0;
 }

@@ -48,6 +48,9 @@ int ns_open_own(struct err *err);
 /* Make ipc and uts namespaces (with @hostname unless it is ""); their descriptors, owned. */
 int ns_make_shared(const char *hostname, int *ipc, int *uts, struct err *err);
 
+/* Make a time namespace with the offsets of @spec and enter it: time_namespaces(7). */
+int ns_make_time(const Grpc__Linux *spec, struct err *err);
+
 /* The pid namespace of @pid, a descriptor or -errno. */
 int ns_of_pid(int pid, enum ns_kind kind);
 

@@ -21,6 +21,7 @@ static void container_free(struct container *c)
 		process_free(container_of(c->processes.next, struct process, link));
 	oom_unwatch(c);
 	cgroup_free(c->cgroup);
+	seccomp_done(&c->seccomp);
 	strv_free(&c->storages);
 	list_del(&c->link);
 	free(c->id);

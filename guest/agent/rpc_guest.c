@@ -69,6 +69,7 @@ void rpc_get_guest_details(struct ttrpc_call *call, const ProtobufCMessage *msg,
 		n++;
 	details.version = (char *)AGENT_VERSION;
 	details.init_daemon = agent->init;
+	details.supports_seccomp = 1;
 	details.n_storage_handlers = n;
 	details.storage_handlers = (char **)(uintptr_t)storage_drivers;
 	rsp.agent_details = &details;

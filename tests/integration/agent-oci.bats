@@ -53,3 +53,62 @@ limit()
 	refused EINVAL 'swappiness 101' oci_run '{"linux": {"resources": {"memory": {"swappiness": 101}}}}' -- true
 	refused EINVAL 'unified "/x"' oci_run '{"linux": {"resources": {"unified": {"/x": "1"}}}}' -- true
 }
+
+@test "oci: how a process runs" {
+	run -0 oci_run '{"domainname": "example.org", "hostname": "h", "process": {
+		"umask": 63,
+		"scheduler": {"policy": "SCHED_BATCH", "nice": 5},
+		"ioPriority": {"class": "IOPRIO_CLASS_IDLE", "priority": 0},
+		"execCPUAffinity": {"initial": "0-1", "final": "0"}},
+		"linux": {"personality": {"domain": "LINUX32"}}}' -- sh -c '
+			umask; cat /proc/sys/kernel/domainname; hostname
+			uname -m; cut -d" " -f19,41 /proc/$$/stat; ionice -p $$; grep Cpus_allowed_list /proc/self/status'
+	echo "$output"
+	[ "${lines[0]}" = 0077 ]
+	[ "${lines[1]}" = example.org ]
+	[ "${lines[2]}" = h ]
+	[[ ${lines[3]} == i686 || ${lines[3]} == armv8l ]]
+	[ "${lines[4]}" = "5 3" ] # SCHED_BATCH
+	[[ $output == *$'idle\nCpus_allowed_list:\t0' ]]
+	oci_start '{"linux": {"personality": {"domain": "LINUX32"}}}' -- sleep 1000
+	printf '{"cwd": "/", "args": ["sh", "-c", "umask; uname -m"], "umask": 7}' >"$BATS_TEST_TMPDIR/process.json"
+	run -0 call exec c1 e1 --process "$BATS_TEST_TMPDIR/process.json"
+	[[ $output == $'0007\n'* && $output != *64 ]]
+	call remove c1
+	refused EINVAL 'unknown domain "VMS"' oci_run '{"linux": {"personality": {"domain": "VMS"}}}' -- true
+	refused EINVAL 'unknown policy "X"' oci_run '{"process": {"scheduler": {"policy": "X"}}}' -- true
+	refused EINVAL 'unknown class "X"' oci_run '{"process": {"ioPriority": {"class": "X"}}}' -- true
+	refused EINVAL 'execCPUAffinity' oci_run '{"process": {"execCPUAffinity": {"final": "x"}}}' -- true
+	[ -e /sys/kernel/security/apparmor ] || refused ENOSYS 'apparmorProfile "p": this kernel has no AppArmor' \
+		oci_run '{"process": {"apparmorProfile": "p"}}' -- true
+	[ -e /sys/fs/selinux ] || refused ENOSYS 'selinuxLabel "a:b:c:s0": this kernel has no SELinux' \
+		oci_run '{"process": {"selinuxLabel": "a:b:c:s0"}}' -- true
+	run -0 oci_run '{"process": {"apparmorProfile": "unconfined"}}' -- true
+}
+
+@test "oci: time, and namespaces by their paths" {
+	oci_start '{"linux": {"namespaces": ["+", {"type": "time"}],
+		"timeOffsets": {"boottime": {"secs": 86400000, "nanosecs": 1}, "monotonic": {"secs": 5}}}}' -- sleep 1000
+	run -0 call exec c1 e1 -- cut -d. -f1 /proc/uptime
+	[ "$output" -gt 86400000 ]
+	pid=$(pgrep -nfx 'sleep 1000')
+	# Another one enters them.
+	for ns in ipc uts net time pid; do
+		kind=$ns
+		[ "$ns" != net ] || kind=network
+		paths+=${paths:+,}'{"type": "'$kind'", "path": "/proc/'$pid'/ns/'$ns'"}'
+	done
+	python3 "$BATS_TEST_DIRNAME/oci.py" "$rootfs" '{"linux": {"namespaces": ['"$paths"', {"type": "mount"}]}}' \
+		>"$BATS_TEST_TMPDIR/two.json"
+	run -0 call run c2 --config "$BATS_TEST_TMPDIR/two.json" -- sh -c '
+		for ns in ipc uts net time pid; do readlink /proc/self/ns/$ns; done; cut -d. -f1 /proc/uptime; ps | grep -c "sleep 1000"'
+	echo "$output"
+	i=0
+	for ns in ipc uts net time pid; do
+		[ "${lines[i++]}" = "$(readlink "/proc/$pid/ns/$ns")" ]
+	done
+	[ "${lines[5]}" -gt 86400000 ]
+	call remove c1
+	refused EINVAL 'unknown clock "x"' oci_run '{"linux": {"namespaces": ["+", {"type": "time"}],
+		"timeOffsets": {"x": {"secs": 1}}}}' -- true
+}

@@ -9,7 +9,7 @@ load agent
 	[ "$(call check)" = 1 ]
 	[[ $(call version) == "0.0.1 "* ]]
 	run -0 call details
-	[[ $output == *"seccomp 0"* && $output == *"storage virtio-fs"* ]]
+	[[ $output == *"seccomp 1"* && $output == *"storage virtio-fs"* ]]
 }
 
 @test "agent: it writes its options and version, and refuses others" {

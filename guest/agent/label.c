@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guest/agent/label.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/str.h"
+
+static bool file_has(const char *path, const char *text)
+{
+	auto_str struct str have = STR_INIT;
+
+	return file_read(path, 65536, &have, NULL) == 0 && strstr(str_text(&have), text);
+}
+
+/* The profile that confines nobody is there without AppArmor too. */
+static bool has_profile(const Grpc__Process *process)
+{
+	return *process->apparmorprofile && strcmp(process->apparmorprofile, "unconfined");
+}
+
+int label_check(const Grpc__Process *process, struct err *err)
+{
+	if (has_profile(process) && !file_has("/sys/module/apparmor/parameters/enabled", "Y"))
+		return err_set(err, EOPNOTSUPP,
+			       "apparmorProfile \"%s\": this kernel has no AppArmor",
+			       process->apparmorprofile);
+	if (*process->selinuxlabel && !file_has("/proc/filesystems", "\tselinuxfs\n"))
+		return err_set(err, EOPNOTSUPP, "selinuxLabel \"%s\": this kernel has no SELinux",
+			       process->selinuxlabel);
+	return 0;
+}
+
+int label_open(const Grpc__Process *process, int *fd, struct err *err)
+{
+	*fd = -1;
+	if (!has_profile(process) && !*process->selinuxlabel)
+		return 0;
+	/* Beside other modules AppArmor has a directory of its own. */
+	if (has_profile(process))
+		*fd = open("/proc/self/attr/apparmor/exec", O_WRONLY | O_CLOEXEC);
+	if (*fd < 0)
+		*fd = open("/proc/self/attr/exec", O_WRONLY | O_CLOEXEC);
+	return *fd < 0 ? err_sys(err, errno, "/proc/self/attr/exec") : 0;
+}
+
+int label_set(int fd, const Grpc__Process *process, struct err *err)
+{
+	auto_free char *profile = NULL;
+	const char *label = process->selinuxlabel;
+	int r;
+
+	if (fd < 0)
+		return 0;
+	if (has_profile(process))
+		label = profile = xasprintf("exec %s", process->apparmorprofile);
+	r = fd_write_full(fd, label, strlen(label));
+	return r < 0 ? err_sys(err, r, "label \"%s\"", label) : 0;
+}
