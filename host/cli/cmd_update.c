@@ -4,12 +4,11 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/str.h"
 #include "host/cli/opened.h"
+#include "host/cli/read_input.h"
 #include "host/cli/task_verbs.h"
 #include "oci/spec.h"
 
@@ -176,34 +175,14 @@ static int set_limits(struct limits *l, struct err *err)
 	return 0;
 }
 
-static int read_input(struct str *text, struct err *err)
-{
-	char buf[4096];
-	ssize_t n;
-
-	while ((n = read(STDIN_FILENO, buf, sizeof(buf))) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(err, errno, "standard input");
-		if (text->len + (size_t)n > RESOURCES_MAX)
-			return err_set(err, EFBIG, "standard input: more than %u bytes",
-				       RESOURCES_MAX);
-		str_add(text, buf, (size_t)n);
-	}
-	return 0;
-}
-
 static int load_resources(Grpc__LinuxResources **res, struct err *err)
 {
-	bool input = strcmp(opt.resources, "-") == 0;
 	auto_str struct str text = STR_INIT;
-	int r = input ? read_input(&text, err) :
-			file_read(opt.resources, RESOURCES_MAX, &text, err);
+	int r = read_input(opt.resources, RESOURCES_MAX, &text, err);
 
 	return r < 0 ? r :
-		       oci_resources_parse(str_text(&text), text.len,
-					   input ? "standard input" : opt.resources, res, err);
+		       oci_resources_parse(str_text(&text), text.len, input_name(opt.resources),
+					   res, err);
 }
 
 static int update(const struct cli *cli, const char *id, const Grpc__LinuxResources *res,

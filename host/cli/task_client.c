@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "oci/spec.h"
 #include "proto/task.pb-c.h"
 #include "ttrpc/ttrpc.h"
 
@@ -17,6 +19,7 @@ struct task {
 	struct loop *loop;
 	struct ttrpc_client *client;
 	char *id;
+	char *exec_id; /* "": the init process */
 	const int *stop;
 	bool lost;
 };
@@ -40,10 +43,12 @@ struct task *task_connect(struct loop *loop, const char *address, const char *id
 	t = xcalloc(1, sizeof(*t));
 	t->loop = loop;
 	t->id = xstrdup(id);
+	t->exec_id = xstrdup("");
 	t->client = ttrpc_client_new(loop, fd, on_closed, t);
 	if (!t->client) {
 		err_sys(err, errno, "cannot talk to the shim at %s", address);
 		free(t->id);
+		free(t->exec_id);
 		free(t);
 		return NULL;
 	}
@@ -56,6 +61,7 @@ void task_free(struct task *t)
 		return;
 	ttrpc_client_free(t->client);
 	free(t->id);
+	free(t->exec_id);
 	free(t);
 }
 
@@ -77,6 +83,12 @@ bool task_lost(const struct task *t)
 const char *task_id(const struct task *t)
 {
 	return t->id;
+}
+
+void task_set_exec(struct task *t, const char *exec_id)
+{
+	free(t->exec_id);
+	t->exec_id = xstrdup(exec_id);
 }
 
 struct ttrpc_client *task_client(struct task *t)
@@ -203,6 +215,27 @@ int task_create(struct task *t, const char *bundle, bool terminal, const int fds
 	return 0;
 }
 
+int task_exec(struct task *t, const Grpc__Process *process, const int fds[3],
+	      const struct standin *standin, int64_t timeout_ms, struct err *err)
+{
+	Containerd__Task__V2__ExecProcessRequest req =
+		CONTAINERD__TASK__V2__EXEC_PROCESS_REQUEST__INIT;
+	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+	auto_free char *json = oci_process_to_json(process);
+
+	any.type_url = (char *)"types.containerd.io/opencontainers/runtime-spec/1/Process";
+	any.value.data = (uint8_t *)json;
+	any.value.len = strlen(json);
+	req.id = t->id;
+	req.exec_id = t->exec_id;
+	req.terminal = process->terminal;
+	req.stdin = (char *)"fd:0";
+	req.stdout = (char *)"fd:1";
+	req.stderr = (char *)"fd:2";
+	req.spec = &any;
+	return call_with_streams(t, "Exec", &req.base, fds, standin, timeout_ms, NULL, err);
+}
+
 int task_start(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *err)
 {
 	Containerd__Task__V2__StartRequest req = CONTAINERD__TASK__V2__START_REQUEST__INIT;
@@ -210,6 +243,7 @@ int task_start(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *err)
 	int r;
 
 	req.id = t->id;
+	req.exec_id = t->exec_id;
 	r = call(t, "Start", &req.base, timeout_ms, (ProtobufCMessage **)&rsp, err);
 	if (r < 0)
 		return r;
@@ -225,6 +259,7 @@ int task_wait(struct task *t, int *status, int64_t timeout_ms, struct err *err)
 	int r;
 
 	req.id = t->id;
+	req.exec_id = t->exec_id;
 	r = call(t, "Wait", &req.base, timeout_ms, (ProtobufCMessage **)&rsp, err);
 	if (r < 0)
 		return r;
@@ -271,6 +306,7 @@ int task_kill(struct task *t, int signo, bool all, int64_t timeout_ms, struct er
 	Containerd__Task__V2__KillRequest req = CONTAINERD__TASK__V2__KILL_REQUEST__INIT;
 
 	req.id = t->id;
+	req.exec_id = t->exec_id;
 	req.signal = (uint32_t)signo;
 	req.all = all;
 	return call(t, "Kill", &req.base, timeout_ms, NULL, err);
@@ -281,6 +317,7 @@ int task_delete(struct task *t, int64_t timeout_ms, struct err *err)
 	Containerd__Task__V2__DeleteRequest req = CONTAINERD__TASK__V2__DELETE_REQUEST__INIT;
 
 	req.id = t->id;
+	req.exec_id = t->exec_id;
 	return call(t, "Delete", &req.base, timeout_ms, NULL, err);
 }
 
@@ -313,6 +350,7 @@ void task_send_kill(struct task *t, int signo)
 	Containerd__Task__V2__KillRequest req = CONTAINERD__TASK__V2__KILL_REQUEST__INIT;
 
 	req.id = t->id;
+	req.exec_id = t->exec_id;
 	req.signal = (uint32_t)signo;
 	send_off(t, "Kill", &req.base);
 }
@@ -322,6 +360,7 @@ void task_send_resize(struct task *t, unsigned int width, unsigned int height)
 	Containerd__Task__V2__ResizePtyRequest req = CONTAINERD__TASK__V2__RESIZE_PTY_REQUEST__INIT;
 
 	req.id = t->id;
+	req.exec_id = t->exec_id;
 	req.width = width;
 	req.height = height;
 	send_off(t, "ResizePty", &req.base);

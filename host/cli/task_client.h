@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A client of the Task service for the init process of one container. Each
+ * A client of the Task service for one process of one container. Each
  * call runs the loop until its answer came, so signals and the like are seen
  * meanwhile. Errors are the shim's own; -ECONNRESET means that it went away.
  */
@@ -38,6 +38,9 @@ void task_set_stop(struct task *t, const int *stop);
 /* Whether the connection has ended. */
 bool task_lost(const struct task *t);
 
+/* From now on calls are about process @exec_id (copied) of the container; "": the first one. */
+void task_set_exec(struct task *t, const char *exec_id);
+
 /* The container's ID, and the connection, for calls that nobody waits for; both the task's. */
 const char *task_id(const struct task *t);
 struct ttrpc_client *task_client(struct task *t);
@@ -59,6 +62,13 @@ int task_shim_pid(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *er
  */
 int task_create(struct task *t, const char *bundle, bool terminal, const int fds[3],
 		const struct standin *standin, int64_t timeout_ms, pid_t *pid, struct err *err);
+
+/*
+ * Add @process under the name of task_set_exec(), to be started by task_start(); @fds and
+ * @standin as in task_create().
+ */
+int task_exec(struct task *t, const Grpc__Process *process, const int fds[3],
+	      const struct standin *standin, int64_t timeout_ms, struct err *err);
 
 /* *@pid: the process that stands for the container on the host. */
 int task_start(struct task *t, pid_t *pid, int64_t timeout_ms, struct err *err);

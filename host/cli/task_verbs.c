@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 #include "oci/spec.h"
 #include "proto/shim.pb-c.h"
 #include "proto/task.pb-c.h"
@@ -73,4 +74,21 @@ int task_list(struct task *t, const char *format, char **args, size_t n_args,
 	req.n_args = n_args;
 	return task_call(t, &kata__shim__shim__descriptor, "ListProcesses", &req.base, NULL,
 			 timeout_ms, (ProtobufCMessage **)list, err);
+}
+
+int task_guest(struct task *t, char **address, bool *console, int64_t timeout_ms, struct err *err)
+{
+	Kata__Shim__ContainerRequest req = KATA__SHIM__CONTAINER_REQUEST__INIT;
+	Kata__Shim__GuestResponse *rsp = NULL;
+	int r;
+
+	req.id = id_of(t);
+	r = task_call(t, &kata__shim__shim__descriptor, "Guest", &req.base, NULL, timeout_ms,
+		      (ProtobufCMessage **)&rsp, err);
+	if (r < 0)
+		return r;
+	*address = xstrdup(rsp->address);
+	*console = rsp->debug_console;
+	kata__shim__guest_response__free_unpacked(rsp, NULL);
+	return 0;
 }

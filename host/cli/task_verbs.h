@@ -22,4 +22,11 @@ int task_stats(struct task *t, Grpc__StatsContainerResponse **stats, int64_t tim
 int task_list(struct task *t, const char *format, char **args, size_t n_args,
 	      Grpc__ListProcessesResponse **list, int64_t timeout_ms, struct err *err);
 
+/*
+ * Where the ports of the guest are: *@address, which the caller frees, is "vsock://CID",
+ * "hvsock://PATH", or "" when they cannot be reached from outside. *@console: its debug
+ * console is on.
+ */
+int task_guest(struct task *t, char **address, bool *console, int64_t timeout_ms, struct err *err);
+
 #endif

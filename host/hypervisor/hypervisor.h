@@ -146,6 +146,7 @@ struct hypervisor_ops {
 	int (*pause)(struct vm *vm, struct err *err);
 	int (*resume)(struct vm *vm, struct err *err);
 	void (*console)(const struct vm *vm, struct str *out);
+	void (*address)(const struct vm *vm, struct str *out);
 	/* Optional; as vm_plug(), vm_unplug(), vm_resize(). One at a time is worked on. */
 	void (*plug)(struct vm *vm, const struct vm_dev *dev, vm_plug_done done, void *arg);
 	void (*unplug)(struct vm *vm, const char *id, vm_done done, void *arg);
@@ -226,6 +227,12 @@ void vm_resize(struct vm *vm, unsigned vcpus, uint64_t memory, vm_resize_done do
  * VM_EXITED before VM_AGENT has them already.
  */
 void vm_console(const struct vm *vm, struct str *out);
+
+/*
+ * Append where the ports in the guest are reached from outside, "vsock://CID" or
+ * "hvsock://PATH"; nothing when they are not.
+ */
+void vm_address(const struct vm *vm, struct str *out);
 
 /*
  * After VM_AGENT: hands over the descriptor of the stream to the agent (the

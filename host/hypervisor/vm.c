@@ -198,6 +198,12 @@ void vm_console(const struct vm *vm, struct str *out)
 		vm->ops->console(vm, out);
 }
 
+void vm_address(const struct vm *vm, struct str *out)
+{
+	if (vm->ops->address)
+		vm->ops->address(vm, out);
+}
+
 int vm_take_agent(struct vm *vm, bool *serial)
 {
 	*serial = vm->agent_serial;

@@ -130,6 +130,25 @@ void sandbox_list_processes(struct sandbox *sb, const char *id, const char *form
 	call_agent(sb, "ListProcesses", &req.base, AGENT_CALL_MS, on_list, q);
 }
 
+/* ---- processes that were added, and the guest ------------------------------- */
+
+void sandbox_drop_exec(struct sandbox *sb, const char *id, const char *exec_id)
+{
+	struct process *p = *exec_id ? container_process(sb, id, exec_id, NULL) : NULL;
+
+	if (!p || (p->started && !p->exited))
+		return;
+	list_del(&p->link);
+	process_unref(p);
+}
+
+bool sandbox_guest(const struct sandbox *sb, struct str *address)
+{
+	if (sb->vm)
+		vm_address(sb->vm, address);
+	return sb->config && sb->config->agent.debug_console_enabled;
+}
+
 /* ---- out of memory ---------------------------------------------------------- */
 
 static void ask_oom(void *arg);

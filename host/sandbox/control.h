@@ -7,6 +7,7 @@
 #ifndef HOST_SANDBOX_CONTROL_H
 #define HOST_SANDBOX_CONTROL_H
 
+#include "base/str.h"
 #include "host/sandbox/sandbox.h"
 #include "proto/agent.pb-c.h"
 
@@ -31,6 +32,15 @@ void sandbox_stats(struct sandbox *sb, const char *id, sandbox_stats_cb cb, void
 typedef void (*sandbox_list_cb)(const struct err *err, const void *text, size_t len, void *arg);
 void sandbox_list_processes(struct sandbox *sb, const char *id, const char *format,
 			    char *const *args, size_t n_args, sandbox_list_cb cb, void *arg);
+
+/* Forget process @exec_id, which has ended. */
+void sandbox_drop_exec(struct sandbox *sb, const char *id, const char *exec_id);
+
+/*
+ * Append where the guest's ports are, "vsock://CID" or "hvsock://PATH"; nothing when there is
+ * no way to them. Returns whether the guest's debug console is on.
+ */
+bool sandbox_guest(const struct sandbox *sb, struct str *address);
 
 /*
  * From now on, once the sandbox runs, @cb is called each time that a container ran out of

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "host/sandbox/control.h"
 #include "host/shim/service.h"
 #include "host/shim/task_events.h"
 #include "proto/task.pb-c.h"
@@ -147,6 +148,11 @@ static void on_drained(void *arg)
 	standin_end(p->standin, p->exit_status);
 	if (shim_process_is_init(p) && !p->deleting)
 		shim_stopped_one(s);
+	/* Who holds the stand-in has its status from that, and asks here for nothing any more. */
+	if (p->standin && !shim_process_is_init(p) && !p->deleting) {
+		p->deleting = true;
+		shim_process_remove(p);
+	}
 	shim_process_unref(p);
 }
 
@@ -201,6 +207,8 @@ void shim_process_started(struct process *p)
 void shim_process_remove(struct process *p)
 {
 	list_del(&p->link);
+	if (!shim_process_is_init(p) && p->shim->sandbox)
+		sandbox_drop_exec(p->shim->sandbox, p->id, p->exec_id);
 	if (p->state != PROCESS_RUNNING)
 		fail_waiters(p);
 	shim_process_unref(p);

@@ -257,11 +257,28 @@ static void handle_list(struct ttrpc_call *call, const ProtobufCMessage *msg, vo
 			       call);
 }
 
+static void handle_guest(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	Kata__Shim__GuestResponse rsp = KATA__SHIM__GUEST_RESPONSE__INIT;
+	auto_str struct str address = STR_INIT;
+	struct shim *s = ctx;
+
+	(void)msg;
+	if (!s->sandbox || s->death.code) {
+		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "the sandbox has no virtual machine");
+		return;
+	}
+	rsp.debug_console = sandbox_guest(s->sandbox, &address);
+	rsp.address = address.len ? address.data : rsp.address;
+	ttrpc_reply(call, &rsp.base);
+}
+
 void service_add_own(struct ttrpc_server *server, struct shim *s)
 {
 	static const struct ttrpc_method methods[] = {
 		{ "Stats", handle_stats },
 		{ "ListProcesses", handle_list },
+		{ "Guest", handle_guest },
 		{ "NextEvent", task_event_next },
 		{ NULL, NULL },
 	};

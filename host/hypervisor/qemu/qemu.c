@@ -481,6 +481,14 @@ static void qemu_console(const struct vm *vm, struct str *out)
 	console_words(q->console, out);
 }
 
+static void qemu_address(const struct vm *vm, struct str *out)
+{
+	const struct qemu *q = vm->driver;
+
+	if (q->cid)
+		str_printf(out, "vsock://%u", q->cid);
+}
+
 static int qemu_check(const struct config *config, struct err *err)
 {
 	const struct config_hypervisor *h = &config->hypervisor;
@@ -518,6 +526,7 @@ const struct hypervisor_ops hypervisor_qemu = {
 	.free = qemu_free,
 	.pid = qemu_pid,
 	.console = qemu_console,
+	.address = qemu_address,
 	.plug = qemu_plug,
 	.unplug = qemu_unplug,
 	.resize = qemu_resize,
