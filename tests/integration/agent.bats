@@ -126,13 +126,13 @@ load agent
 @test "agent: the sandbox's namespaces are shared" {
 	call create-sandbox sb1 podname
 	[ "$(call run c1 --rootfs "$rootfs" --hostname mine -- hostname)" = podname ]
-	start_container c1 -- sh -c 'for ns in ipc uts pid; do readlink /proc/self/ns/$ns; done; sleep 100'
+	start_container c1 -- sh -c 'echo "$(for ns in ipc uts pid; do readlink /proc/self/ns/$ns; done)"; sleep 100'
 	one=$(call read c1)
-	start_container c2 -- sh -c 'for ns in ipc uts pid; do readlink /proc/self/ns/$ns; done; sleep 100'
+	start_container c2 -- sh -c 'echo "$(for ns in ipc uts pid; do readlink /proc/self/ns/$ns; done)"; sleep 100'
 	two=$(call read c2)
 	[ "$(head -n 2 <<<"$one")" = "$(head -n 2 <<<"$two")" ]
 	[ "$(tail -n 1 <<<"$one")" != "$(tail -n 1 <<<"$two")" ]
-	run -125 call create-sandbox sb2 x
+	# Those of a sandbox that is created again are for what comes then: agent-rpc.bats.
 }
 
 @test "agent: a pid namespace for the whole sandbox" {
