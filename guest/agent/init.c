@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -70,6 +71,20 @@ static int loopback_up(struct err *err)
 	return ioctl(fd, SIOCSIFFLAGS, &ifr) < 0 ? err_sys(err, errno, "loopback device") : 0;
 }
 
+/* As an image without a word on it would have it; the sandbox's containers have their own. */
+static void set_hostname(void)
+{
+	auto_str struct str name = STR_INIT;
+	const char *text = "localhost";
+
+	if (file_read("/etc/hostname", HOST_NAME_MAX, &name, NULL) == 0 && name.len > 0) {
+		name.data[strcspn(name.data, " \t\n")] = '\0';
+		text = name.data;
+	}
+	if (sethostname(text, strlen(text)) < 0)
+		log_warn("host name %s: %s, ignoring", text, strerror(errno));
+}
+
 int init_machine(struct err *err)
 {
 	static const char *const links[][2] = {
@@ -92,6 +107,7 @@ int init_machine(struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
 		if (symlink(links[i][0], links[i][1]) < 0 && errno != EEXIST)
 			return err_sys(err, errno, "%s", links[i][1]);
+	set_hostname();
 	return loopback_up(err);
 }
 

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "guest/agent/agent.h"
+#include "guest/agent/debug_console.h"
 #include "guest/agent/device_wait.h"
 #include "guest/agent/init.h"
 #include "guest/agent/job.h"
@@ -143,9 +144,11 @@ static int serve(struct agent *agent)
 		return r;
 	}
 	log_info("kata-agent " AGENT_VERSION " is ready");
+	debug_console_open(agent);
 	r = loop_run(agent->loop);
 	if (r < 0)
 		log_error("the agent ends: %s", strerror(-r));
+	debug_console_close();
 	transport_close();
 	ttrpc_server_free(agent->server);
 	return r;
@@ -183,6 +186,9 @@ static int run(struct agent *agent, const struct arguments *a)
 	log_set_level(agent->config.log_level);
 	device_wait_ms = agent->config.hotplug_ms;
 	job_limit_ms += device_wait_ms;
+	if (agent->config.passfd_vport)
+		log_warn("agent.passfd_listener_port: streams by vsock are not supported, who asks "
+			 "for them is refused");
 	if (agent->guest) {
 		init_modules();
 		log_port_open(agent);

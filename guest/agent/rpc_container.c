@@ -24,7 +24,7 @@ void rpc_create_container(struct ttrpc_call *call, const ProtobufCMessage *msg, 
 	else if (container_find(agent, req->container_id))
 		ttrpc_fail(call, TTRPC_ALREADY_EXISTS, "container %s exists already",
 			   req->container_id);
-	else
+	else if (!rpc_refuse_passfd(call, req->stdin_port, req->stdout_port, req->stderr_port))
 		container_create(agent, call, req);
 }
 

@@ -18,7 +18,7 @@ void rpc_exec_process(struct ttrpc_call *call, const ProtobufCMessage *msg, void
 	struct container *c = rpc_container(ctx, req->container_id, call);
 	struct process *old;
 
-	if (!c)
+	if (!c || rpc_refuse_passfd(call, req->stdin_port, req->stdout_port, req->stderr_port))
 		return;
 	if (!id_is_valid(req->exec_id)) {
 		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "invalid exec id \"%s\"", req->exec_id);

@@ -174,6 +174,43 @@ eventually_is()
 	refused EINVAL 'no address' call rpc AddARPNeighbors neighbors.ARPNeighbors.0.device=eth0
 }
 
+@test "rpc: streams by vsock are refused" {
+	refused ENOSYS 'use_passfd_io = false' call create c1 --rootfs "$rootfs" --set stdout_port=5
+	start_container c1 -- sleep 100
+	refused ENOSYS 'use_passfd_io = false' call rpc ExecProcess container_id=c1 exec_id=e1 stdin_port=5
+}
+
+@test "rpc: the debug console is a shell on a terminal, if it is asked for" {
+	run -1 test -e "$socket.console"
+	call destroy-sandbox
+	eventually ended "$agent"
+	echo 'debug_console = true' >>"$BATS_TEST_TMPDIR/agent.toml"
+	KATA_AGENT_SERVER_ADDR=unix://$socket unshare -m --propagation private \
+		"$KATA_BUILD/guest/agent/kata-agent" -c "$BATS_TEST_TMPDIR/agent.toml" >"$log" 2>&1 3>&- &
+	agent=$!
+	eventually test -S "$socket.console"
+	run -0 timeout 20 python3 - "$socket.console" <<-'EOF'
+		import socket, sys, time
+		def connect():
+		    s = socket.socket(socket.AF_UNIX)
+		    s.connect(sys.argv[1])
+		    s.settimeout(10)
+		    return s
+		one, two = connect(), connect()
+		two.send(b"exec sleep 4321\n")
+		one.send(b"tty; echo sum $((40+2)); exit\n")
+		said = b""
+		while more := one.recv(4096):
+		    said += more
+		print(said.decode())
+		time.sleep(0.2)
+		two.close()
+	EOF
+	[[ $output == */dev/pts/*"sum 42"* ]]
+	eventually none_runs 'sleep 4321'
+	[ "$(call check)" = 1 ]
+}
+
 @test "rpc: metrics are text for Prometheus" {
 	run -0 call rpc GetMetrics
 	[[ $output == *"# TYPE kata_guest_meminfo gauge"*'kata_guest_meminfo{item="mem_total"} '* ]]
