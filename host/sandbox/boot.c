@@ -102,6 +102,8 @@ static void plan(struct sandbox *sb, const Grpc__Spec *spec)
 		.enter = sb->group ? group_enter : NULL,
 		.enter_arg = sb->group,
 	};
+	sb->vcpus = sb->vm_spec.size.vcpus;
+	sb->memory = sb->vm_spec.size.memory;
 }
 
 static void machine_exited(struct sandbox *sb, const struct err *err)

@@ -40,20 +40,68 @@ void sandbox_resume(struct sandbox *sb, const char *id, sandbox_done done, void 
 	call_simple(sb, "ResumeContainer", &req.base, AGENT_CALL_MS, done, arg);
 }
 
+/* ---- limits ------------------------------------------------------------------ */
+
+struct update {
+	struct sandbox *sb;
+	char *id;
+	Grpc__LinuxResources *res;
+	struct load_limits before;
+	sandbox_done done;
+	void *arg;
+};
+
+static void on_sized(const struct err *err, void *arg)
+{
+	Grpc__UpdateContainerRequest req = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
+	struct update u = *(struct update *)arg;
+	struct container *c = container_find(u.sb, u.id);
+
+	free(arg);
+	if (err && c)
+		c->limits = u.before;
+	if (err) {
+		call_done(u.sb, err, u.done, u.arg);
+	} else {
+		req.container_id = u.id;
+		req.resources = u.res;
+		call_simple(u.sb, "UpdateContainer", &req.base, AGENT_CALL_MS, u.done, u.arg);
+	}
+	grpc__linux_resources__free_unpacked(u.res, NULL);
+	free(u.id);
+}
+
+static Grpc__LinuxResources *copy_resources(const Grpc__LinuxResources *res)
+{
+	size_t len = grpc__linux_resources__get_packed_size(res);
+	auto_free uint8_t *bytes = xmalloc(len + 1);
+
+	grpc__linux_resources__pack(res, bytes);
+	return grpc__linux_resources__unpack(NULL, len, bytes);
+}
+
+/* The machine first: a container may use at once what it is allowed to. */
 void sandbox_update(struct sandbox *sb, const char *id, Grpc__LinuxResources *res,
 		    sandbox_done done, void *arg)
 {
-	Grpc__UpdateContainerRequest req = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
 	struct err err = ERR_INIT;
 	struct process *p = container_process(sb, id, NULL, &err);
+	struct container *c = container_find(sb, id);
+	struct update *u;
 
 	if (!p) {
 		call_done(sb, &err, done, arg);
 		return;
 	}
-	req.container_id = p->container_id;
-	req.resources = res;
-	call_simple(sb, "UpdateContainer", &req.base, AGENT_CALL_MS, done, arg);
+	u = xmalloc(sizeof(*u));
+	*u = (struct update){ .sb = sb,
+			      .id = xstrdup(p->container_id),
+			      .res = copy_resources(res),
+			      .before = c->limits,
+			      .done = done,
+			      .arg = arg };
+	load_merge(&c->limits, res);
+	resize_sandbox(sb, on_sized, u);
 }
 
 /* ---- questions -------------------------------------------------------------- */

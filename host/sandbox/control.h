@@ -15,7 +15,10 @@
 void sandbox_pause(struct sandbox *sb, const char *id, sandbox_done done, void *arg);
 void sandbox_resume(struct sandbox *sb, const char *id, sandbox_done done, void *arg);
 
-/* Change the limits that @res (borrowed during the call) names; the others stay. */
+/*
+ * Change the limits that @res (borrowed during the call) names; the others stay. The
+ * machine grows or shrinks with them where it can.
+ */
 void sandbox_update(struct sandbox *sb, const char *id, Grpc__LinuxResources *res,
 		    sandbox_done done, void *arg);
 

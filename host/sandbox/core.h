@@ -15,6 +15,7 @@
 #include "host/hypervisor/hypervisor.h"
 #include "host/sandbox/control.h"
 #include "host/sandbox/group.h"
+#include "host/sandbox/load.h"
 #include "host/sandbox/plan.h"
 #include "host/sandbox/sandbox.h"
 #include "host/sandbox/state.h"
@@ -48,6 +49,13 @@ struct sandbox {
 	struct vm_spec vm_spec;
 	struct vm *vm;	     /* NULL: none, or it has ended */
 	struct agent *agent; /* NULL while there is no connection */
+
+	/* resize.c */
+	unsigned vcpus; /* what the machine has */
+	uint64_t memory;
+	struct list resizers; /* struct resizer: who waits for it to have the right size */
+	bool resizing;
+	struct loop_source *resize_step;
 
 	struct list calls;	/* struct call */
 	struct list containers; /* struct container */
@@ -93,6 +101,7 @@ struct container {
 	Grpc__Hooks *hooks;    /* NULL: none */
 	bool poststop_due;     /* the others have begun */
 	bool busy;	       /* it is being made or removed */
+	struct load_limits limits;
 };
 
 /* ---- call.c ------------------------------------------------------------- */
@@ -139,6 +148,17 @@ void boot_agent_answers(struct sandbox *sb);
 
 /* End a boot that fails with @err; nothing happens when none is under way. */
 void boot_fail(struct sandbox *sb, const struct err *err);
+
+/* ---- resize.c ----------------------------------------------------------- */
+
+/*
+ * Let the machine have what its containers may use: their limits have changed, or there
+ * is one more. @done comes when it has, at once when it is settled for good.
+ */
+void resize_sandbox(struct sandbox *sb, sandbox_done done, void *arg);
+
+/* The machine has ended: nobody waits any more. */
+void resize_end(struct sandbox *sb);
 
 /* ---- end.c -------------------------------------------------------------- */
 

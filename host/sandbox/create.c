@@ -144,6 +144,20 @@ static void send_create(struct making *m, bool sandbox_pidns)
 		   sb->config->runtime.create_container_timeout * 1000, on_created, m);
 }
 
+static void on_sized(const struct err *why, void *arg)
+{
+	struct making *m = arg;
+	bool sandbox_pidns = false;
+	struct err err = ERR_INIT;
+
+	if (why)
+		err = *why;
+	if (why || apply(m, &sandbox_pidns, &err) < 0)
+		fail(m, &err);
+	else
+		send_create(m, sandbox_pidns);
+}
+
 /* ---- hooks ---------------------------------------------------------------------------- */
 
 static void go_on(struct making *m);
@@ -160,8 +174,6 @@ static void go_on(struct making *m)
 {
 	static const enum hook_kind order[] = { HOOK_PRESTART, HOOK_CREATE_RUNTIME,
 						HOOK_CREATE_CONTAINER };
-	bool sandbox_pidns = false;
-	struct err err = ERR_INIT;
 
 	if (m->step < ARRAY_SIZE(order)) {
 		struct container *c = container_find(m->sb, m->id);
@@ -169,10 +181,7 @@ static void go_on(struct making *m)
 		hooking_run(c, order[m->step++], on_hooks, m);
 		return;
 	}
-	if (apply(m, &sandbox_pidns, &err) < 0)
-		fail(m, &err);
-	else
-		send_create(m, sandbox_pidns);
+	resize_sandbox(m->sb, on_sized, m);
 }
 
 /* ---- the beginning ---------------------------------------------------------------------- */
@@ -234,6 +243,8 @@ static void enter(struct sandbox *sb, const struct sandbox_container *new, Grpc_
 	c->netns = network_path(spec);
 	c->hooks = plan_take_hooks(spec);
 	c->busy = true;
+	if (spec->linux)
+		load_merge(&c->limits, spec->linux->resources);
 	list_init(&c->processes);
 	list_add_tail(&sb->containers, &c->link);
 	process_new(c, new->id);

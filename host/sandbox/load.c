@@ -9,28 +9,27 @@
 
 #define ANNOTATION "io.kubernetes.cri.sandbox-"
 
-/* linux.resources.hugepageLimits are of the same memory. */
-static uint64_t memory_of(const Grpc__LinuxResources *res)
+void load_merge(struct load_limits *l, const Grpc__LinuxResources *res)
 {
-	uint64_t sum = 0;
-
+	if (!res)
+		return;
+	if (res->cpu && res->cpu->quota)
+		l->quota = res->cpu->quota;
+	if (res->cpu && res->cpu->period)
+		l->period = res->cpu->period;
+	if (res->memory && res->memory->limit)
+		l->memory = res->memory->limit > 0 ? (uint64_t)res->memory->limit : 0;
+	if (res->n_hugepagelimits > 0)
+		l->hugepages = 0;
 	for (size_t i = 0; i < res->n_hugepagelimits; i++)
-		sum += res->hugepagelimits[i]->limit;
-	if (res->memory && res->memory->limit > 0)
-		sum += (uint64_t)res->memory->limit;
-	return sum;
+		l->hugepages += res->hugepagelimits[i]->limit;
 }
 
-struct size_load load_of_container(const Grpc__LinuxResources *res)
+void load_add(struct size_load *sum, const struct load_limits *l)
 {
-	struct size_load load = { .vcpus = 0 };
-
-	if (!res)
-		return load;
-	if (res->cpu)
-		load.vcpus = size_cpu_quota(res->cpu->quota, res->cpu->period);
-	load.memory = memory_of(res);
-	return load;
+	sum->vcpus += size_cpu_quota(l->quota, l->period);
+	/* Huge pages are of the same memory. */
+	sum->memory += l->memory + l->hugepages;
 }
 
 /* A whole number; what is none is told and does not count. False: not there. */
@@ -62,8 +61,13 @@ struct size_load load_of_sandbox(const Grpc__Spec *spec)
 
 	pod |= number(spec, "cpu-period", &period);
 	pod |= number(spec, "memory", &memory);
-	if (!pod)
-		return load_of_container(spec->linux ? spec->linux->resources : NULL);
+	if (!pod) {
+		struct load_limits own = { .quota = 0 };
+
+		load_merge(&own, spec->linux ? spec->linux->resources : NULL);
+		load_add(&load, &own);
+		return load;
+	}
 	load.vcpus = size_cpu_quota(quota, period > 0 ? (uint64_t)period : 0);
 	load.memory = memory > 0 ? (uint64_t)memory : 0;
 	return load;

@@ -39,6 +39,7 @@ int sandbox_new(struct loop *loop, const struct sandbox_options *opt, sandbox_di
 	list_init(&sb->calls);
 	list_init(&sb->containers);
 	list_init(&sb->enders);
+	list_init(&sb->resizers);
 	list_init(&sb->hookings);
 	sb->runtime = opt->runtime ? *opt->runtime : (struct hook_place){ .root = -1 };
 	*out = sb;
