@@ -28,6 +28,7 @@
 /* As shells, engines and runc know them. */
 #define STATUS_NOT_EXECUTABLE 126
 #define STATUS_NOT_FOUND      127
+#define STATUS_KILLED	      137
 #define STATUS_FAILED	      255
 
 static struct exec_options process_opt;
@@ -263,6 +264,13 @@ static int wait_for_end(struct exec *e, struct err *err)
 	while (!e->ended && loop_step(e->o.loop, -1) == 0)
 		;
 	attach_end(&e->attach);
+	/* What the stand-in then ends with is the status of what was killed. */
+	loop_step(e->o.loop, 0);
+	if (e->status == STATUS_KILLED && task_lost(e->o.task))
+		return err_set(
+			err, ECONNRESET,
+			"container %s: the sandbox process (containerd-shim-kata-v2) has died",
+			e->id);
 	return 0;
 }
 
@@ -274,6 +282,8 @@ static int failure_status(const struct exec *e, struct err *err)
 		err_set(err, EINTR, "given up by SIG%s", sigabbrev_np(signo));
 		return 128 + signo;
 	}
+	if (e->ended)
+		return e->status;
 	/* What the agent says of a program, which other failures do not have in them. */
 	if (strstr(err_msg(err), "exec: \"")) {
 		if (err->code == -ENOENT)

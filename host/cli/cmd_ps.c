@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 #include "host/cli/opened.h"
 #include "host/cli/task_verbs.h"
 
@@ -17,6 +18,22 @@ static const struct flag flags[] = {
 	{ "format", "f", FLAG_STRING, &opt.format, "FORMAT", "table (the default) or json" },
 	{ 0 },
 };
+
+/*
+ * An agent without the extension: the image may have a ps, which shows what the container sees.
+ * Its status is that of the command.
+ */
+static int exec_ps(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+	auto_strv struct strv words = { 0 };
+
+	strv_add(&words, argv[0]);
+	strv_add(&words, "ps");
+	for (int i = 1; i < argc; i++)
+		strv_add(&words, argv[i]);
+	err_clear(err);
+	return cmd_exec.run(cli, (int)words.n, words.v, err);
+}
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 {
@@ -32,11 +49,11 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 	if (r == 0)
 		r = task_list(o.task, opt.format, argv + 1, json ? 0 : (size_t)argc - 1, &list,
 			      PS_LIMIT_MS, err);
+	if (r == -ENOSYS && !json)
+		return exec_ps(cli, argc, argv, err);
 	if (r == -ENOSYS)
-		return err_set(err, ENOSYS,
-			       "the agent of container %s cannot list processes; if its image has "
-			       "a ps: kata-runtime exec %s ps",
-			       argv[0], argv[0]);
+		return err_set(err, ENOSYS, "the agent of container %s cannot list processes",
+			       argv[0]);
 	if (r < 0)
 		return r;
 	fwrite(list->process_list.data, 1, list->process_list.len, stdout);

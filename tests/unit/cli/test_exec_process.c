@@ -142,6 +142,7 @@ static void from_a_file(void **state)
 {
 	auto_free char *path = path_join(dir, "p.json"), *text = NULL;
 	const struct exec_options opt = { .process = path, .cwd = "ignored" };
+	Grpc__Process *none;
 
 	(void)state;
 	put("p.json", "{\"terminal\":true,\"args\":[\"top\"],\"cwd\":\"/\"}");
@@ -152,7 +153,7 @@ static void from_a_file(void **state)
 	refuse(&opt, "process.args: must not be empty");
 	put("p.json", "{\n\"args\":x");
 	text = xasprintf("%s:2:8: ", path);
-	assert_int_equal(exec_process(&opt, dir, 2, args, &p, &err), -EINVAL);
+	assert_int_equal(exec_process(&opt, dir, 2, args, &none, &err), -EINVAL);
 	assert_int_equal(strncmp(err_msg(&err), text, strlen(text)), 0);
 }
 
