@@ -69,6 +69,8 @@ static int tell_configuration(const struct cli *cli, struct err *err)
 		return err->code;
 	}
 	printf("configuration: %s, hypervisor %s\n", config->path, config->hypervisor.name);
+	for (size_t i = 0; i < config->warnings.n; i++)
+		cli_warn("%s", config->warnings.v[i]);
 	if (opt.verbose) {
 		tell_file("hypervisor", config->hypervisor.path);
 		tell_file("virtiofsd", config->hypervisor.virtio_fs_daemon);

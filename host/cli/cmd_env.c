@@ -25,6 +25,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 	(void)argv;
 	if (!config)
 		return err->code;
+	for (size_t i = 0; i < config->warnings.n; i++)
+		cli_warn("%s", config->warnings.v[i]);
 	r = env_collect(config, &env, err);
 	if (r == 0) {
 		capable_look(&host);

@@ -114,8 +114,24 @@ static void set_log_level(const struct launch *l)
 		log_set_level(level);
 }
 
+/*
+ * The first @of_files are about the configuration files, which the user of a terminal
+ * can mend. What detaches leaves its stderr to the container.
+ */
+static void tell_warnings(const struct launch *l, size_t of_files)
+{
+	const struct strv *warnings = &l->config->warnings;
+
+	for (size_t i = 0; i < warnings->n; i++)
+		if (i < of_files && !l->detach)
+			cli_warn("%s", warnings->v[i]);
+		else
+			log_warn("%s", warnings->v[i]);
+}
+
 static int load(struct launch *l, struct err *err)
 {
+	size_t of_files;
 	int r;
 
 	l->bundle = path_real(l->opt->bundle, err);
@@ -124,14 +140,14 @@ static int load(struct launch *l, struct err *err)
 	l->config = config_load(l->cli->config, err);
 	if (!l->config)
 		return err->code;
+	of_files = l->config->warnings.n;
 	r = oci_spec_load(l->bundle, &l->spec, err);
 	if (r == 0)
 		r = annotate(l->config, l->spec, err);
 	if (r < 0)
 		return r;
 	set_log_level(l);
-	for (size_t i = 0; i < l->config->warnings.n; i++)
-		log_warn("%s", l->config->warnings.v[i]);
+	tell_warnings(l, of_files);
 	return 0;
 }
 

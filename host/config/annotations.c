@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <regex.h>
 #include <string.h>
 
@@ -55,6 +56,9 @@ struct annotation {
 	{                                        \
 		.name = (NAME), .refused = (WHY) \
 	}
+
+/* No key's name is as long, and what is longer is not worth matching or telling whole. */
+#define NAME_LEN_MAX 128
 
 static const char no_hash[] = "the check of a file's hash is not supported";
 
@@ -214,12 +218,12 @@ static int check_enabled(const struct config *config, const struct strv *annotat
 		const char *full = annotations->v[i], *name = name_of(full);
 
 		if (!name || !str_starts(name, HYPERVISOR_PREFIX) ||
-		    matches(&config->hypervisor.enable_annotations,
-			    name + strlen(HYPERVISOR_PREFIX)))
+		    (strlen(name) <= NAME_LEN_MAX && matches(&config->hypervisor.enable_annotations,
+							     name + strlen(HYPERVISOR_PREFIX))))
 			continue;
 		return err_set(err, EPERM,
-			       "annotation %s is not enabled (enable_annotations in %s)", full,
-			       config->path);
+			       "annotation %.*s is not enabled (enable_annotations in %s)",
+			       (int)(strlen(PREFIX) + NAME_LEN_MAX), full, config->path);
 	}
 	return 0;
 }
@@ -232,6 +236,8 @@ static bool is_allowed(const struct strv *patterns, const char *path)
 {
 	auto_free char *slashed = xasprintf("/%s/", path);
 
+	if (strlen(path) >= PATH_MAX)
+		return false;
 	for (size_t i = 0; i < patterns->n; i++)
 		if (!strcmp(patterns->v[i], path) ||
 		    (!strstr(slashed, "/../") &&
@@ -336,7 +342,7 @@ static void warn_unknown(struct config *config, const char *full)
 {
 	auto_str struct str text = STR_INIT;
 
-	toml_quote(&text, full, strlen(full));
+	toml_quote(&text, full, strnlen(full, strlen(PREFIX) + NAME_LEN_MAX));
 	strv_addf(&config->warnings, "annotation %s is not known and ignored", str_text(&text));
 }
 

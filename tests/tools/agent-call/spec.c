@@ -288,7 +288,7 @@ static void read_config(struct spec *s, const char *path)
 {
 	struct str text = STR_INIT;
 	struct err err = ERR_INIT;
-	Grpc__Spec *spec;
+	Grpc__Spec *spec = NULL;
 
 	if (file_read(path, OCI_CONFIG_MAX, &text, &err) < 0 ||
 	    oci_spec_parse(str_text(&text), text.len, path, &spec, &err) < 0)
@@ -327,7 +327,7 @@ static void read_resources(const char *path)
 	struct str text = STR_INIT;
 	struct err err = ERR_INIT;
 	auto_free char *json = NULL;
-	Grpc__Spec *spec;
+	Grpc__Spec *spec = NULL;
 
 	if (file_read(path, OCI_CONFIG_MAX, &text, &err) < 0)
 		fail(&err);

@@ -196,6 +196,8 @@ static void test_enabled(void **state)
 	static const char file[] =
 		"[hypervisor.qemu]\n"
 		"enable_annotations = [\"kernel\", \"^default_(vcpus|mem.*)$\"]\n";
+	static char longest[1 << 16];
+	struct err err = ERR_INIT;
 	struct config *c =
 		annotated(file, PAIRS(H "kernel_params", "q", H "default_memory", "99",
 				      H "default_vcpus", "2", P "agent.kernel_modules", "m"));
@@ -210,6 +212,12 @@ static void test_enabled(void **state)
 	/* An unknown one, too, as nobody allowed it. */
 	assert_refused(file, PAIRS(H "nosuch", "1"), -EPERM,
 		       "annotation " H "nosuch is not enabled (enable_annotations in %s)");
+	/* What is too long to be a key is not looked at, and not told whole. */
+	memset(longest, 'k', sizeof(longest) - 1);
+	memcpy(longest, H "kernel", strlen(H "kernel"));
+	assert_int_equal(annotate(c = load(file), PAIRS(longest, "x"), &err), -EPERM);
+	assert_true(strlen(err_msg(&err)) < 400);
+	config_free(c);
 	assert_refused("[hypervisor.qemu]\n", PAIRS(H "kernel", "/k"), -EPERM,
 		       "annotation " H "kernel is not enabled (enable_annotations in %s)");
 }
