@@ -313,7 +313,7 @@ static void read_process(struct spec *s, const char *path)
 {
 	struct str text = STR_INIT;
 	struct err err = ERR_INIT;
-	Grpc__Process *process;
+	Grpc__Process *process = NULL;
 
 	if (file_read(path, OCI_CONFIG_MAX, &text, &err) < 0 ||
 	    oci_process_parse(str_text(&text), text.len, path, &process, &err) < 0)

@@ -13,66 +13,8 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "fixture.h"
 #include "host/config/config.h"
-
-/* Each test has a directory of its own; messages name files relative to it. */
-static char dir[] = "/tmp/config-test-XXXXXX";
-
-static int setup(void **state)
-{
-	(void)state;
-	memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return tree_remove(dir, NULL);
-}
-
-static void put(const char *name, const char *text)
-{
-	auto_free char *path = path_join(dir, name);
-	auto_free char *parent = xstrndup(path, (size_t)(strrchr(path, '/') - path));
-	struct err err = ERR_INIT;
-
-	assert_int_equal(dir_make(parent, 0755, &err), 0);
-	assert_int_equal(file_replace(path, text, strlen(text), 0644, &err), 0);
-}
-
-static struct config *load(const char *name)
-{
-	auto_free char *path = path_join(dir, name);
-	struct err err = ERR_INIT;
-	struct config *config = config_load(path, &err);
-
-	if (!config)
-		fail_msg("%s", err_msg(&err));
-	return config;
-}
-
-/* The configuration that is @text alone. */
-static struct config *load_text(const char *text)
-{
-	put("c.toml", text);
-	return load("c.toml");
-}
-
-/* Loading c.toml fails with @msg, in which the directory is not written. */
-static void assert_refused(const char *msg)
-{
-	auto_free char *path = path_join(dir, "c.toml"), *prefix = xasprintf("%s/", dir);
-	struct err err = ERR_INIT;
-	const char *got;
-
-	assert_null(config_load(path, &err));
-	got = err_msg(&err);
-	if (str_starts(got, prefix))
-		got += strlen(prefix);
-	assert_string_equal(got, msg);
-	assert_true(err.code < 0);
-}
 
 static void test_shipped(void **state)
 {
@@ -431,100 +373,7 @@ static void test_kernel_params(void **state)
 		      "agent.launch_process_timeout=6");
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
-
-/* The names of the Rust runtime, and what its pair of timeouts comes to. */
-static void test_rust_names(void **state)
-{
-	static const struct {
-		const char *keys;
-		int dial, reconnect;
-	} cases[] = {
-		{ "", 45000, 3000 },
-		{ "dial_timeout_ms = 300\n", 300, 3000 },
-		{ "dial_timeout_ms = 10\nreconnect_timeout_ms = 4000\n", 4000, 4000 },
-		{ "dial_timeout_ms = 45000\nreconnect_timeout_ms = 4000\n", 45000, 4000 },
-		{ "reconnect_timeout_ms = 200\n", 45000, 200 },
-		{ "dial_timeout = 2\n", 2000, 3000 },
-	};
-	struct config *c;
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		auto_free char *text =
-			xasprintf("[hypervisor.qemu]\n[agent.kata]\n%s", cases[i].keys);
-
-		c = load_text(text);
-		assert_int_equal(c->agent.dial_timeout_ms, cases[i].dial);
-		assert_int_equal(c->agent.reconnect_timeout_ms, cases[i].reconnect);
-		config_free(c);
-	}
-	c = load_text("[hypervisor.clh]\nselinux_label = \"a:b:c\"\n"
-		      "guest_extension_images = []\n[agent.kata]\ncreate_container_timeout = 7\n"
-		      "[agent.kata.mem_agent]\nmemcg_swappiness_max = 60\n"
-		      "compact_force_times = 9223372036854775807\n[runtime]\n"
-		      "name = \"virt_container\"\nhypervisor_name = \"clh\"\n"
-		      "agent_name = \"kata\"\nlog_level = \"warn\"\n");
-	assert_int_equal(c->warnings.n, 0);
-	assert_string_equal(c->runtime.guest_selinux_label, "a:b:c");
-	assert_int_equal(c->runtime.create_container_timeout, 7);
-	assert_int_equal(c->agent.mem_agent.memcg_swappiness_max, 60);
-	assert_int_equal(config_log_level(c), LOG_LEVEL_WARN);
-	config_free(c);
-	c = load_text("[hypervisor.qemu]\n[runtime]\nlog_level = \"error\"\n"
-		      "enable_debug = true\n");
-	assert_int_equal(config_log_level(c), LOG_LEVEL_DEBUG);
-	config_free(c);
-	put("c.toml", "[[hypervisor.qemu.guest_extension_images]]\nname = \"gpu\"\n");
-	assert_refused("c.toml:1:19: hypervisor.qemu.guest_extension_images: images that extend "
-		       "the guest are not supported");
-}
-
-/* What is not there is refused when a sandbox is to be made, by the key's name. */
-static void test_supported(void **state)
-{
-	static const struct {
-		const char *text, *msg; /* NULL: fine */
-	} cases[] = {
-		{ "", NULL },
-		{ "[runtime]\nenable_tracing = true",
-		  "runtime.enable_tracing: true is not supported: traces are not recorded" },
-		{ "[runtime]\njaeger_endpoint = \"http://x\"",
-		  "runtime.jaeger_endpoint: \"http://x\" is not supported: traces are not "
-		  "recorded" },
-		{ "[agent.kata.mem_agent]\nmem_agent_enable = true",
-		  "agent.kata.mem_agent.mem_agent_enable: true is not supported: the agent has no "
-		  "memory agent" },
-		{ "[agent.kata.mem_agent]\nmemcg_swap = true", NULL },
-		{ "[runtime]\ninternetworking_model = \"none\"", NULL },
-		{ "[runtime]\ninternetworking_model = \"macvtap\"",
-		  "runtime.internetworking_model: \"macvtap\" is not supported: only \"tcfilter\" "
-		  "and \"none\" are supported" },
-		{ "[factory]\nenable_template = true",
-		  "factory.enable_template: true is not supported: machines are not made from "
-		  "templates" },
-		{ "[factory]\nvm_cache_number = 2",
-		  "factory.vm_cache_number: 2 is not supported: there is no cache of "
-		  "machines" },
-		{ "[runtime]\nsandbox_cgroup_only = true\nstatic_sandbox_resource_mgmt = true\n"
-		  "use_passfd_io = false",
-		  NULL },
-	};
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		auto_free char *text = xasprintf("[hypervisor.qemu]\n%s\n", cases[i].text);
-		struct config *c = load_text(text);
-		struct err err = ERR_INIT;
-
-		assert_int_equal(config_supported(c, &err), cases[i].msg ? -EOPNOTSUPP : 0);
-		if (cases[i].msg)
-			assert_string_equal(err_msg(&err), cases[i].msg);
-		config_free(c);
-	}
-}
+#define TEST(function) cmocka_unit_test_setup_teardown(function, config_setup, config_teardown)
 
 int main(void)
 {
@@ -542,8 +391,6 @@ int main(void)
 		TEST(test_search),
 		TEST(test_no_regular_file),
 		TEST(test_kernel_params),
-		TEST(test_rust_names),
-		TEST(test_supported),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
