@@ -83,9 +83,10 @@ static int make_directory(int dir, const char *name, const Grpc__CopyFileRequest
 static int make_symlink(int dir, const char *name, const Grpc__CopyFileRequest *req,
 			struct err *err)
 {
-	auto_free char *target = xstrndup((const char *)req->data.data, req->data.len);
+	auto_free char *target =
+		req->data.len ? xstrndup((const char *)req->data.data, req->data.len) : NULL;
 
-	if (req->data.len == 0 || strlen(target) != req->data.len || req->data.len >= PATH_MAX)
+	if (!target || strlen(target) != req->data.len || req->data.len >= PATH_MAX)
 		return err_set(err, EINVAL, "%s: the link leads to no path", req->path);
 	if (symlinkat(target, dir, name) < 0)
 		return err_sys(err, errno, "%s", req->path);

@@ -70,6 +70,26 @@ static int take(const struct nlmsghdr *h, nl_message_fn fn, void *arg, int *r)
 	return 1;
 }
 
+/* All messages of one datagram with our number; as take(). */
+static int take_all(const void *buf, size_t left, uint32_t sequence, nl_message_fn fn, void *arg,
+		    int *r)
+{
+	const struct nlmsghdr *h = buf;
+	int more = 1;
+
+	while (more == 1 && left >= sizeof(*h) && h->nlmsg_len >= sizeof(*h) &&
+	       h->nlmsg_len <= left) {
+		size_t step = NLMSG_ALIGN(h->nlmsg_len);
+
+		if (h->nlmsg_seq == sequence)
+			more = take(h, fn, arg, r);
+		/* NLMSG_NEXT() would go below 0 behind a last message that is not padded. */
+		left -= step < left ? step : left;
+		h = (const void *)((const char *)h + step);
+	}
+	return more;
+}
+
 int nl_send(int fd, struct str *m, nl_message_fn fn, void *arg)
 {
 	static uint32_t sequence;
@@ -86,15 +106,14 @@ int nl_send(int fd, struct str *m, nl_message_fn fn, void *arg)
 		return -errno;
 	while (more == 1) {
 		ssize_t n = recv(fd, buf, BUFFER_LEN, 0);
-		unsigned left = (unsigned)n;
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		for (h = buf; more == 1 && NLMSG_OK(h, left); h = NLMSG_NEXT(h, left))
-			if (h->nlmsg_seq == sequence)
-				more = take(h, fn, arg, &r);
+		if (n == 0)
+			return -EPROTO;
+		more = take_all(buf, (size_t)n, sequence, fn, arg, &r);
 	}
 	return more < 0 ? more : r;
 }
