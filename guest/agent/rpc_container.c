@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "guest/agent/resources.h"
 #include "guest/agent/rpc.h"
+#include "guest/agent/stats.h"
 
 #define REMOVE_MS      10000
 #define FREEZE_LOOK_MS 5
@@ -82,45 +83,14 @@ void rpc_update_container(struct ttrpc_call *call, const ProtobufCMessage *msg, 
 void rpc_stats_container(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
 {
 	const Grpc__StatsContainerRequest *req = (const Grpc__StatsContainerRequest *)msg;
-	Grpc__StatsContainerResponse rsp = GRPC__STATS_CONTAINER_RESPONSE__INIT;
-	Grpc__CgroupStats cgroup = GRPC__CGROUP_STATS__INIT;
-	Grpc__CpuStats cpu = GRPC__CPU_STATS__INIT;
-	Grpc__CpuUsage usage = GRPC__CPU_USAGE__INIT;
-	Grpc__ThrottlingData throttling = GRPC__THROTTLING_DATA__INIT;
-	Grpc__MemoryStats memory = GRPC__MEMORY_STATS__INIT;
-	Grpc__MemoryData data = GRPC__MEMORY_DATA__INIT, swap = GRPC__MEMORY_DATA__INIT;
-	Grpc__PidsStats pids = GRPC__PIDS_STATS__INIT;
 	struct container *c = rpc_container(ctx, req->container_id, call);
-	struct cgroup_stats s;
+	Grpc__StatsContainerResponse *rsp;
 
 	if (!c)
 		return;
-	cgroup_read_stats(c->cgroup, &s);
-	usage.total_usage = s.cpu_usage;
-	usage.usage_in_kernelmode = s.cpu_system;
-	usage.usage_in_usermode = s.cpu_user;
-	throttling.periods = s.periods;
-	throttling.throttled_periods = s.throttled_periods;
-	throttling.throttled_time = s.throttled_time;
-	cpu.cpu_usage = &usage;
-	cpu.throttling_data = &throttling;
-	data.usage = s.memory;
-	data.max_usage = s.memory_max;
-	data.failcnt = s.memory_failures;
-	data.limit = s.memory_limit;
-	swap.usage = s.swap;
-	swap.limit = s.swap_limit;
-	memory.cache = s.memory_cache;
-	memory.usage = &data;
-	memory.swap_usage = &swap;
-	memory.use_hierarchy = 1;
-	pids.current = s.pids;
-	pids.limit = s.pids_limit;
-	cgroup.cpu_stats = &cpu;
-	cgroup.memory_stats = &memory;
-	cgroup.pids_stats = &pids;
-	rsp.cgroup_stats = &cgroup;
-	ttrpc_reply(call, &rsp.base);
+	rsp = stats_of(c);
+	ttrpc_reply(call, &rsp->base);
+	grpc__stats_container_response__free_unpacked(rsp, NULL);
 }
 
 /* A freeze under way: the kernel stops the processes one by one. */

@@ -190,6 +190,15 @@ bool cgroup_populated(struct cgroup *cg);
 void cgroup_read_stats(struct cgroup *cg, struct cgroup_stats *stats);
 
 /*
+ * Append the text of the group's @file of @controller to @text; *@v2 tells the
+ * dialect. For version 1's "blkio" ask for "blkio", for version 2's for "io".
+ * -ENOENT when there is no such controller or file.
+ */
+struct str;
+int cgroup_read(struct cgroup *cg, const char *controller, const char *file, bool *v2,
+		struct str *text);
+
+/*
  * A descriptor that polls as *@events when the group's memory ran out, and how
  * often the kernel killed for it so far. Call cgroup_oom_count() after each
  * event: it also re-arms. -ENOENT without a memory controller.

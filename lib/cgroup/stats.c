@@ -23,12 +23,19 @@ uint64_t keyed_value(const char *text, const char *key)
 	return 0;
 }
 
+int cgroup_read(struct cgroup *cg, const char *controller, const char *file, bool *v2,
+		struct str *text)
+{
+	auto_free char *path = controller_file(cg, controller, file, v2);
+
+	return path ? file_read(path, STAT_MAX, text, NULL) : -ENOENT;
+}
+
 static int read_text(struct cgroup *cg, const char *controller, const char *file, struct str *text)
 {
 	bool v2;
-	auto_free char *path = controller_file(cg, controller, file, &v2);
 
-	return path ? file_read(path, STAT_MAX, text, NULL) : -ENOENT;
+	return cgroup_read(cg, controller, file, &v2, text);
 }
 
 /* A file of one number; "max" is @max. */

@@ -184,6 +184,7 @@ knob()
 	[ "$(knob pids pids.max pids.max)" = 60 ]
 	run -0 call stats c1
 	[[ $output == *"limit 67108864"* && $output == *"pids 1"* ]]
+	[[ $output == *$'\nmemory.'* && $output == *$'\nhugetlb 2MB 0'* && $output == *$'\nnet lo '* ]]
 	call remove c1
 	[ -z "$(find /sys/fs/cgroup -name 'kata-test')" ]
 }

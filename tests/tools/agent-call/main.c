@@ -244,6 +244,18 @@ static int stats(struct session *s, const char *cid)
 	printf("cpu %" PRIu64 "\nmemory %" PRIu64 "\nlimit %" PRIu64 "\npids %" PRIu64 "\n",
 	       c->cpu_stats->cpu_usage->total_usage, c->memory_stats->usage->usage,
 	       c->memory_stats->usage->limit, c->pids_stats->current);
+	for (size_t i = 0; i < c->memory_stats->n_stats; i++)
+		printf("memory.%s %" PRIu64 "\n", c->memory_stats->stats[i]->key,
+		       c->memory_stats->stats[i]->value);
+	for (size_t i = 0; i < c->n_hugetlb_stats; i++)
+		printf("hugetlb %s %" PRIu64 "\n", c->hugetlb_stats[i]->key,
+		       c->hugetlb_stats[i]->value->usage);
+	for (size_t i = 0; i < c->blkio_stats->n_io_service_bytes_recursive; i++)
+		printf("io %s %" PRIu64 "\n", c->blkio_stats->io_service_bytes_recursive[i]->op,
+		       c->blkio_stats->io_service_bytes_recursive[i]->value);
+	for (size_t i = 0; i < rsp->n_network_stats; i++)
+		printf("net %s %" PRIu64 "\n", rsp->network_stats[i]->name,
+		       rsp->network_stats[i]->rx_bytes);
 	return 0;
 }
 
