@@ -24,6 +24,7 @@ struct agent {
 
 	bool ending;		 /* sandbox_destroy() has begun: nothing new */
 	char *sandbox_id;	 /* NULL until CreateSandbox */
+	char *guest_hook_path;	 /* the same; "": no hooks of the guest's */
 	struct ns_shared shared; /* owned */
 	struct list containers;	 /* struct container */
 	struct list storages;	 /* struct storage */

@@ -24,6 +24,7 @@
 #include "base/str.h"
 #include "guest/agent/console.h"
 #include "guest/agent/credentials.h"
+#include "guest/agent/hooks.h"
 #include "guest/agent/inroot.h"
 #include "guest/agent/label.h"
 #include "guest/agent/launch.h"
@@ -145,6 +146,18 @@ static int open_console(const struct launch *l, int root, struct console *c, str
 	return r == 0 && l->spec ? console_bind(root, c, err) : r;
 }
 
+/* In the container's namespaces; its own number there is what they are told. */
+static int run_hooks(const struct launch *l, enum hooks_phase phase, const char *status,
+		     struct err *err)
+{
+	auto_free char *state = NULL;
+
+	if (!l->hooks)
+		return 0;
+	state = hooks_state(l->hooks, l->id, status, getpid());
+	return hooks_run(l->hooks, phase, state, err);
+}
+
 static int make_root(const struct launch *l, struct console *c, struct err *err)
 {
 	const char *hostname = l->spec->hostname, *domain = l->spec->domainname;
@@ -166,6 +179,9 @@ static int make_root(const struct launch *l, struct console *c, struct err *err)
 	if (root < 0)
 		return root;
 	r = open_console(l, root, c, err);
+	if (r < 0)
+		return r;
+	r = run_hooks(l, HOOKS_CREATE_CONTAINER, "creating", err);
 	if (r < 0)
 		return r;
 	r = rootfs_enter(root, l, err);
@@ -300,7 +316,8 @@ noreturn void child_main(const struct launch *l, int sync)
 	close_fd(&c.slave);
 	wait_for(SYNC_START);
 	(void)syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
-	if (label_set(prog.label, l->process, &err) < 0 || credentials_seal(l, &prog.who, &err) < 0)
+	if (run_hooks(l, HOOKS_START_CONTAINER, "created", &err) < 0 ||
+	    label_set(prog.label, l->process, &err) < 0 || credentials_seal(l, &prog.who, &err) < 0)
 		goto failed;
 	execve(prog.path, prog.argv.v, prog.envp.v);
 	err_sys(&err, errno, "exec %s", prog.path);

@@ -11,7 +11,9 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "guest/agent/caps.h"
+#include "guest/agent/container_hooks.h"
 #include "guest/agent/device_find.h"
+#include "guest/agent/hooks.h"
 #include "guest/agent/label.h"
 #include "guest/agent/oom.h"
 #include "guest/agent/resources.h"
@@ -52,8 +54,10 @@ struct process *container_process(struct container *c, const char *exec_id)
 
 static struct container *container_new(struct agent *agent, const char *id)
 {
+	static unsigned long serial;
 	struct container *c = xcalloc(1, sizeof(*c));
 
+	c->serial = ++serial;
 	c->agent = agent;
 	c->id = xstrdup(id);
 	c->oom.fd = -1;
@@ -177,6 +181,7 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 		.string_user = req->string_user,
 		.seccomp = c->seccomp.n > 0 ? &c->seccomp : NULL,
 		.personality = c->personality,
+		.id = c->id,
 		.guest = c->agent->guest,
 		.init_pidfd = -1,
 	};
@@ -186,8 +191,13 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 		r = plan_namespaces(c, req, &l, err);
 	if (r < 0)
 		return r;
+	c->hooks = hooks_collect(req->oci, c->agent->guest_hook_path);
+	l.hooks = c->hooks;
+	l.hold = c->hooks;
 	c->init = process_new(c, *req->exec_id ? req->exec_id : c->id, &l, on_created, NULL, err);
 	ns_plan_done(&l.ns);
+	if (c->init && c->hooks)
+		container_hooks_create(c);
 	return c->init ? 0 : err->code;
 }
 
@@ -289,7 +299,6 @@ void container_create(struct agent *agent, struct ttrpc_call *call,
 
 static void on_started(struct process *p, const struct err *err)
 {
-	static const Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
 	struct ttrpc_call *call = p->progress_arg;
 
 	if (err) {
@@ -298,7 +307,7 @@ static void on_started(struct process *p, const struct err *err)
 		return;
 	}
 	log_info("container %s: process %s runs", p->container->id, p->id);
-	ttrpc_reply(call, &empty.base);
+	container_hooks_started(p->container, p, call);
 }
 
 void container_start(struct container *c, struct ttrpc_call *call)

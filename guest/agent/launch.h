@@ -23,6 +23,9 @@ struct launch {
 	const Grpc__StringUser *string_user; /* NULL, or names to look up in the image */
 	struct ns_plan ns;
 	const struct seccomp_filter *seccomp; /* NULL: none */
+	const Grpc__Spec *hooks;	      /* of hooks_collect(), or NULL */
+	const char *id;			      /* of the container, for them */
+	bool hold;			      /* the child waits for process_go() */
 	int personality;		      /* PER_*; -1: as it is */
 	bool userns;			      /* the container has a user namespace of its own */
 	bool timens;			      /* the same for time */

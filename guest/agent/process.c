@@ -44,7 +44,7 @@ static void stop_sync(struct process *p)
 	close_fd(&p->sync);
 }
 
-static void fail(struct process *p, const struct err *err)
+void process_fail(struct process *p, const struct err *err)
 {
 	stop_sync(p);
 	p->failed = true;
@@ -79,7 +79,7 @@ static void on_end_of_sync(struct process *p)
 		return;
 	}
 	err_set(&err, EIO, "the process died while it was set up");
-	fail(p, &err);
+	process_fail(p, &err);
 }
 
 static void on_sync(struct loop_source *src, int fd, uint32_t events, void *arg)
@@ -99,17 +99,17 @@ static void on_sync(struct loop_source *src, int fd, uint32_t events, void *arg)
 	}
 	if (r < 0) {
 		err_sys(&err, r, "talk to the new process");
-		fail(p, &err);
+		process_fail(p, &err);
 		return;
 	}
 	if (msg.kind == SYNC_FAILED) {
 		close_fd(&msg.fd);
-		fail(p, &msg.err);
+		process_fail(p, &msg.err);
 		return;
 	}
 	p->state = PROCESS_READY;
 	if (msg.fd >= 0 && take_terminal(p, msg.fd, &err) < 0) {
-		fail(p, &err);
+		process_fail(p, &err);
 		return;
 	}
 	tell(p, NULL);
@@ -198,7 +198,7 @@ static int furnish(struct process *p, const struct launch *l, struct err *err)
 			r = write_map(p->pid, "gid_map", l->spec->linux->gidmappings,
 				      l->spec->linux->n_gidmappings, err);
 	}
-	if (r == 0) {
+	if (r == 0 && !l->hold) {
 		r = sync_send(p->sync, SYNC_GO, NULL, -1);
 		if (r < 0)
 			return err_sys(err, r, "talk to the new process");
@@ -253,6 +253,13 @@ struct process *process_new(struct container *c, const char *id, struct launch *
 	p->progress = progress;
 	p->progress_arg = arg;
 	return p;
+}
+
+void process_go(struct process *p)
+{
+	/* If it is gone, the end of the pair says so. */
+	if (p->sync >= 0)
+		(void)sync_send(p->sync, SYNC_GO, NULL, -1);
 }
 
 void process_start(struct process *p, process_cb progress, void *arg)

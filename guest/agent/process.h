@@ -52,6 +52,12 @@ struct process {
 struct process *process_new(struct container *c, const char *id, struct launch *l,
 			    process_cb progress, void *arg, struct err *err);
 
+/* Let the child that was held (launch.hold) set itself up. */
+void process_go(struct process *p);
+
+/* Give up a process that does not run yet: it is killed, and its progress told @err. */
+void process_fail(struct process *p, const struct err *err);
+
 /* Let the READY process run; @progress tells. */
 void process_start(struct process *p, process_cb progress, void *arg);
 

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "guest/agent/container.h"
+#include "guest/agent/container_hooks.h"
 #include "guest/agent/oom.h"
 #include "guest/agent/storage.h"
 
@@ -22,6 +23,8 @@ static void container_free(struct container *c)
 	oom_unwatch(c);
 	cgroup_free(c->cgroup);
 	seccomp_done(&c->seccomp);
+	if (c->hooks)
+		grpc__spec__free_unpacked(c->hooks, NULL);
 	strv_free(&c->storages);
 	list_del(&c->link);
 	free(c->id);
@@ -72,6 +75,11 @@ static void give_up(struct container *c, struct err *err)
 	done(c->removed_arg, err);
 }
 
+static void release(struct container *c)
+{
+	storage_release(c->agent, &c->storages, on_released, c);
+}
+
 static void look(void *arg)
 {
 	struct container *c = arg;
@@ -82,7 +90,7 @@ static void look(void *arg)
 		kill_all(c);
 		err_set(&err, ETIMEDOUT, "processes survive SIGKILL");
 	} else if (!c->cgroup || cgroup_remove(c->cgroup, &err) == 0) {
-		storage_release(c->agent, &c->storages, on_released, c);
+		container_hooks_stopped(c, release);
 		return;
 	}
 	if (loop_now_ms() >= c->remove_deadline) {

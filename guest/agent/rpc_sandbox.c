@@ -77,6 +77,8 @@ static void forget_sandbox(struct agent *agent)
 {
 	free(agent->sandbox_id);
 	agent->sandbox_id = NULL;
+	free(agent->guest_hook_path);
+	agent->guest_hook_path = NULL;
 	close_fd(&agent->shared.ipc);
 	close_fd(&agent->shared.uts);
 	close_fd(&agent->shared.pid);
@@ -108,6 +110,8 @@ static void on_storages(const struct err *err, void *arg)
 	if (!agent->sandbox_id || *c->req->sandbox_id) {
 		free(agent->sandbox_id);
 		agent->sandbox_id = xstrdup(c->req->sandbox_id);
+		free(agent->guest_hook_path);
+		agent->guest_hook_path = xstrdup(c->req->guest_hook_path);
 	}
 	close_fd(&agent->shared.ipc);
 	close_fd(&agent->shared.uts);

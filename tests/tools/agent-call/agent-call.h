@@ -22,6 +22,7 @@ struct spec {
 	Grpc__Spec spec;
 	Grpc__Process process;
 	Grpc__StringUser string_user;
+	char *hook_path; /* of the guest, for a sandbox; or NULL */
 	bool has_string_user, sandbox_pidns, has_args;
 	Grpc__Storage *storages[8];
 	size_t n_storages;

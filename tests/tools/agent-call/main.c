@@ -95,6 +95,8 @@ static int create_sandbox(struct session *s, int argc, char **argv)
 	spec_parse(&spec, argc - 2, argv + 2);
 	req.sandbox_id = argv[0];
 	req.hostname = argv[1];
+	if (spec.hook_path)
+		req.guest_hook_path = spec.hook_path;
 	req.sandbox_pidns = spec.sandbox_pidns;
 	req.storages = spec.storages;
 	req.n_storages = spec.n_storages;

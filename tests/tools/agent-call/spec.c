@@ -248,6 +248,8 @@ static bool spec_option(struct spec *s, const char *name, char *value)
 {
 	if (!strcmp(name, "--rootfs"))
 		root.path = value;
+	else if (!strcmp(name, "--hook-path"))
+		s->hook_path = value;
 	else if (!strcmp(name, "--hostname"))
 		s->spec.hostname = value;
 	else if (!strcmp(name, "--mount"))
