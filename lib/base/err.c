@@ -14,11 +14,17 @@ static int negative(int code)
 	return code < 0 ? code : -code;
 }
 
-/* Cut at the start of a UTF-8 sequence that the buffer's end broke. */
-static void trim_utf8(char *s)
+/*
+ * One line, whatever names it quotes; cut at the start of a UTF-8 sequence that the buffer's
+ * end broke.
+ */
+static void tidy(char *s)
 {
 	size_t len = strlen(s);
 
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
+			s[i] = s[i] == '\t' ? ' ' : '?';
 	if (len < ERR_MSG_MAX - 1)
 		return;
 	while (len > 0 && ((unsigned char)s[len - 1] & 0xc0) == 0x80)
@@ -48,7 +54,7 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 	va_end(ap);
-	trim_utf8(err->msg);
+	tidy(err->msg);
 	return code;
 }
 
@@ -66,7 +72,7 @@ int err_sys(struct err *err, int code, const char *fmt, ...)
 	va_end(ap);
 	if (len >= 0 && (size_t)len < sizeof(err->msg))
 		append(err->msg, (size_t)len, strerror(-code));
-	trim_utf8(err->msg);
+	tidy(err->msg);
 	return code;
 }
 
@@ -86,7 +92,7 @@ int err_wrap(struct err *err, const char *fmt, ...)
 	va_end(ap);
 	if (len >= 0 && (size_t)len < sizeof(err->msg))
 		append(err->msg, (size_t)len, inner);
-	trim_utf8(err->msg);
+	tidy(err->msg);
 	return err->code;
 }
 

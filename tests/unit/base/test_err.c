@@ -52,12 +52,23 @@ static void is_cut_at_a_character(void **state)
 	assert_memory_equal(err.msg, "outer: aaa", 10);
 }
 
+/* A name that is quoted may hold anything; the message is one line nevertheless. */
+static void is_one_line(void **state)
+{
+	struct err err = ERR_INIT;
+
+	(void)state;
+	err_set(&err, EINVAL, "invalid ID '%s'", "a\nb\tc\x1b[1m\x7f");
+	assert_string_equal(err.msg, "invalid ID 'a?b c?[1m?'");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(grows_outwards),
 		cmocka_unit_test(takes_any_code),
 		cmocka_unit_test(is_cut_at_a_character),
+		cmocka_unit_test(is_one_line),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
