@@ -34,6 +34,8 @@ void init_modules(void)
 		log_warn("%s cannot be read, ignoring", MODULES_LIST);
 		return;
 	}
+	if (!text.len) /* a kernel that has all of it built in */
+		return;
 	for (char *l = strtok_r(text.data, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
 		if (*l == '/')
 			load(l);
