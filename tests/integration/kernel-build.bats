@@ -16,6 +16,8 @@ setup_file()
 		.RECIPEPREFIX = >
 		allnoconfig:
 		> grep -v -w -e '$(FAKE_DROP)' $(KCONFIG_ALLCONFIG) >.config
+		bzImage: vmlinux
+		> mkdir -p arch/x86/boot && cp vmlinux arch/x86/boot/bzImage
 		vmlinux:
 		> @seq -f '  CC      file%g.o' 450
 		> $(FAKE_COMMAND)
@@ -83,6 +85,7 @@ nothing_left()
 	[ ! -s guest-kernel/modules.list ]
 	[ -d guest-kernel/modules ]
 	grep -qx CONFIG_PVH=y guest-kernel/config
+	[ -s guest-kernel/vmlinuz ]
 	readelf -S guest-kernel/vmlinux >sections
 	run ! grep symtab sections
 	rm sections
