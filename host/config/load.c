@@ -2,6 +2,7 @@
 /* Finding the files, and laying each over what came before. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -215,14 +216,34 @@ static int load_drop_ins(struct config *config, struct err *err)
 	return ret;
 }
 
+#define DEFAULTS "/share/defaults/kata-containers/configuration.toml"
+
+/*
+ * What was installed elsewhere than in /usr has its defaults there: a program
+ * PREFIX/bin/NAME whose PREFIX holds some does not look in /usr.
+ */
+static const char *installed_defaults(char *path, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", path, size);
+	char *bin = NULL;
+
+	if (n > 0 && (size_t)n < size - sizeof(DEFAULTS)) {
+		path[n] = '\0';
+		*strrchr(path, '/') = '\0';
+		bin = strrchr(path, '/');
+	}
+	if (!bin || strcmp(bin, "/bin") != 0)
+		return "/usr" DEFAULTS;
+	memcpy(bin, DEFAULTS, sizeof(DEFAULTS));
+	return access(path, F_OK) == 0 ? path : "/usr" DEFAULTS;
+}
+
 const char *const *config_default_paths(void)
 {
-	static const char *const paths[] = {
-		"/etc/kata-containers/configuration.toml",
-		"/usr/share/defaults/kata-containers/configuration.toml",
-		NULL,
-	};
+	static char path[PATH_MAX];
+	static const char *paths[] = { "/etc/kata-containers/configuration.toml", NULL, NULL };
 
+	paths[1] = installed_defaults(path, sizeof(path));
 	return paths;
 }
 
