@@ -68,6 +68,7 @@ void container_free(struct container *c)
 		free_process(container_of(c->processes.next, struct process, link));
 	if (c->hooks)
 		grpc__hooks__free_unpacked(c->hooks, NULL);
+	strv_free(&c->disks);
 	free(c->netns);
 	free(c->bundle);
 	free(c->id);
@@ -191,7 +192,7 @@ void sandbox_exec(struct sandbox *sb, const char *id, const char *exec_id, Grpc_
 
 /* ---- removing --------------------------------------------------------------- */
 
-static void on_poststopped(const struct err *ignored, void *arg)
+static void on_detached(const struct err *ignored, void *arg)
 {
 	struct errand *e = arg;
 	struct err err = ERR_INIT;
@@ -199,6 +200,17 @@ static void on_poststopped(const struct err *ignored, void *arg)
 	(void)ignored; /* it was told */
 	(void)create_undo(e->sb, e->id, &err);
 	errand_end(e, err.code ? &err : NULL);
+}
+
+static void on_poststopped(const struct err *ignored, void *arg)
+{
+	struct errand *e = arg;
+	struct container *c = container_find(e->sb, e->id);
+
+	if (c)
+		disks_detach(e->sb, c, on_detached, e);
+	else
+		on_detached(ignored, e);
 }
 
 /* With its machine a container has gone, too; so it has when the agent knows none. */

@@ -14,6 +14,7 @@
 #include "host/hooks/hooks.h"
 #include "host/hypervisor/hypervisor.h"
 #include "host/sandbox/control.h"
+#include "host/sandbox/disk.h"
 #include "host/sandbox/group.h"
 #include "host/sandbox/load.h"
 #include "host/sandbox/plan.h"
@@ -49,6 +50,10 @@ struct sandbox {
 	struct vm_spec vm_spec;
 	struct vm *vm;	     /* NULL: none, or it has ended */
 	struct agent *agent; /* NULL while there is no connection */
+
+	/* disk.c */
+	struct list disks; /* struct disk: what is plugged in */
+	unsigned disk_count;
 
 	/* resize.c */
 	unsigned vcpus; /* what the machine has */
@@ -102,6 +107,7 @@ struct container {
 	bool poststop_due;     /* the others have begun */
 	bool busy;	       /* it is being made or removed */
 	struct load_limits limits;
+	struct strv disks; /* IDs of those that are plugged in for it */
 };
 
 /* ---- call.c ------------------------------------------------------------- */

@@ -20,6 +20,8 @@ struct making {
 	struct sandbox *sb;
 	char *id, *rootfs;
 	Grpc__Spec *spec;
+	struct sandbox_disk disk; /* the root file system, unless `source` is NULL */
+	struct disk_plan disks;
 	unsigned step; /* of the hooks */
 	struct err err;
 	sandbox_done done;
@@ -48,12 +50,14 @@ static void finish(struct making *m)
 		c->busy = false;
 	call_done(m->sb, m->err.code ? &m->err : NULL, m->done, m->arg);
 	grpc__spec__free_unpacked(m->spec, NULL);
+	disk_plan_free(&m->disks);
+	sandbox_disk_free(&m->disk);
 	free(m->rootfs);
 	free(m->id);
 	free(m);
 }
 
-static void on_poststopped(const struct err *ignored, void *arg)
+static void on_detached(const struct err *ignored, void *arg)
 {
 	struct making *m = arg;
 	struct err err = ERR_INIT;
@@ -63,6 +67,17 @@ static void on_poststopped(const struct err *ignored, void *arg)
 	if (create_undo(m->sb, m->id, &err) < 0)
 		log_error("container %s: %s", m->id, err_msg(&err));
 	finish(m);
+}
+
+static void on_poststopped(const struct err *ignored, void *arg)
+{
+	struct making *m = arg;
+	struct container *c = container_find(m->sb, m->id);
+
+	if (c)
+		disks_detach(m->sb, c, on_detached, m);
+	else
+		on_detached(ignored, m);
 }
 
 static void fail(struct making *m, const struct err *err)
@@ -98,6 +113,10 @@ static int share_mounts(struct sandbox *sb, const char *id, Grpc__Spec *spec, st
 
 		if (!is_shared(m))
 			continue;
+		if (!sb->share)
+			return err_set(err, ENOTSUP,
+				       "mount %s: hypervisor \"%s\" shares no directory",
+				       m->destination, sb->ops->name);
 		r = share_add_bind(sb->share, id, (unsigned)i, m->source, m->destination,
 				   plan_mount_read_only(m), &guest_path, err);
 		if (r < 0)
@@ -109,14 +128,16 @@ static int share_mounts(struct sandbox *sb, const char *id, Grpc__Spec *spec, st
 
 static int apply(struct making *m, bool *sandbox_pidns, struct err *err)
 {
-	auto_free char *guest_rootfs = share_guest_rootfs(m->id);
+	auto_free char *guest_rootfs =
+		m->disk.source ? xasprintf(DISK_GUEST_ROOT "%s", m->id) : share_guest_rootfs(m->id);
 	struct sandbox *sb = m->sb;
-	int r;
+	int r = 0;
 
 	/* While hooks ran it may have ended. */
 	if (sb->phase != PHASE_RUNNING)
 		return err_set(err, sb->why.code, "%s", sb->why.msg);
-	r = share_add_rootfs(sb->share, m->id, m->rootfs, err);
+	if (!m->disk.source)
+		r = share_add_rootfs(sb->share, m->id, m->rootfs, err);
 	if (r == 0)
 		r = share_mounts(sb, m->id, m->spec, err);
 	return r < 0 ? r : plan_container(&sb->guest, guest_rootfs, m->spec, sandbox_pidns, err);
@@ -140,8 +161,10 @@ static void send_create(struct making *m, bool sandbox_pidns)
 	req.exec_id = m->id;
 	req.oci = m->spec;
 	req.sandbox_pidns = sandbox_pidns;
+	disk_plan_request(&m->disks, m->id, &req);
 	call_agent(sb, "CreateContainer", &req.base,
 		   sb->config->runtime.create_container_timeout * 1000, on_created, m);
+	disk_plan_unrequest(&req);
 }
 
 static void on_sized(const struct err *why, void *arg)
@@ -156,6 +179,31 @@ static void on_sized(const struct err *why, void *arg)
 		fail(m, &err);
 	else
 		send_create(m, sandbox_pidns);
+}
+
+static void on_attached(const struct err *err, void *arg)
+{
+	struct making *m = arg;
+
+	if (err)
+		fail(m, err);
+	else
+		resize_sandbox(m->sb, on_sized, m);
+}
+
+/* A local agent has the host's devices itself. */
+static void attach(struct making *m)
+{
+	struct container *c = container_find(m->sb, m->id);
+	struct err err = ERR_INIT;
+
+	if (!c || m->sb->caps & HV_CAP_LOCAL)
+		on_attached(NULL, m);
+	else if (disk_plan(&m->disk, m->sb->caps & HV_CAP_BLOCK_HOTPLUG, m->spec, &m->disks, &err) <
+		 0)
+		fail(m, &err);
+	else
+		disks_attach(m->sb, c, &m->disks, on_attached, m);
 }
 
 /* ---- hooks ---------------------------------------------------------------------------- */
@@ -181,7 +229,7 @@ static void go_on(struct making *m)
 		hooking_run(c, order[m->step++], on_hooks, m);
 		return;
 	}
-	resize_sandbox(m->sb, on_sized, m);
+	attach(m);
 }
 
 /* ---- the beginning ---------------------------------------------------------------------- */
@@ -204,8 +252,9 @@ static int record(struct sandbox *sb, const struct sandbox_container *new, const
 	return state_save(sb->st, err);
 }
 
-static int check_new(struct sandbox *sb, const char *id, struct err *err)
+static int check_new(struct sandbox *sb, const struct sandbox_container *new, struct err *err)
 {
+	const char *id = new->id;
 	int r = state_check_id(id, err);
 
 	if (r < 0)
@@ -215,8 +264,10 @@ static int check_new(struct sandbox *sb, const char *id, struct err *err)
 				      err_set(err, ENOTCONN, "the sandbox is not running");
 	if (container_find(sb, id))
 		return err_set(err, EEXIST, "container %s already exists", id);
-	if (!sb->share)
-		return err_set(err, ENOTSUP, "hypervisor \"%s\" cannot share a directory",
+	if (!sb->share && !new->disk)
+		return err_set(err, ENOTSUP,
+			       "hypervisor \"%s\" shares no directory: the root file system must "
+			       "be a block device",
 			       sb->ops->name);
 	return 0;
 }
@@ -256,7 +307,7 @@ void sandbox_create_container(struct sandbox *sb, const struct sandbox_container
 	struct err err = ERR_INIT;
 	struct making *m;
 
-	if (check_new(sb, new->id, &err) < 0) {
+	if (check_new(sb, new, &err) < 0) {
 		call_done(sb, &err, done, arg);
 		grpc__spec__free_unpacked(spec, NULL);
 		return;
@@ -266,6 +317,8 @@ void sandbox_create_container(struct sandbox *sb, const struct sandbox_container
 	m->id = xstrdup(new->id);
 	m->rootfs = xstrdup(new->rootfs);
 	m->spec = spec;
+	if (new->disk)
+		sandbox_disk_copy(&m->disk, new->disk);
 	m->done = done;
 	m->arg = arg;
 	enter(sb, new, spec);

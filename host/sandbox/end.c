@@ -45,6 +45,7 @@ void end_of_machine(struct sandbox *sb, const struct err *why)
 	hooking_cancel(sb, NULL, &sb->why);
 	call_end_all(sb);
 	resize_end(sb);
+	disks_end(sb);
 	list_for_each(it, &sb->containers)
 		kill_processes(container_of(it, struct container, link));
 }

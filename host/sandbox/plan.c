@@ -21,7 +21,7 @@ void plan_set(char **field, const char *value)
 	*field = xstrdup(value);
 }
 
-static bool is_bind(const Grpc__Mount *m)
+bool plan_mount_is_bind(const Grpc__Mount *m)
 {
 	if (!strcmp(m->type, "bind"))
 		return true;
@@ -79,7 +79,7 @@ uint64_t plan_shm_size(const Grpc__Spec *spec, const char **source)
 	*source = NULL;
 	if (!m)
 		return 0;
-	if (is_bind(m)) {
+	if (plan_mount_is_bind(m)) {
 		/* The host's own is no measure. */
 		if (strcmp(m->source, "/dev/shm"))
 			*source = m->source;
@@ -219,7 +219,8 @@ enum plan_mount plan_mount(const Grpc__Mount *m)
 	/* Of these trees the guest has its own; the host's would say nothing true there. */
 	if (is_at(m->source, "/proc") || is_at(m->source, "/sys"))
 		return PLAN_MOUNT_GUEST;
-	if (!is_bind(m) || !strcmp(m->destination, "/dev/shm") || !strcmp(m->source, "/dev"))
+	if (!plan_mount_is_bind(m) || !strcmp(m->destination, "/dev/shm") ||
+	    !strcmp(m->source, "/dev"))
 		return PLAN_MOUNT_GUEST;
 	return is_at(m->source, "/dev") ? PLAN_MOUNT_SHARE_IF_FILE : PLAN_MOUNT_SHARE;
 }

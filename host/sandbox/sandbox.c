@@ -40,10 +40,16 @@ int sandbox_new(struct loop *loop, const struct sandbox_options *opt, sandbox_di
 	list_init(&sb->containers);
 	list_init(&sb->enders);
 	list_init(&sb->resizers);
+	list_init(&sb->disks);
 	list_init(&sb->hookings);
 	sb->runtime = opt->runtime ? *opt->runtime : (struct hook_place){ .root = -1 };
 	*out = sb;
 	return 0;
+}
+
+const struct config *sandbox_config(const struct sandbox *sb)
+{
+	return sb->config;
 }
 
 pid_t sandbox_pid(const struct sandbox *sb)
@@ -100,8 +106,9 @@ void sandbox_destroy(struct sandbox *sb)
 	if (!sb)
 		return;
 	link_down(sb);
-	vm_free(sb->vm);
+	vm_free(take_ptr(sb->vm));
 	sb->phase = PHASE_ENDED;
+	disks_end(sb);
 	hooking_flush(sb);
 	while (!list_empty(&sb->containers))
 		container_free(container_of(sb->containers.next, struct container, link));

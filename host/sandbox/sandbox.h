@@ -27,6 +27,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "base/str.h"
 #include "host/config/config.h"
 #include "proto/oci.pb-c.h"
 
@@ -65,11 +66,30 @@ int sandbox_new(struct loop *loop, const struct sandbox_options *opt, sandbox_di
 void sandbox_boot(struct sandbox *sb, struct config *config, const Grpc__Spec *spec,
 		  sandbox_done done, void *arg);
 
+/* A root file system that the guest is to mount itself. */
+struct sandbox_disk {
+	char *source; /* a block device of the host, or a file with the same content */
+	char *fstype;
+	struct strv options; /* of the mount in the guest */
+	bool read_only;
+};
+
+void sandbox_disk_copy(struct sandbox_disk *to, const struct sandbox_disk *from);
+/* It may be empty, and is afterwards. */
+void sandbox_disk_free(struct sandbox_disk *disk);
+
+/* Whether containers with @config may have one: it says so, and the machine can. */
+bool sandbox_takes_disks(const struct config *config);
+
+/* What it was booted with; NULL before. */
+const struct config *sandbox_config(const struct sandbox *sb);
+
 struct sandbox_container {
 	const char *id;
-	const char *bundle; /* absolute */
-	const char *rootfs; /* absolute; what containerd had to mount is mounted */
-	pid_t pid;	    /* the process of the host that stands for it; 0: the machine's does */
+	const char *bundle;		 /* absolute */
+	const char *rootfs;		 /* absolute; what containerd had to mount is mounted */
+	const struct sandbox_disk *disk; /* the root file system in its place, or NULL */
+	pid_t pid; /* the process of the host that stands for it; 0: the machine's does */
 };
 
 /*

@@ -27,6 +27,7 @@ struct creation {
 	struct ttrpc_call *call;
 	Grpc__Spec *spec; /* until the sandbox takes it */
 	char *rootfs;
+	struct sandbox_disk disk; /* the root file system in its place, if it has a source */
 	Containerd__Events__TaskCreate *event;
 	bool boots;	  /* it makes the sandbox */
 	unsigned pending; /* answers that the sandbox owes */
@@ -42,6 +43,7 @@ static void release(struct creation *c)
 		grpc__spec__free_unpacked(c->spec, NULL);
 	containerd__events__task_create__free_unpacked(c->event, NULL);
 	free(c->rootfs);
+	sandbox_disk_free(&c->disk);
 	free(c);
 }
 
@@ -179,6 +181,7 @@ static void create_container(struct creation *c)
 		.id = c->task->id,
 		.bundle = c->task->bundle,
 		.rootfs = c->rootfs,
+		.disk = c->disk.source ? &c->disk : NULL,
 		.pid = standin_pid(c->task->init->standin),
 	};
 
@@ -293,7 +296,7 @@ static int check(struct shim *s, const Containerd__Task__V2__CreateTaskRequest *
 }
 
 static int find_rootfs(struct creation *c, const Containerd__Task__V2__CreateTaskRequest *req,
-		       struct err *err)
+		       const struct config *config, struct err *err)
 {
 	const char *path = c->spec->root && c->spec->root->path ? c->spec->root->path : "rootfs";
 	int r;
@@ -303,6 +306,9 @@ static int find_rootfs(struct creation *c, const Containerd__Task__V2__CreateTas
 		return 0;
 	}
 	c->rootfs = path_join(req->bundle, "rootfs");
+	if (config && sandbox_takes_disks(config) &&
+	    rootfs_is_disk(req->rootfs, req->n_rootfs, &c->disk))
+		return 0;
 	r = rootfs_mount(c->rootfs, req->rootfs, req->n_rootfs, err);
 	if (r == 0)
 		c->task->mounted = xstrdup(c->rootfs);
@@ -330,7 +336,9 @@ static int prepare(struct creation *c, const Containerd__Task__V2__CreateTaskReq
 		return r;
 	r = shim_process_open_streams(c->task->init, c->call, req->terminal, req->stdin,
 				      req->stdout, req->stderr, err);
-	return r < 0 ? r : find_rootfs(c, req, err);
+	if (r == 0)
+		r = find_rootfs(c, req, c->boots ? *config : sandbox_config(c->shim->sandbox), err);
+	return r;
 }
 
 void creation_begin(struct shim *s, struct ttrpc_call *call,

@@ -2,8 +2,10 @@
 #include "host/shim/rootfs.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -107,4 +109,35 @@ void rootfs_unmount(const char *target)
 	if (errno != EINVAL && errno != ENOENT)
 		log_warn("cannot unmount %s: %s", target, strerror(errno));
 	log_debug("unmounted %s %d times", target, n);
+}
+
+bool rootfs_is_disk(Containerd__Types__Mount *const *mounts, size_t n, struct sandbox_disk *disk)
+{
+	const Containerd__Types__Mount *m = n == 1 ? mounts[0] : NULL;
+	struct strv words = { NULL, 0 };
+	bool loop = false, bind = false, ro = false;
+	struct stat st;
+
+	if (!m || !*m->type || (*m->target && strcmp(m->target, "/")) || stat(m->source, &st) < 0)
+		return false;
+	for (size_t i = 0; i < m->n_options; i++) {
+		const char *o = m->options[i];
+
+		loop = loop || !strcmp(o, "loop");
+		bind = bind || !strcmp(o, "bind") || !strcmp(o, "rbind");
+		ro = !strcmp(o, "ro") || (ro && strcmp(o, "rw") != 0);
+		if (strcmp(o, "loop") != 0 && strcmp(o, "defaults") != 0)
+			strv_add(&words, o);
+	}
+	if (bind || !(S_ISBLK(st.st_mode) || (S_ISREG(st.st_mode) && loop))) {
+		strv_free(&words);
+		return false;
+	}
+	*disk = (struct sandbox_disk){
+		.source = xstrdup(m->source),
+		.fstype = xstrdup(m->type),
+		.options = words,
+		.read_only = ro,
+	};
+	return true;
 }

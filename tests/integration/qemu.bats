@@ -60,3 +60,91 @@ in_mib()
 	[ "$(in_mib)" -gt 428 ] && [ "$(in_mib)" -lt 512 ]
 	kata delete "$id"
 }
+
+# loop_disk NAME: a disk of the host on a file of that name; prints its node.
+loop_disk()
+{
+	local node
+
+	head -c 1048576 /dev/zero >"$BATS_TEST_TMPDIR/$1"
+	printf '%s' "$1" | dd of="$BATS_TEST_TMPDIR/$1" conv=notrunc status=none
+	node=$(losetup --find --show "$BATS_TEST_TMPDIR/$1")
+	echo "$node" >>"$BATS_TEST_TMPDIR/loops"
+	echo "$node"
+}
+
+eval "common_$(declare -f teardown)"
+
+teardown()
+{
+	[ ! -e "$BATS_TEST_TMPDIR/loops" ] || xargs -n 1 losetup -d <"$BATS_TEST_TMPDIR/loops"
+	common_teardown
+}
+
+# disks DEVICE READONLY-DEVICE BIND: in the bundle as /dev/one, /dev/two and /dev/three.
+disks()
+{
+	python3 - "$bundle/config.json" "$@" <<-'E'
+		import json, os, sys
+		path, one, two, three = sys.argv[1:]
+		spec = json.load(open(path))
+		rules = []
+		spec["linux"]["devices"] = []
+		for node, name, access in ((one, "one", "rwm"), (two, "two", "r")):
+		    n = os.stat(node).st_rdev
+		    spec["linux"]["devices"].append({"path": "/dev/" + name, "type": "b",
+		        "major": os.major(n), "minor": os.minor(n), "fileMode": 0o660, "uid": 0, "gid": 0})
+		    rules.append({"allow": True, "type": "b", "major": os.major(n), "minor": os.minor(n),
+		        "access": access})
+		spec["linux"].setdefault("resources", {})["devices"] = [{"allow": False, "access": "rwm"}] + rules
+		spec["mounts"].append({"destination": "/dev/three", "type": "bind", "source": three,
+		    "options": ["bind", "ro"]})
+		json.dump(spec, open(path, "w"))
+	E
+}
+
+@test "disks of the host: by linux.devices, read-only by their rule, and by a bind mount" {
+	one=$(loop_disk first) two=$(loop_disk second) three=$(loop_disk third)
+	script='cd /dev; for d in one two three; do head -c 6 $d; echo; done
+		printf wrote >one; sync
+		for d in two three; do ! printf no >$d || echo written to $d; done; ls -l one | cut -c 1-10'
+	for keys in "machine_type=\"q35\"" "block_device_driver=\"virtio-scsi\""; do
+		container_config "$KATA_CONFIG" qemu "$keys"
+		container_bundle "$bundle" -- sh -c "$script"
+		disks "$one" "$two" "$three"
+		run -0 --separate-stderr kata run --bundle "$bundle" "$id"
+		[ "${lines[0]}" = first ] || [ "${lines[0]}" = wrote ]
+		[ "${lines[1]}" = second ]
+		[ "${lines[2]}" = third ]
+		[ "${lines[3]}" = brw-rw---- ]
+		[ "$(head -c 5 "$BATS_TEST_TMPDIR/first")" = wrote ]
+	done
+}
+
+@test "disks of the host: a machine that takes none says so, a privileged container gets none" {
+	one=$(loop_disk first)
+	container_config "$KATA_CONFIG" qemu
+	container_bundle "$bundle" -- sh -c 'ls /dev/one'
+	disks "$one" "$one" /dev/null
+	run -1 kata run --bundle "$bundle" "$id"
+	[[ $output == *"device /dev/one: is a block device of the host, and no disk can be plugged into this machine"* ]]
+	sed -i 's/{"allow": false, "access": "rwm"}/{"allow": true, "access": "rwm"}/' "$bundle/config.json"
+	run -1 kata run --bundle "$bundle" "$id"
+	[[ $output == *"/dev/one: No such file"* ]]
+}
+
+@test "a root file system that is a disk, as containerd's snapshotters have it" {
+	container_bundle "$bundle" -- true
+	mke2fs -q -t ext4 -d "$bundle/rootfs" "$BATS_TEST_TMPDIR/disk" 32M
+	container_config "$KATA_CONFIG" qemu machine_type='"q35"' disable_block_device_use=false
+	run -0 --separate-stderr timeout 60 "$KATA_BUILD/tests/integration/sandbox/disk-root" "$KATA_CONFIG" \
+		"$KATA_ROOT" "$BATS_TEST_TMPDIR/disk" rw 'grep vda /proc/mounts; echo hi > /new; exit 3'
+	[ "$output" = $'/dev/vda / ext4 rw,relatime 0 0\nstatus 3\nremoved' ]
+	# What was written is in it; and nothing else is, when nobody may.
+	container_config "$KATA_CONFIG" qemu block_device_driver='"virtio-scsi"' disable_block_device_use=false \
+		shared_fs='"none"'
+	run -0 --separate-stderr timeout 60 "$KATA_BUILD/tests/integration/sandbox/disk-root" "$KATA_CONFIG" \
+		"$KATA_ROOT" "$BATS_TEST_TMPDIR/disk" ro 'grep sda /proc/mounts; cat /new; echo no > /new || echo refused'
+	[ "$output" = $'/dev/sda / ext4 ro,relatime 0 0\nhi\nrefused\nstatus 0\nremoved' ]
+	[ ! -d "/run/kata-containers/shared/sandboxes/disk-root" ]
+}

@@ -375,7 +375,7 @@ static void the_guilty_one_is_told(void **state)
 {
 	struct fixture *f = *state;
 
-	put_qemu(f, "sleep 0.1; exit 1");
+	put_qemu(f, "sleep 0.2; exit 1");
 	put_file(f, "virtiofsd",
 		 "#!/bin/sh\n[ $1 = --version ] && exec echo virtiofsd 1.0\nsleep 0.2\nexit 5\n",
 		 0755);

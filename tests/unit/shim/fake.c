@@ -290,6 +290,18 @@ void sandbox_boot(struct sandbox *sb, struct config *config, const Grpc__Spec *s
 	ask_done(FAKE_BOOT, done, arg);
 }
 
+bool sandbox_takes_disks(const struct config *config)
+{
+	(void)config;
+	return false;
+}
+
+const struct config *sandbox_config(const struct sandbox *sb)
+{
+	(void)sb;
+	return NULL;
+}
+
 void sandbox_create_container(struct sandbox *sb, const struct sandbox_container *c,
 			      Grpc__Spec *spec, sandbox_done done, void *arg)
 {

@@ -87,6 +87,48 @@ static int try_mount(const char *const (*mounts)[3], size_t n, struct err *err)
 	return r;
 }
 
+static void tells_disks_from_directories(void **state)
+{
+	static const struct {
+		const char *type, *source;
+		const char *options[4];
+		bool disk, read_only;
+		size_t n_options; /* that are left */
+	} cases[] = {
+		{ "ext4", "/proc/self/exe", { "loop", "ro", "noatime" }, true, true, 2 },
+		{ "ext4", "/proc/self/exe", { "loop", "ro", "rw" }, true, false, 2 },
+		{ "ext4", "/proc/self/exe", { "loop", "defaults" }, true, false, 0 },
+		/* A file that nobody calls a disk, directories, what is not there. */
+		{ "ext4", "/proc/self/exe", { "ro" }, false, false, 0 },
+		{ "bind", "/proc/self/exe", { "loop", "bind" }, false, false, 0 },
+		{ "overlay", "overlay", { "lowerdir=/a" }, false, false, 0 },
+		{ "ext4", "/tmp", { "loop" }, false, false, 0 },
+		{ "ext4", "/nonexistent", { "loop" }, false, false, 0 },
+		{ "", "/proc/self/exe", { "loop" }, false, false, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		Containerd__Types__Mount m = CONTAINERD__TYPES__MOUNT__INIT, *two[] = { &m, &m };
+		struct sandbox_disk disk = { .source = NULL };
+
+		m.type = (char *)(uintptr_t)cases[i].type;
+		m.source = (char *)(uintptr_t)cases[i].source;
+		m.options = (char **)(uintptr_t)cases[i].options;
+		while (m.n_options < 4 && m.options[m.n_options])
+			m.n_options++;
+		assert_int_equal(rootfs_is_disk(two, 1, &disk), cases[i].disk);
+		if (cases[i].disk) {
+			assert_string_equal(disk.source, m.source);
+			assert_string_equal(disk.fstype, "ext4");
+			assert_int_equal(disk.read_only, cases[i].read_only);
+			assert_int_equal(disk.options.n, cases[i].n_options);
+		}
+		sandbox_disk_free(&disk);
+		assert_false(rootfs_is_disk(two, 2, &disk));
+	}
+}
+
 static void binds_read_only(void **state)
 {
 	const char *const mounts[][3] = { { "bind", source, "rbind ro" } };
@@ -144,6 +186,7 @@ static void refuses_more_data_than_the_kernel_takes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tells_disks_from_directories),
 		cmocka_unit_test(binds_read_only),
 		cmocka_unit_test(mounts_with_flags_and_data),
 		cmocka_unit_test(leaves_nothing_when_one_fails),

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which disks a specification asks for. Looks at device nodes, changes nothing but @spec. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "host/sandbox/disk.h"
+#include "host/sandbox/plan.h"
+#include "host/storage/disk.h"
+
+bool sandbox_takes_disks(const struct config *config)
+{
+	const struct hypervisor_ops *ops = hypervisor_find(config->hypervisor.name, NULL);
+
+	return ops && !config->hypervisor.disable_block_device_use &&
+	       hypervisor_caps(ops, config) & HV_CAP_BLOCK_HOTPLUG;
+}
+
+static struct disk_want *add(struct disk_plan *plan)
+{
+	struct disk_want *v = xcalloc(plan->n + 1, sizeof(*v));
+
+	for (size_t i = 0; i < plan->n; i++)
+		v[i] = plan->v[i];
+	free(plan->v);
+	plan->v = v;
+	return &plan->v[plan->n++];
+}
+
+void disk_plan_free(struct disk_plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		free(plan->v[i].path);
+		free(plan->v[i].device);
+	}
+	free(plan->v);
+	sandbox_disk_free(&plan->root);
+	*plan = (struct disk_plan){ .v = NULL };
+}
+
+/* A rule that allows everything: the container is to be as the host. */
+static bool is_privileged(const Grpc__Spec *spec)
+{
+	const Grpc__LinuxResources *res = spec->linux ? spec->linux->resources : NULL;
+
+	for (size_t i = 0; res && i < res->n_devices; i++) {
+		const Grpc__LinuxDeviceCgroup *d = res->devices[i];
+
+		if (d->allow && (!*d->type || !strcmp(d->type, "a")) && strchr(d->access, 'w'))
+			return true;
+	}
+	return false;
+}
+
+/* The device's rule lets it be read and not be written. */
+static bool rule_is_read_only(const Grpc__Spec *spec, const Grpc__LinuxDevice *dev)
+{
+	const Grpc__LinuxResources *res = spec->linux->resources;
+	bool ro = false;
+
+	for (size_t i = 0; res && i < res->n_devices; i++) {
+		const Grpc__LinuxDeviceCgroup *d = res->devices[i];
+
+		if (d->allow && !strcmp(d->type, "b") && d->major == dev->major &&
+		    d->minor == dev->minor)
+			ro = *d->access && !strchr(d->access, 'w');
+	}
+	return ro;
+}
+
+static int add_device(const Grpc__Spec *spec, const Grpc__LinuxDevice *dev, bool read_only,
+		      struct disk_plan *plan, struct err *err)
+{
+	char *path = NULL;
+	int r = disk_path(dev->major, dev->minor, &path, err);
+	struct disk_want *w;
+
+	if (r < 0)
+		return err_wrap(err, "device %s", dev->path);
+	w = add(plan);
+	w->path = path;
+	w->device = xstrdup(dev->path);
+	w->read_only =
+		read_only || rule_is_read_only(spec, dev) || disk_read_only(dev->major, dev->minor);
+	return 0;
+}
+
+/* Take the @i-th device out of @spec. */
+static void drop_device(Grpc__Spec *spec, size_t i)
+{
+	Grpc__Linux *l = spec->linux;
+
+	grpc__linux_device__free_unpacked(l->devices[i], NULL);
+	memmove(&l->devices[i], &l->devices[i + 1], (l->n_devices - i - 1) * sizeof(*l->devices));
+	l->n_devices--;
+}
+
+static int cannot_plug(const char *what, const char *path, struct err *err)
+{
+	return err_set(err, ENOTSUP,
+		       "%s %s: is a block device of the host, and no disk can be plugged into this "
+		       "machine (machine_type, block_device_driver, default_bridges)",
+		       what, path);
+}
+
+static int plan_devices(bool can_plug, Grpc__Spec *spec, struct disk_plan *plan, struct err *err)
+{
+	bool privileged = is_privileged(spec);
+
+	for (size_t i = 0; spec->linux && i < spec->linux->n_devices;) {
+		const Grpc__LinuxDevice *dev = spec->linux->devices[i];
+		int r;
+
+		if (strcmp(dev->type, "b") != 0) {
+			i++;
+			continue;
+		}
+		if (privileged) {
+			log_info("device %s: a privileged container gets no disks of the host",
+				 dev->path);
+			drop_device(spec, i);
+			continue;
+		}
+		r = can_plug ? add_device(spec, dev, false, plan, err) :
+			       cannot_plug("device", dev->path, err);
+		if (r < 0)
+			return r;
+		i++;
+	}
+	return 0;
+}
+
+static Grpc__LinuxDevice *device_of(const Grpc__Mount *m, const struct stat *st)
+{
+	Grpc__LinuxDevice *dev = xmalloc(sizeof(*dev));
+
+	grpc__linux_device__init(dev);
+	plan_set(&dev->path, m->destination);
+	plan_set(&dev->type, "b");
+	dev->major = major(st->st_rdev);
+	dev->minor = minor(st->st_rdev);
+	dev->filemode = st->st_mode & 07777;
+	dev->uid = st->st_uid;
+	dev->gid = st->st_gid;
+	return dev;
+}
+
+/* The mount at @i of @spec becomes a device. */
+static int convert(Grpc__Spec *spec, size_t i, const struct stat *st, struct disk_plan *plan,
+		   struct err *err)
+{
+	Grpc__Mount *m = spec->mounts[i];
+	Grpc__LinuxDevice *dev = device_of(m, st), **devices;
+	bool read_only = plan_mount_read_only(m);
+	Grpc__Linux *l = spec->linux;
+
+	devices = xcalloc(l->n_devices + 1, sizeof(*devices));
+	for (size_t j = 0; j < l->n_devices; j++)
+		devices[j] = l->devices[j];
+	devices[l->n_devices++] = dev;
+	free(l->devices);
+	l->devices = devices;
+	grpc__mount__free_unpacked(m, NULL);
+	memmove(&spec->mounts[i], &spec->mounts[i + 1],
+		(spec->n_mounts - i - 1) * sizeof(*spec->mounts));
+	spec->n_mounts--;
+	return add_device(spec, dev, read_only, plan, err);
+}
+
+static int plan_mounts(bool can_plug, Grpc__Spec *spec, struct disk_plan *plan, struct err *err)
+{
+	for (size_t i = 0; spec->linux && i < spec->n_mounts;) {
+		const Grpc__Mount *m = spec->mounts[i];
+		struct stat st;
+		int r;
+
+		if (!plan_mount_is_bind(m) || stat(m->source, &st) < 0 || !S_ISBLK(st.st_mode)) {
+			i++;
+			continue;
+		}
+		r = can_plug ? convert(spec, i, &st, plan, err) :
+			       cannot_plug("mount", m->destination, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int disk_plan(const struct sandbox_disk *root, bool can_plug, Grpc__Spec *spec,
+	      struct disk_plan *plan, struct err *err)
+{
+	struct disk_want *w;
+	int r;
+
+	*plan = (struct disk_plan){ .v = NULL };
+	if (root && root->source) {
+		if (!can_plug)
+			return cannot_plug("root file system", root->source, err);
+		sandbox_disk_copy(&plan->root, root);
+		w = add(plan);
+		w->path = xstrdup(root->source);
+		w->read_only = root->read_only;
+	}
+	r = plan_devices(can_plug, spec, plan, err);
+	return r < 0 ? r : plan_mounts(can_plug, spec, plan, err);
+}
+
+/* ---- the agent's words ------------------------------------------------------------ */
+
+/* The names of a storage's driver and of a device's type are the same. */
+static const char *driver_of(const struct vm_place *at)
+{
+	static const char *const names[] = {
+		[VM_PLACE_PCI] = "blk",
+		[VM_PLACE_SCSI] = "scsi",
+		[VM_PLACE_NODE] = "mmioblk",
+	};
+
+	return names[at->type];
+}
+
+static Grpc__Storage *new_root(const struct disk_plan *plan, const struct vm_place *at,
+			       const char *id)
+{
+	auto_free char *mount_point = xasprintf(DISK_GUEST_ROOT "%s", id);
+	Grpc__Storage *s = xmalloc(sizeof(*s));
+	struct strv options = { NULL, 0 };
+
+	grpc__storage__init(s);
+	plan_set(&s->driver, driver_of(at));
+	plan_set(&s->source, at->at);
+	plan_set(&s->fstype, plan->root.fstype);
+	plan_set(&s->mount_point, mount_point);
+	for (size_t i = 0; i < plan->root.options.n; i++)
+		strv_add(&options, plan->root.options.v[i]);
+	s->n_options = options.n;
+	s->options = options.v;
+	return s;
+}
+
+static Grpc__Device *new_device(const struct disk_want *w)
+{
+	Grpc__Device *d = xmalloc(sizeof(*d));
+
+	grpc__device__init(d);
+	plan_set(&d->type, driver_of(&w->at));
+	plan_set(w->at.type == VM_PLACE_NODE ? &d->vm_path : &d->id, w->at.at);
+	plan_set(&d->container_path, w->device);
+	return d;
+}
+
+void disk_plan_request(const struct disk_plan *plan, const char *id,
+		       Grpc__CreateContainerRequest *req)
+{
+	req->storages = xcalloc(plan->n + 1, sizeof(*req->storages));
+	req->devices = xcalloc(plan->n + 1, sizeof(*req->devices));
+	for (size_t i = 0; i < plan->n; i++) {
+		if (plan->v[i].device)
+			req->devices[req->n_devices++] = new_device(&plan->v[i]);
+		else
+			req->storages[req->n_storages++] = new_root(plan, &plan->v[i].at, id);
+	}
+}
+
+void disk_plan_unrequest(Grpc__CreateContainerRequest *req)
+{
+	for (size_t i = 0; i < req->n_storages; i++)
+		grpc__storage__free_unpacked(req->storages[i], NULL);
+	for (size_t i = 0; i < req->n_devices; i++)
+		grpc__device__free_unpacked(req->devices[i], NULL);
+	free(req->storages);
+	free(req->devices);
+	req->n_storages = req->n_devices = 0;
+}
