@@ -42,7 +42,8 @@ static struct {
 	struct list sessions;
 	struct loop_source *listener;
 	int listen_fd, serial_fd;
-	char *path; /* unix: to be removed at the end */
+	char *path;  /* unix: to be removed at the end */
+	bool served; /* who is at the serial port has had a session, or was told why not */
 	int64_t deadline;
 } console = { .listen_fd = -1, .serial_fd = -1 };
 
@@ -192,14 +193,20 @@ static void listen_at(int fd)
 	console.listener = loop_add_fd(console.agent->loop, fd, EPOLLIN, on_connect, NULL);
 }
 
-/* A port without a peer says so for ever; so it is looked at now and then. */
+/*
+ * A port without a peer says so for ever; so it is looked at now and then. The line stays when a
+ * shell ends: the next one is for who comes then, not for who had that.
+ */
 static void look_at_serial(void *arg)
 {
 	struct pollfd p = { .fd = console.serial_fd, .events = POLLIN };
-	bool there = poll(&p, 1, 0) >= 0 && !(p.revents & POLLHUP);
+	bool there = poll(&p, 1, 0) >= 0 && !(p.revents & POLLHUP), begun = false;
 
 	(void)arg;
-	if (!there || !start_session(console.serial_fd, true))
+	if (there && !console.served)
+		begun = start_session(console.serial_fd, true);
+	console.served = there;
+	if (!begun)
 		loop_add_timer(console.agent->loop, LOOK_MS, look_at_serial, NULL);
 }
 

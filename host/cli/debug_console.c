@@ -61,10 +61,14 @@ static int connect_hybrid(const char *path, unsigned port, struct err *err)
 	return take_fd(&fd);
 }
 
-static int connect_port(const char *address, unsigned port, struct err *err)
+/* *@serial: it never ends by itself, for the line stays when the shell has ended. */
+static int connect_port(const char *address, unsigned port, bool *serial, struct err *err)
 {
 	unsigned cid;
 
+	*serial = str_starts(address, "unix://");
+	if (*serial)
+		return unix_connect(address + strlen("unix://"), false, err);
 	if (sscanf(address, "vsock://%u", &cid) == 1)
 		return connect_vsock(cid, port, err);
 	if (str_starts(address, "hvsock://"))
@@ -74,49 +78,90 @@ static int connect_port(const char *address, unsigned port, struct err *err)
 
 /* ---- copying ---------------------------------------------------------------- */
 
-/* Some bytes from @from to @to; false at the end. */
-static bool copy(int from, int to)
+/* Typed: ends a shell. */
+#define CTRL_D 0x04
+/* Typed: leaves a serial line. */
+#define CTRL_BRACKET 0x1d
+
+/* After the end of the input a serial line that is silent for so long has no more to say. */
+#define QUIET_MS 1000
+
+/* And it is not heard longer than so. */
+#define LAST_WORDS_MS 60000
+
+struct talk {
+	int fd;
+	bool serial, terminal;
+	bool typed_all; /* standard input has ended */
+	int64_t until;	/* then: how long to listen */
+};
+
+/* What the guest says. False at the end. */
+static bool hear(const struct talk *t)
 {
 	char buf[4096];
 	ssize_t n;
 
 	do
-		n = read(from, buf, sizeof(buf));
+		n = read(t->fd, buf, sizeof(buf));
 	while (n < 0 && errno == EINTR);
-	return n > 0 && fd_write_full(to, buf, (size_t)n) == 0;
+	return n > 0 && fd_write_full(STDOUT_FILENO, buf, (size_t)n) == 0;
 }
 
-static int attend(int fd, struct err *err)
+/* What is typed. False when that leaves. */
+static bool say(struct talk *t)
 {
-	struct pollfd p[2] = { { .fd = fd, .events = POLLIN },
-			       { .fd = STDIN_FILENO, .events = POLLIN } };
+	char buf[4096];
+	ssize_t n;
 
+	do
+		n = read(STDIN_FILENO, buf, sizeof(buf));
+	while (n < 0 && errno == EINTR);
+	if (n <= 0) {
+		buf[0] = CTRL_D;
+		n = 1;
+		t->typed_all = true;
+		t->until = loop_now_ms() + LAST_WORDS_MS;
+	} else if (t->serial && t->terminal && memchr(buf, CTRL_BRACKET, (size_t)n)) {
+		return false;
+	}
+	return fd_write_full(t->fd, buf, (size_t)n) == 0;
+}
+
+static int attend(struct talk *t, struct err *err)
+{
 	for (;;) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		struct pollfd p[2] = { { .fd = t->fd, .events = POLLIN },
+				       { .fd = t->typed_all ? -1 : STDIN_FILENO,
+					 .events = POLLIN } };
+		int n = poll(p, 2, t->serial && t->typed_all ? QUIET_MS : -1);
+
+		if (n < 0 && errno != EINTR)
 			return err_sys(err, errno, "poll");
-		if (p[0].revents && !copy(fd, STDOUT_FILENO))
+		if (n == 0 || (t->serial && t->typed_all && loop_now_ms() > t->until))
 			return 0;
-		if (p[1].revents && !copy(STDIN_FILENO, fd)) {
-			shutdown(fd, SHUT_WR);
-			p[1].fd = -1;
-			p[1].revents = 0;
-		}
+		if (n > 0 && p[0].revents && !hear(t))
+			return 0;
+		if (n > 0 && p[1].revents && !say(t))
+			return 0;
 	}
 }
 
-static int attend_raw(int fd, struct err *err)
+static int attend_raw(struct talk *t, struct err *err)
 {
 	struct termios saved, raw;
-	bool terminal = tcgetattr(STDIN_FILENO, &saved) == 0;
 	int r;
 
-	if (terminal) {
+	t->terminal = tcgetattr(STDIN_FILENO, &saved) == 0;
+	if (t->terminal && t->serial)
+		fputs("Connected by a serial line: Ctrl-] leaves it.\n", stderr);
+	if (t->terminal) {
 		raw = saved;
 		cfmakeraw(&raw);
 		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 	}
-	r = attend(fd, err);
-	if (terminal)
+	r = attend(t, err);
+	if (t->terminal)
 		tcsetattr(STDIN_FILENO, TCSANOW, &saved);
 	return r;
 }
@@ -125,7 +170,7 @@ int debug_console(const struct cli *cli, const char *id, const char *port, struc
 {
 	auto_opened struct opened o = { NULL, NULL, NULL };
 	auto_free char *address = NULL;
-	auto_close int fd = -1;
+	struct talk t = { .fd = -1 };
 	bool enabled = false;
 	long long n;
 	int r;
@@ -143,13 +188,15 @@ int debug_console(const struct cli *cli, const char *id, const char *port, struc
 			       "debug_console_enabled = true in [agent.kata]",
 			       id);
 	if (!*address)
-		return err_set(err, ENOTSUP,
-			       "sandbox %s: the debug console needs a vsock to the guest, and this "
-			       "machine has none; QEMU has one where the host has /dev/vhost-vsock "
-			       "(modprobe vhost_vsock)",
-			       id);
-	fd = connect_port(address, (unsigned)n, err);
-	if (fd < 0)
+		return err_set(
+			err, ENOTSUP,
+			"sandbox %s: there is no way to the debug console: its hypervisor has "
+			"neither a vsock nor a serial line to the guest",
+			id);
+	t.fd = connect_port(address, (unsigned)n, &t.serial, err);
+	if (t.fd < 0)
 		return err_wrap(err, "sandbox %s: debug console", id);
-	return attend_raw(fd, err);
+	r = attend_raw(&t, err);
+	close_fd(&t.fd);
+	return r;
 }

@@ -23,9 +23,9 @@ int task_list(struct task *t, const char *format, char **args, size_t n_args,
 	      Grpc__ListProcessesResponse **list, int64_t timeout_ms, struct err *err);
 
 /*
- * Where the ports of the guest are: *@address, which the caller frees, is "vsock://CID",
- * "hvsock://PATH", or "" when they cannot be reached from outside. *@console: its debug
- * console is on.
+ * Where the ports of the guest are: *@address, which the caller frees, is "vsock://CID" or
+ * "hvsock://PATH"; "unix://PATH" of a serial link to its debug console alone; or "" when
+ * nothing can be reached from outside. *@console: the debug console is on.
  */
 int task_guest(struct task *t, char **address, bool *console, int64_t timeout_ms, struct err *err);
 

@@ -230,7 +230,8 @@ void vm_console(const struct vm *vm, struct str *out);
 
 /*
  * Append where the ports in the guest are reached from outside, "vsock://CID" or
- * "hvsock://PATH"; nothing when they are not.
+ * "hvsock://PATH"; "unix://PATH" where there is nothing but a serial link to the guest's
+ * debug console; nothing when there is not even that.
  */
 void vm_address(const struct vm *vm, struct str *out);
 

@@ -40,8 +40,8 @@ void sandbox_list_processes(struct sandbox *sb, const char *id, const char *form
 void sandbox_drop_exec(struct sandbox *sb, const char *id, const char *exec_id);
 
 /*
- * Append where the guest's ports are, "vsock://CID" or "hvsock://PATH"; nothing when there is
- * no way to them. Returns whether the guest's debug console is on.
+ * Append where the guest's ports are, or its debug console alone, as vm_address() says.
+ * Returns whether the guest's debug console is on.
  */
 bool sandbox_guest(const struct sandbox *sb, struct str *address);
 

@@ -54,6 +54,7 @@ counter()
 }
 
 @test "verbs: exec in a machine" {
+	container_config "$KATA_CONFIG" qemu agent.debug_console_enabled=true
 	mapfile -t runtime < <(with_runtime)
 	run_detached -- sleep 1000
 	status_is "$id" running
@@ -124,9 +125,11 @@ counter()
 	[ "$output" = $'USER COMMAND\nroot sleep 1000' ]
 	[ "$(grep -c '"standin"' "$KATA_ROOT/$id/state.json")" = 1 ]
 
-	# QEMU without vhost-vsock has no way to the debug console, which is off besides.
-	run -1 kata exec "$id"
-	[[ $output == *"debug_console_enabled"* ]]
+	# The initrd has no shell: the debug console says so. Here it is a serial line.
+	run -0 kata exec "$id" </dev/null
+	[[ $output == *"the guest has no shell"* ]]
+	run -1 kata exec --kata-debug-port 0 "$id"
+	[[ $output == *'flag --kata-debug-port: "0" is no port' ]]
 
 	kata kill "$id" KILL
 	wait_for 10 status_is "$id" stopped
@@ -195,6 +198,8 @@ counter()
 		assert 1 <= d["pids"]["current"] < 10, d["pids"]
 	EOT
 
+	run -1 kata exec "$id"
+	[[ $output == *"debug_console_enabled = true"* ]]
 	kata kill "$id" KILL
 	ends_with 0 "$events"
 	python - "$BATS_TEST_TMPDIR/events" <<-'EOT'

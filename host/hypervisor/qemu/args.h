@@ -16,7 +16,11 @@
 
 /* Names of the virtio-serial ports in the guest. */
 #define QEMU_PORT_AGENT "org.kata-c.agent.0"
-#define QEMU_PORT_LOG	"org.kata-c.log.0"
+#define QEMU_PORT_DEBUG "org.kata-c.console.0"
+
+/* In the run directory: where the debug console is reached, if there is no vsock. */
+#define QEMU_DEBUG_SOCKET "debug-console.sock"
+#define QEMU_PORT_LOG	  "org.kata-c.log.0"
 
 /* Names of objects and devices, as commands and events have them. */
 #define QEMU_ID_AGENT	       "agent"

@@ -66,6 +66,15 @@ static void add_serial(const struct vm_spec *spec, const struct qemu_facts *f,
 		strv_add(argv,
 			 "virtserialport,chardev=agent,id=" QEMU_ID_AGENT ",name=" QEMU_PORT_AGENT);
 	}
+	/* Where there is a vsock the guest's console is a port of that. */
+	if (f->vsock_fd < 0 && spec->config->agent.debug_console_enabled) {
+		auto_free char *dir = args_escape(spec->run_dir);
+
+		addf(argv, "-chardev",
+		     "socket,id=debug,path=%s/" QEMU_DEBUG_SOCKET ",server=on,wait=off", dir);
+		strv_add(argv, "-device");
+		strv_add(argv, "virtserialport,chardev=debug,id=debug,name=" QEMU_PORT_DEBUG);
+	}
 	addf(argv, "-chardev", "socket,id=log,fd=%d", f->log_fd);
 	strv_add(argv, "-device");
 	strv_add(argv, "virtserialport,chardev=log,id=log,name=" QEMU_PORT_LOG);

@@ -487,6 +487,8 @@ static void qemu_address(const struct vm *vm, struct str *out)
 
 	if (q->cid)
 		str_printf(out, "vsock://%u", q->cid);
+	else if (vm->spec->config->agent.debug_console_enabled)
+		str_printf(out, "unix://%s/" QEMU_DEBUG_SOCKET, vm->spec->run_dir);
 }
 
 static int qemu_check(const struct config *config, struct err *err)

@@ -129,6 +129,23 @@ static void q35_on_kvm_with_vsock(void **state)
 	assert_null(strstr(line, "force-legacy"));
 }
 
+static void a_serial_line_to_the_debug_console(void **state)
+{
+	static const char device[] = "name=org.kata-c.console.0";
+	struct qemu_facts f = tcg;
+	auto_free char *off = built("", &f, NULL), *on = NULL, *vsock = NULL;
+
+	(void)state;
+	assert_null(strstr(off, device));
+	on = built("[agent.kata]\ndebug_console_enabled = true\n", &f, NULL);
+	assert_non_null(strstr(
+		on, "-chardev socket,id=debug,path=/run/x/debug-console.sock,server=on,wait=off "
+		    "-device virtserialport,chardev=debug,id=debug,name=org.kata-c.console.0 "));
+	f.vsock_fd = 8;
+	vsock = built("[agent.kata]\ndebug_console_enabled = true\n", &f, NULL);
+	assert_null(strstr(vsock, device));
+}
+
 static void commas_in_values_are_doubled(void **state)
 {
 	auto_free char *line = built("entropy_source = \"/dev/a,b\"\n", &tcg, NULL);
@@ -174,6 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(microvm_on_tcg),
 		cmocka_unit_test(q35_on_kvm_with_vsock),
+		cmocka_unit_test(a_serial_line_to_the_debug_console),
 		cmocka_unit_test(commas_in_values_are_doubled),
 		cmocka_unit_test(accelerators_force),
 		cmocka_unit_test(quoting_survives_a_shell),
