@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "guest/agent/copy_file.h"
 #include "guest/agent/device_wait.h"
+#include "guest/agent/output.h"
 #include "guest/agent/rpc.h"
 #include "guest/agent/storage.h"
 #include "guest/agent/storage_block.h"
@@ -100,34 +101,74 @@ void rpc_remove_stale_shares(struct ttrpc_call *call, const ProtobufCMessage *ms
 	job_run(agent->loop, look_at_shares, on_looked, call);
 }
 
-void rpc_get_volume_stats(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+/* In a job too: the volume may lie in the shared directory. */
+struct volume_look {
+	struct ttrpc_call *call;
+	const Grpc__VolumeStatsRequest *req; /* lives until the call is answered */
+	struct output *fs;		     /* a struct statfs */
+};
+
+static int look_at_volume(void *arg, struct err *err)
 {
-	const Grpc__VolumeStatsRequest *req = (const Grpc__VolumeStatsRequest *)msg;
+	const struct volume_look *v = arg;
+	struct statfs fs;
+
+	if (statfs(v->req->volume_guest_path, &fs) < 0)
+		return err_sys(err, errno, "volume %s", v->req->volume_guest_path);
+	memcpy(v->fs->data, &fs, sizeof(fs));
+	return 0;
+}
+
+static void reply_volume_stats(struct ttrpc_call *call, const struct statfs *s)
+{
 	Grpc__VolumeStatsResponse rsp = GRPC__VOLUME_STATS_RESPONSE__INIT;
 	Grpc__VolumeCondition condition = GRPC__VOLUME_CONDITION__INIT;
 	Grpc__VolumeUsage bytes = GRPC__VOLUME_USAGE__INIT, inodes = GRPC__VOLUME_USAGE__INIT;
 	Grpc__VolumeUsage *usage[] = { &bytes, &inodes };
-	struct statfs s;
 
-	(void)ctx;
-	if (statfs(req->volume_guest_path, &s) < 0) {
-		ttrpc_fail(call, ttrpc_code_of_errno(errno), "volume %s: %s",
-			   req->volume_guest_path, strerror(errno));
-		return;
-	}
-	bytes.total = s.f_blocks * (uint64_t)s.f_bsize;
-	bytes.available = s.f_bfree * (uint64_t)s.f_bsize;
+	bytes.total = s->f_blocks * (uint64_t)s->f_bsize;
+	bytes.available = s->f_bfree * (uint64_t)s->f_bsize;
 	bytes.used = bytes.total - bytes.available;
 	bytes.unit = GRPC__VOLUME_USAGE__UNIT__BYTES;
-	inodes.total = s.f_files;
-	inodes.available = s.f_ffree;
-	inodes.used = s.f_files - s.f_ffree;
+	inodes.total = s->f_files;
+	inodes.available = s->f_ffree;
+	inodes.used = s->f_files - s->f_ffree;
 	inodes.unit = GRPC__VOLUME_USAGE__UNIT__INODES;
 	condition.message = (char *)"OK";
 	rsp.usage = usage;
 	rsp.n_usage = 2;
 	rsp.volume_condition = &condition;
 	ttrpc_reply(call, &rsp.base);
+}
+
+static void on_volume(const struct err *err, void *arg)
+{
+	struct volume_look *v = arg;
+	struct statfs fs;
+
+	if (err) {
+		ttrpc_fail_err(v->call, err);
+	} else {
+		memcpy(&fs, v->fs->data, sizeof(fs));
+		reply_volume_stats(v->call, &fs);
+	}
+	output_free(v->fs);
+	free(v);
+}
+
+void rpc_get_volume_stats(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	struct volume_look *v = xcalloc(1, sizeof(*v));
+	const struct agent *agent = ctx;
+	struct err err = ERR_INIT;
+
+	v->call = call;
+	v->req = (const Grpc__VolumeStatsRequest *)msg;
+	v->fs = output_new(sizeof(struct statfs), &err);
+	if (v->fs)
+		job_run(agent->loop, look_at_volume, on_volume, v);
+	else
+		on_volume(&err, v);
 }
 
 /* A call that a job carries out; its request lives until it is answered. */

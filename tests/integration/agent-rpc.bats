@@ -211,6 +211,22 @@ eventually_is()
 	[ "$(call check)" = 1 ]
 }
 
+@test "rpc: it serves an abstract socket, and refuses one that is taken" {
+	local own=@kata-agent-test-$BATS_ROOT_PID abstract
+
+	KATA_AGENT_SERVER_ADDR=unix://$own "$KATA_BUILD/guest/agent/kata-agent" >"$log.2" 2>&1 3>&- &
+	abstract=$!
+	eventually "$KATA_BUILD/tests/tools/agent-call" "$own" check
+	run -1 env KATA_AGENT_SERVER_ADDR="unix://$own" "$KATA_BUILD/guest/agent/kata-agent"
+	[[ $output == *"Address already in use"* ]]
+	run -1 env KATA_AGENT_SERVER_ADDR=vsock://x "$KATA_BUILD/guest/agent/kata-agent"
+	[[ $output == *"not vsock://CID:PORT"* ]]
+	run -1 env KATA_AGENT_SERVER_ADDR=serial:///no/such "$KATA_BUILD/guest/agent/kata-agent"
+	[[ $output == *"serial:///no/such: No such file"* ]]
+	"$KATA_BUILD/tests/tools/agent-call" "$own" destroy-sandbox
+	eventually ended "$abstract"
+}
+
 @test "rpc: metrics are text for Prometheus" {
 	run -0 call rpc GetMetrics
 	[[ $output == *"# TYPE kata_guest_meminfo gauge"*'kata_guest_meminfo{item="mem_total"} '* ]]

@@ -48,6 +48,7 @@ can_resize()
 	[ "$output" = "2775 77" ]
 	run -0 call rpc GetVolumeStats "volume_guest_path=$dir"
 	[[ $output == *"volume_condition.message=OK"* ]]
+	refused ENOENT 'volume /no/such' call rpc GetVolumeStats volume_guest_path=/no/such
 	before=$(in_agent stat -f -c %b "$dir")
 	refused EINVAL 'fewer than it has' call rpc ResizeVolume "volume_guest_path=$dir" size=1000
 	truncate -s 32M "$BATS_TEST_TMPDIR/one"
