@@ -166,5 +166,7 @@ int traits_apply(const struct launch *l, struct err *err)
 
 mode_t traits_umask(const Grpc__Process *process)
 {
-	return process->umask_of_case ? process->umask & 0777 : 022;
+	const Grpc__User *user = process->user;
+
+	return user && user->umask_of_case ? user->umask & 0777 : 022;
 }

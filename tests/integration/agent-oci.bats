@@ -56,7 +56,7 @@ limit()
 
 @test "oci: how a process runs" {
 	run -0 oci_run '{"domainname": "example.org", "hostname": "h", "process": {
-		"umask": 63,
+		"user": {"uid": 0, "gid": 0, "umask": 63},
 		"scheduler": {"policy": "SCHED_BATCH", "nice": 5},
 		"ioPriority": {"class": "IOPRIO_CLASS_IDLE", "priority": 0},
 		"execCPUAffinity": {"initial": "0-1", "final": "0"}},
@@ -71,7 +71,7 @@ limit()
 	[ "${lines[4]}" = "5 3" ] # SCHED_BATCH
 	[[ $output == *$'idle\nCpus_allowed_list:\t0' ]]
 	oci_start '{"linux": {"personality": {"domain": "LINUX32"}}}' -- sleep 1000
-	printf '{"cwd": "/", "args": ["sh", "-c", "umask; uname -m"], "umask": 7}' >"$BATS_TEST_TMPDIR/process.json"
+	printf '{"cwd": "/", "args": ["sh", "-c", "umask; uname -m"], "user": {"umask": 7}}' >"$BATS_TEST_TMPDIR/process.json"
 	run -0 call exec c1 e1 --process "$BATS_TEST_TMPDIR/process.json"
 	[[ $output == $'0007\n'* && $output != *64 ]]
 	call remove c1

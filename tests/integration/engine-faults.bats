@@ -187,3 +187,10 @@ created_in()
 		datetime.datetime.fromisoformat(o["time"][:26])
 	E
 }
+
+# Some 300 of them, each refused in milliseconds.
+@test "every field of config.json wrong in turn" {
+	container_bundle "$bundle" -- true
+	python3 "$BATS_TEST_DIRNAME/wrong-config.py" "$bundle" "$KATA_ROOT" -- "$kata_runtime" \
+		--config "$KATA_CONFIG" --root "$KATA_ROOT" create --bundle "$bundle" "$id"
+}

@@ -28,13 +28,15 @@ static void test_cpus(void **state)
 
 static void test_umask(void **state)
 {
+	Grpc__User user = GRPC__USER__INIT;
 	Grpc__Process p = GRPC__PROCESS__INIT;
 
 	(void)state;
 	assert_int_equal(traits_umask(&p), 022);
-	p.umask_of_case = GRPC__PROCESS__UMASK_OF_UMASK;
+	p.user = &user;
+	user.umask_of_case = GRPC__USER__UMASK_OF_UMASK;
 	assert_int_equal(traits_umask(&p), 0);
-	p.umask = 01077;
+	user.umask = 01077;
 	assert_int_equal(traits_umask(&p), 077);
 }
 
