@@ -284,6 +284,10 @@ static int failure_status(const struct exec *e, struct err *err)
 	}
 	if (e->ended)
 		return e->status;
+	if (err->code == -ECONNRESET)
+		err_set(err, ECONNRESET,
+			"container %s: the sandbox process (containerd-shim-kata-v2) has died",
+			e->id);
 	/* What the agent says of a program, which other failures do not have in them. */
 	if (strstr(err_msg(err), "exec: \"")) {
 		if (err->code == -ENOENT)

@@ -77,6 +77,28 @@ int flags_parse(const struct flag *flags, int argc, char **argv, bool *help, str
 	return i;
 }
 
+int flags_parse_mixed(const struct flag *flags, int argc, char **argv, char **word, struct err *err)
+{
+	bool help = false;
+
+	for (;;) {
+		int r = flags_parse(flags, argc, argv, &help, err);
+
+		if (r < 0)
+			return r;
+		if (help)
+			return err_set(err, EINVAL, "--help stands before the action");
+		argc -= r;
+		argv += r;
+		if (argc == 0)
+			return 0;
+		if (*word)
+			return err_set(err, EINVAL, "too many arguments: \"%s\"", argv[0]);
+		*word = *argv++;
+		argc--;
+	}
+}
+
 static void print_one(const char *name, const char *alias, const char *arg, const char *help,
 		      FILE *out)
 {

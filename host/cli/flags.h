@@ -35,6 +35,13 @@ struct flag {
  */
 int flags_parse(const struct flag *flags, int argc, char **argv, bool *help, struct err *err);
 
+/*
+ * As flags_parse() for flags that may stand before and behind the one word that there may be:
+ * *@word, which is NULL before and stays so without one. 0 or -EINVAL. -h is no flag here.
+ */
+int flags_parse_mixed(const struct flag *flags, int argc, char **argv, char **word,
+		      struct err *err);
+
 /* One line for each flag, and one for --help. */
 void flags_print(const struct flag *flags, FILE *out);
 

@@ -92,3 +92,9 @@ int task_guest(struct task *t, char **address, bool *console, int64_t timeout_ms
 	kata__shim__guest_response__free_unpacked(rsp, NULL);
 	return 0;
 }
+
+int task_ask_guest(struct task *t, const char *method, const ProtobufCMessage *req,
+		   ProtobufCMessage **rsp, int64_t timeout_ms, struct err *err)
+{
+	return task_call(t, &kata__shim__shim__descriptor, method, req, NULL, timeout_ms, rsp, err);
+}

@@ -29,4 +29,11 @@ int task_list(struct task *t, const char *format, char **args, size_t n_args,
  */
 int task_guest(struct task *t, char **address, bool *console, int64_t timeout_ms, struct err *err);
 
+/*
+ * @method of kata.shim.Shim that concerns the guest as a whole. The caller frees *@rsp with
+ * protobuf_c_message_free_unpacked().
+ */
+int task_ask_guest(struct task *t, const char *method, const ProtobufCMessage *req,
+		   ProtobufCMessage **rsp, int64_t timeout_ms, struct err *err);
+
 #endif

@@ -178,6 +178,12 @@ void sandbox_list_processes(struct sandbox *sb, const char *id, const char *form
 	call_agent(sb, "ListProcesses", &req.base, AGENT_CALL_MS, on_list, q);
 }
 
+void sandbox_ask_agent(struct sandbox *sb, const char *method, const ProtobufCMessage *req,
+		       sandbox_reply_cb cb, void *arg)
+{
+	call_agent(sb, method, req, AGENT_CALL_MS, cb, arg);
+}
+
 /* ---- processes that were added, and the guest ------------------------------- */
 
 void sandbox_drop_exec(struct sandbox *sb, const char *id, const char *exec_id)

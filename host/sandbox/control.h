@@ -36,6 +36,11 @@ typedef void (*sandbox_list_cb)(const struct err *err, const void *text, size_t 
 void sandbox_list_processes(struct sandbox *sb, const char *id, const char *format,
 			    char *const *args, size_t n_args, sandbox_list_cb cb, void *arg);
 
+/* Ask the agent for what concerns the guest as a whole. @rsp is valid during the call; NULL with @err. */
+typedef void (*sandbox_reply_cb)(const ProtobufCMessage *rsp, const struct err *err, void *arg);
+void sandbox_ask_agent(struct sandbox *sb, const char *method, const ProtobufCMessage *req,
+		       sandbox_reply_cb cb, void *arg);
+
 /* Forget process @exec_id, which has ended. */
 void sandbox_drop_exec(struct sandbox *sb, const char *id, const char *exec_id);
 

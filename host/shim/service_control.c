@@ -273,12 +273,36 @@ static void handle_guest(struct ttrpc_call *call, const ProtobufCMessage *msg, v
 	ttrpc_reply(call, &rsp.base);
 }
 
+static void on_asked(const ProtobufCMessage *rsp, const struct err *err, void *arg)
+{
+	if (err)
+		ttrpc_fail_err(arg, err);
+	else
+		ttrpc_reply(arg, rsp);
+}
+
+/* As they are: these methods are the agent's own. */
+static void handle_agents(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
+{
+	const char *method = strrchr(ttrpc_call_name(call), '/') + 1;
+	struct shim *s = ctx;
+
+	if (s->sandbox && !s->booting && !s->death.code && !s->ending)
+		sandbox_ask_agent(s->sandbox, method, msg, on_asked, call);
+	else
+		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "the sandbox has no guest that runs");
+}
+
 void service_add_own(struct ttrpc_server *server, struct shim *s)
 {
 	static const struct ttrpc_method methods[] = {
 		{ "Stats", handle_stats },
 		{ "ListProcesses", handle_list },
 		{ "Guest", handle_guest },
+		{ "GetMetrics", handle_agents },
+		{ "SetPolicy", handle_agents },
+		{ "GetIPTables", handle_agents },
+		{ "SetIPTables", handle_agents },
 		{ "NextEvent", task_event_next },
 		{ NULL, NULL },
 	};

@@ -200,6 +200,22 @@ counter()
 
 	run -1 kata exec "$id"
 	[[ $output == *"debug_console_enabled = true"* ]]
+
+	# What concerns the guest as a whole.
+	run -0 kata metrics "$id"
+	[[ $output == *kata_guest_load* ]]
+	run -1 kata iptables get --sandbox-id "$id"
+	[[ $output == *"iptables-save"* ]]
+	run -1 kata policy set --sandbox-id "$id" - <<<'default Nonsense := maybe'
+	[[ $output == *"policy, line 1"* ]]
+	run -1 kata policy set - <<<''
+	[[ $output == *"policy: flag --sandbox-id is missing" ]]
+	printf 'package agent_policy\ndefault %s := true\n' SignalProcessRequest WaitProcessRequest \
+		RemoveContainerRequest DestroySandboxRequest StatsContainerRequest GetOOMEventRequest \
+		>"$BATS_TEST_TMPDIR/policy"
+	kata policy set "$BATS_TEST_TMPDIR/policy" --sandbox-id "$id"
+	run -1 kata pause "$id"
+	[[ $output == *"PauseContainerRequest is blocked by policy" ]]
 	kata kill "$id" KILL
 	ends_with 0 "$events"
 	python - "$BATS_TEST_TMPDIR/events" <<-'EOT'

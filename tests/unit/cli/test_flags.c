@@ -116,6 +116,38 @@ static void names_what_is_wrong(void **state)
 	assert_int_equal(PARSE(&err, "--=x"), -EINVAL);
 }
 
+static int mixed(const char *line, char **word, struct err *err)
+{
+	static char text[128];
+	char *argv[8], *save = NULL;
+	int argc = 0;
+
+	strncpy(text, line, sizeof(text) - 1);
+	for (char *w = strtok_r(text, " ", &save); w; w = strtok_r(NULL, " ", &save))
+		argv[argc++] = w;
+	*word = NULL;
+	return flags_parse_mixed(flags, argc, argv, word, err);
+}
+
+static void mixes_flags_with_a_word(void **state)
+{
+	struct err err = ERR_INIT;
+	char *word;
+
+	(void)state;
+	assert_int_equal(mixed("--all file --bundle /a", &word, &err), 0);
+	assert_string_equal(word, "file");
+	assert_string_equal(bundle, "/a");
+	assert_true(all);
+	assert_int_equal(mixed("", &word, &err), 0);
+	assert_null(word);
+	assert_int_equal(mixed("- -a", &word, &err), 0);
+	assert_string_equal(word, "-");
+	assert_int_equal(mixed("x y", &word, &err), -EINVAL);
+	assert_string_equal(err_msg(&err), "too many arguments: \"y\"");
+	assert_int_equal(mixed("x --nosuch", &word, &err), -EINVAL);
+}
+
 static void prints_one_line_each(void **state)
 {
 	char *text = NULL;
@@ -140,6 +172,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(knows_where_flags_end, reset, reset),
 		cmocka_unit_test_setup_teardown(hears_the_call_for_help, reset, reset),
 		cmocka_unit_test_setup_teardown(names_what_is_wrong, reset, reset),
+		cmocka_unit_test_setup_teardown(mixes_flags_with_a_word, reset, reset),
 		cmocka_unit_test(prints_one_line_each),
 	};
 

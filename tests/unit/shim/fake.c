@@ -548,3 +548,15 @@ bool sandbox_guest(const struct sandbox *sb, struct str *address)
 	str_puts(address, "vsock://7");
 	return true;
 }
+
+void sandbox_ask_agent(struct sandbox *sb, const char *method, const ProtobufCMessage *req,
+		       sandbox_reply_cb cb, void *arg)
+{
+	Grpc__Metrics metrics = GRPC__METRICS__INIT;
+
+	(void)sb;
+	(void)req;
+	str_printf(&fake.log, "ask:%s ", method);
+	metrics.metrics = (char *)"kata_guest_load 1\n";
+	cb(&metrics.base, NULL, arg);
+}

@@ -237,6 +237,27 @@ static void lists_processes(void **state)
 	assert_string_equal(err_msg(&err), "container cc is not running");
 }
 
+static void passes_on_what_the_agent_answers(void **state)
+{
+	Grpc__GetMetricsRequest req = GRPC__GET_METRICS_REQUEST__INIT;
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+	Grpc__Metrics *rsp = NULL;
+
+	assert_int_equal(ttrpc_client_call_sync(f->client, f->loop, &kata__shim__shim__descriptor,
+						"GetMetrics", &req.base, NULL, 0, LIMIT_MS,
+						(ProtobufCMessage **)&rsp, &err),
+			 -EBUSY);
+	assert_string_equal(err_msg(&err), "the sandbox has no guest that runs");
+	run_it(f);
+	assert_int_equal(ttrpc_client_call_sync(f->client, f->loop, &kata__shim__shim__descriptor,
+						"GetMetrics", &req.base, NULL, 0, LIMIT_MS,
+						(ProtobufCMessage **)&rsp, &err),
+			 0);
+	assert_string_equal(rsp->metrics, "kata_guest_load 1\n");
+	grpc__metrics__free_unpacked(rsp, NULL);
+}
+
 struct next {
 	bool done;
 	int code;
@@ -329,6 +350,7 @@ int main(void)
 		T(tells_what_a_container_uses),
 		T(version_3_is_the_same),
 		T(lists_processes),
+		T(passes_on_what_the_agent_answers),
 		T(no_event_is_lost_or_told_twice),
 	};
 
