@@ -121,3 +121,16 @@ int asset_check_image(const char *key, const char *path, struct err *err)
 		return err_set(err, EINVAL, "%s %s: the image is cut short", key, path);
 	return 0;
 }
+
+int asset_check_access(const char *key, const char *path, bool directory, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return err_sys(err, errno, "%s %s", key, path);
+	if (directory && !S_ISDIR(st.st_mode))
+		return err_set(err, ENOTDIR, "%s %s: is no directory", key, path);
+	if (faccessat(AT_FDCWD, path, directory ? W_OK | X_OK : R_OK, AT_EACCESS) < 0)
+		return err_sys(err, errno, "%s %s", key, path);
+	return 0;
+}

@@ -8,6 +8,8 @@
 #ifndef HOST_HYPERVISOR_ASSET_H
 #define HOST_HYPERVISOR_ASSET_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /* A regular file that may be executed and is an ELF program or a script. */
@@ -21,6 +23,9 @@ int asset_check_kernel(const char *key, const char *path, struct err *err);
 
 /* A root file system: a disk with a partition table (of the MBR) whose first partition is in it. */
 int asset_check_image(const char *key, const char *path, struct err *err);
+
+/* Something that can be read, or with @directory a directory that can be written to. */
+int asset_check_access(const char *key, const char *path, bool directory, struct err *err);
 
 /* A readable, regular file that is not empty. */
 int asset_check_file(const char *key, const char *path, struct err *err);

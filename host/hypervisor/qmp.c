@@ -214,7 +214,29 @@ static void on_capabilities(const struct err *err, struct json_object *ret, void
 		q->handler->ready(q->arg);
 }
 
-static void on_object(struct qmp *q, struct json_object *o)
+/* {"version": {"qemu": {"major": N, "minor": N, …}}, …}; who does not say is not asked. */
+static int on_greeting(struct qmp *q, struct json_object *greeting, struct err *err)
+{
+	struct json_object *version, *qemu, *major, *minor;
+
+	if (q->greeted)
+		return 0;
+	q->greeted = true;
+	if (q->handler->version && json_object_object_get_ex(greeting, "version", &version) &&
+	    json_object_object_get_ex(version, "qemu", &qemu) &&
+	    json_object_object_get_ex(qemu, "major", &major) &&
+	    json_object_object_get_ex(qemu, "minor", &minor)) {
+		int r = q->handler->version(json_object_get_int(major), json_object_get_int(minor),
+					    err, q->arg);
+
+		if (r < 0)
+			return r;
+	}
+	qmp_command(q, "qmp_capabilities", NULL, on_capabilities, q);
+	return 0;
+}
+
+static int on_object(struct qmp *q, struct json_object *o, struct err *err)
 {
 	struct json_object *data = NULL;
 	const char *event = member_string(o, "event");
@@ -223,12 +245,11 @@ static void on_object(struct qmp *q, struct json_object *o)
 		json_object_object_get_ex(o, "data", &data);
 		q->handler->event(event, data, q->arg);
 	} else if (json_object_object_get_ex(o, "QMP", &data)) {
-		if (!q->greeted)
-			qmp_command(q, "qmp_capabilities", NULL, on_capabilities, q);
-		q->greeted = true;
+		return on_greeting(q, data, err);
 	} else {
 		on_reply(q, o);
 	}
+	return 0;
 }
 
 static int on_line(struct qmp *q, const char *line, size_t len, struct err *err)
@@ -238,11 +259,13 @@ static int on_line(struct qmp *q, const char *line, size_t len, struct err *err)
 	bool ok = json_tokener_get_error(tok) == json_tokener_success &&
 		  json_object_is_type(o, json_type_object);
 
+	int r = 0;
+
 	json_tokener_free(tok);
 	if (ok)
-		on_object(q, o);
+		r = on_object(q, o, err);
 	json_object_put(o);
-	return ok ? 0 : err_set(err, EPROTO, "QMP: the answer is no JSON object");
+	return ok ? r : err_set(err, EPROTO, "QMP: the answer is no JSON object");
 }
 
 /* Handle the complete lines. -ECANCELED when the owner freed us meanwhile. */

@@ -29,6 +29,8 @@ struct qmp_handler {
 	 * answer have failed. qmp_free() may be called from here.
 	 */
 	void (*closed)(const struct err *err, void *arg);
+	/* The greeting's version, before ready(); optional. An error ends the connection. */
+	int (*version)(int major, int minor, struct err *err, void *arg);
 };
 
 /* Take over the connected socket @fd. @handler is borrowed. Never NULL. */

@@ -19,6 +19,13 @@ char *args_escape(const char *value)
 	return str_take(&out);
 }
 
+const char *args_virtio(const struct config_hypervisor *h, const struct machine *m)
+{
+	if (!h->enable_iommu_platform)
+		return "";
+	return m->pci ? ",disable-legacy=on,iommu_platform=on" : ",iommu_platform=on";
+}
+
 static void add_kernel(const struct vm_spec *spec, const struct qemu_facts *f,
 		       const struct machine *m, struct strv *argv)
 {

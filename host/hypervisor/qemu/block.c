@@ -40,7 +40,7 @@ static void add_disk(const struct config_hypervisor *h, const struct machine *m,
 	addf(argv, "-blockdev", "driver=file,node-name=image-file,filename=%s,read-only=on", path);
 	addf(argv, "-blockdev", "driver=raw,node-name=image,file=image-file,read-only=on");
 	addf(argv, "-device", "virtio-blk-%s,drive=image,id=image,share-rw=on%s", m->bus,
-	     VIRTIO_OPTIONS(h));
+	     args_virtio(h, m));
 }
 
 void args_block(const struct vm_spec *spec, const struct qemu_facts *f, const struct machine *m,
@@ -54,7 +54,7 @@ void args_block(const struct vm_spec *spec, const struct qemu_facts *f, const st
 		addf(argv, "-object", "iothread,id=" QEMU_ID_INDEP_IOTHREAD "%lld", (long long)i);
 	if (!strcmp(h->block_device_driver, "virtio-scsi"))
 		addf(argv, "-device", "virtio-scsi-%s,id=" QEMU_ID_SCSI "%s%s", m->bus,
-		     h->enable_iothreads ? ",iothread=" QEMU_ID_IOTHREAD : "", VIRTIO_OPTIONS(h));
+		     h->enable_iothreads ? ",iothread=" QEMU_ID_IOTHREAD : "", args_virtio(h, m));
 	if (args_image_is_memory(h, f, m))
 		add_nvdimm(h, f, argv);
 	else if (*h->image)

@@ -59,7 +59,7 @@ static void add_serial(const struct vm_spec *spec, const struct qemu_facts *f,
 {
 	const struct config_hypervisor *h = &spec->config->hypervisor;
 
-	addf(argv, "-device", "virtio-serial-%s,id=serial%s", m->bus, VIRTIO_OPTIONS(h));
+	addf(argv, "-device", "virtio-serial-%s,id=serial%s", m->bus, args_virtio(h, m));
 	if (f->agent_fd >= 0) {
 		addf(argv, "-chardev", "socket,id=agent,fd=%d,server=on,wait=off", f->agent_fd);
 		strv_add(argv, "-device");
@@ -93,7 +93,7 @@ static void add_share(const struct vm_spec *spec, const struct qemu_facts *f,
 	addf(argv, "-chardev", "socket,id=fs,fd=%d", f->fs_fd);
 	addf(argv, "-device", "vhost-user-fs-%s,chardev=fs,tag=%s,queue-size=%lld%s%s", m->bus,
 	     spec->share_tag, (long long)h->virtio_fs_queue_size, str_text(&window),
-	     VIRTIO_OPTIONS(h));
+	     h->enable_iommu_platform ? ",iommu_platform=on" : "");
 }
 
 static void add_random(const struct config_hypervisor *h, const struct machine *m,
@@ -104,7 +104,7 @@ static void add_random(const struct config_hypervisor *h, const struct machine *
 	if (!*h->entropy_source)
 		return;
 	addf(argv, "-object", "rng-random,id=rng,filename=%s", source);
-	addf(argv, "-device", "virtio-rng-%s,rng=rng%s", m->bus, VIRTIO_OPTIONS(h));
+	addf(argv, "-device", "virtio-rng-%s,rng=rng%s", m->bus, args_virtio(h, m));
 }
 
 /* One more way in, for people who look for faults. */
@@ -132,12 +132,12 @@ void args_devices(const struct vm_spec *spec, const struct qemu_facts *f, const 
 	add_serial(spec, f, m, argv);
 	if (f->vsock_fd >= 0)
 		addf(argv, "-device", "vhost-vsock-%s,id=vsock,vhostfd=%d,guest-cid=%u%s", m->bus,
-		     f->vsock_fd, f->cid, VIRTIO_OPTIONS(h));
+		     f->vsock_fd, f->cid, args_virtio(h, m));
 	add_share(spec, f, m, argv);
 	add_random(h, m, argv);
 	if (h->reclaim_guest_freed_memory)
 		addf(argv, "-device", "virtio-balloon-%s,id=balloon,free-page-reporting=on%s",
-		     m->bus, VIRTIO_OPTIONS(h));
+		     m->bus, args_virtio(h, m));
 	/* The machine waits in its panic until its memory is written down. */
 	if (*h->guest_memory_dump_path) {
 		addf(argv, "-device", "pvpanic-pci,id=pvpanic");

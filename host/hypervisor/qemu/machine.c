@@ -130,7 +130,7 @@ static void add_memory(const struct vm_spec *spec, const struct qemu_facts *f,
 
 /* What the guest can be given and can be asked to give back while it runs. */
 static void add_virtio_mem(const struct vm_spec *spec, const struct qemu_facts *f,
-			   struct strv *argv)
+			   const struct machine *m, struct strv *argv)
 {
 	const struct config_hypervisor *h = &spec->config->hypervisor;
 	auto_str struct str object = STR_INIT;
@@ -141,7 +141,7 @@ static void add_virtio_mem(const struct vm_spec *spec, const struct qemu_facts *
 	     (unsigned long long)(args_virtio_mem(spec)));
 	addf(argv, "-device", "virtio-mem-pci,id=" QEMU_ID_VIRTIO_MEM ",memdev=virtiomem%s%s",
 	     h->enable_mem_prealloc || h->enable_hugepages ? ",prealloc=on" : "",
-	     VIRTIO_OPTIONS(h));
+	     args_virtio(h, m));
 }
 
 uint64_t args_virtio_mem(const struct vm_spec *spec)
@@ -203,7 +203,7 @@ void args_machine(const struct vm_spec *spec, const struct qemu_facts *f, const 
 		str_puts(&machine, ",kernel_irqchip=split");
 	add_memory(spec, f, m, &machine, argv);
 	if (args_virtio_mem(spec) > 0)
-		add_virtio_mem(spec, f, argv);
+		add_virtio_mem(spec, f, m, argv);
 	/* The user's own come last, and so win. */
 	each_word(h->machine_accelerators, add_machine_option, &machine);
 	addf(argv, "-machine", "%s", str_text(&machine));

@@ -24,8 +24,8 @@ const struct machine *machine_find(const char *type);
 		strv_addf(argv, __VA_ARGS__); \
 	} while (0)
 
-/* What is said of each kind of device more than once. */
-#define VIRTIO_OPTIONS(h) ((h)->enable_iommu_platform ? ",iommu_platform=on" : "")
+/* What every virtio device gets; the older version of the protocol knows no IOMMU. */
+const char *args_virtio(const struct config_hypervisor *h, const struct machine *m);
 
 /* In an option's value a comma is written twice. The caller frees. */
 char *args_escape(const char *value);

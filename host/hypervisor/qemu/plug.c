@@ -181,8 +181,10 @@ static void put_pci(const struct config_hypervisor *h, unsigned place, struct js
 		thread = xstrdup(QEMU_ID_IOTHREAD);
 	if (thread)
 		put_string(o, "iothread", thread);
-	if (h->enable_iommu_platform)
+	if (h->enable_iommu_platform) {
+		put_string(o, "disable-legacy", "on");
 		put_bool(o, "iommu_platform", true);
+	}
 }
 
 struct json_object *plug_device(const struct config_hypervisor *h, const char *node, const char *id,

@@ -22,6 +22,7 @@
 #include "host/hypervisor/child.h"
 #include "host/hypervisor/console.h"
 #include "host/hypervisor/drivers.h"
+#include "host/hypervisor/hugepages.h"
 #include "host/hypervisor/kvm_probe.h"
 #include "host/hypervisor/qemu/args.h"
 #include "host/hypervisor/qemu/jobs.h"
@@ -38,6 +39,8 @@
 #define CLOSED_MS 1000
 
 #define RETRY_MS 2
+
+#define QEMU_MAJOR_MIN 6
 
 struct qemu {
 	struct vm *vm;
@@ -219,6 +222,16 @@ static void on_qmp_ready(void *arg)
 	vm_emit(q->vm, VM_STARTED, NULL);
 }
 
+/* Older ones lack options that are used here (-action, sockets with on and off). */
+static int on_qmp_version(int major, int minor, struct err *err, void *arg)
+{
+	(void)arg;
+	if (major >= QEMU_MAJOR_MIN)
+		return 0;
+	return err_set(err, ENOTSUP, "version %d.%d is too old, at least %d.0 is needed", major,
+		       minor, QEMU_MAJOR_MIN);
+}
+
 static void on_qmp_event(const char *name, struct json_object *data, void *arg)
 {
 	struct qemu *q = arg;
@@ -256,6 +269,7 @@ static void on_qmp_closed(const struct err *err, void *arg)
 
 static const struct qmp_handler qmp_handler = {
 	.ready = on_qmp_ready,
+	.version = on_qmp_version,
 	.event = on_qmp_event,
 	.closed = on_qmp_closed,
 };
@@ -374,8 +388,12 @@ static int qemu_start(struct vm *vm, struct err *err)
 				.fs_fd = -1,
 				.vsock_fd = -1 };
 	struct qemu *q = vm->driver;
-	int r = open_channels(q, &f, err);
+	int r = 0;
 
+	if (vm->spec->config->hypervisor.enable_hugepages)
+		r = hugepages_check("hypervisor.qemu.enable_hugepages", vm->spec->size.memory, err);
+	if (r == 0)
+		r = open_channels(q, &f, err);
 	if (r == 0 && vm->spec->share_dir) {
 		q->fs = virtiofsd_start(vm, &f.fs_fd, on_fs_end, q, err);
 		r = q->fs ? 0 : err->code;
@@ -501,8 +519,21 @@ static int qemu_check(const struct config *config, struct err *err)
 	if (r == 0)
 		r = asset_check_kernel("hypervisor.qemu.kernel", h->kernel, err);
 	if (r == 0)
-		r = *h->image ? asset_check_image("hypervisor.qemu.image", h->image, err) :
+		r = !*h->image && !*h->initrd ?
+			    err_set(err, EINVAL,
+				    "hypervisor.qemu: neither image nor initrd is set, the guest has "
+				    "no root file system") :
+		    *h->image ? asset_check_image("hypervisor.qemu.image", h->image, err) :
 				asset_check_file("hypervisor.qemu.initrd", h->initrd, err);
+	if (r == 0 && *h->entropy_source)
+		r = asset_check_access("hypervisor.qemu.entropy_source", h->entropy_source, false,
+				       err);
+	if (r == 0 && *h->file_mem_backend)
+		r = asset_check_access("hypervisor.qemu.file_mem_backend", h->file_mem_backend,
+				       true, err);
+	if (r == 0 && *h->guest_memory_dump_path)
+		r = asset_check_access("hypervisor.qemu.guest_memory_dump_path",
+				       h->guest_memory_dump_path, true, err);
 	if (r == 0 && *h->firmware)
 		r = asset_check_file("hypervisor.qemu.firmware", h->firmware, err);
 	if (r == 0 && *h->firmware_volume)

@@ -24,7 +24,7 @@ static void on_closed(const struct err *err, void *arg)
 	jobs_fail(&f->jobs, err);
 }
 
-static const struct qmp_handler handler = { on_ready, on_event, on_closed };
+static const struct qmp_handler handler = { on_ready, on_event, on_closed, NULL };
 
 struct fixture *make(const char *lines, struct vm_size size)
 {

@@ -307,6 +307,29 @@ static void qemu_talks_garbage(void **state)
 	ends_with_words(f, "qemu (", "QMP: the answer is no JSON object");
 }
 
+static void a_qemu_that_is_too_old_says_so(void **state)
+{
+	struct fixture *f = *state;
+
+	put_qemu(f,
+		 "echo '{\"QMP\": {\"version\": {\"qemu\": {\"major\": 5, \"minor\": 2}}}}' >&$q; "
+		 "sleep 100");
+	starts(f);
+	ends_with_words(f, "qemu (", "version 5.2 is too old, at least 6.0 is needed");
+	assert_int_equal(f->started, 0);
+}
+
+static void huge_pages_that_are_not_there(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+
+	f->config->hypervisor.enable_hugepages = true;
+	f->spec.size = (struct vm_size){ 1, 1, UINT32_MAX, UINT32_MAX };
+	assert_true(start(f, &err) < 0);
+	assert_non_null(strstr(err_msg(&err), "hypervisor.qemu.enable_hugepages: "));
+}
+
 static void the_guest_ends_itself(void **state)
 {
 	struct fixture *f = *state;
@@ -427,6 +450,8 @@ int main(void)
 		T(qemu_fails_at_its_start),
 		T(qemu_is_killed),
 		T(qemu_talks_garbage),
+		T(a_qemu_that_is_too_old_says_so),
+		T(huge_pages_that_are_not_there),
 		T(the_guest_ends_itself),
 		T(qemu_closes_and_stays),
 		T(stopping_is_no_failure),

@@ -98,7 +98,7 @@ static const struct {
 	{ "enable_iommu", "true", CHANGES,
 	  " -device intel-iommu,intremap=on,device-iotlb=on,caching-mode=on ", NULL },
 	{ "enable_iommu_platform", "true", CHANGES,
-	  " -device virtio-serial-pci,id=serial,iommu_platform=on ", NULL },
+	  " -device virtio-serial-pci,id=serial,disable-legacy=on,iommu_platform=on ", NULL },
 
 	{ "shared_fs", "\"virtio-9p\"", REFUSED, "virtio-9p", NULL },
 	{ "virtio_fs_daemon", "\"/x\"", ABOVE, "virtiofsd", NULL },

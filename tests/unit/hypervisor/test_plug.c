@@ -60,7 +60,7 @@ static void every_key_of_disks_is_told(void **state)
 		"\"cache\":{\"direct\":true,\"no-flush\":true}}}\n"
 		"device_add {\"driver\":\"virtio-blk-pci\",\"bus\":\"pci-bridge-0\",\"addr\":\"01\","
 		"\"num-queues\":2,\"queue-size\":64,\"iothread\":\"iothread0\","
-		"\"iommu_platform\":true,\"id\":\"a\",\"drive\":\"disk-0\",\"share-rw\":true,"
+		"\"disable-legacy\":\"on\",\"iommu_platform\":true,\"id\":\"a\",\"drive\":\"disk-0\",\"share-rw\":true,"
 		"\"logical_block_size\":512,\"physical_block_size\":4096}\n");
 	drop(f);
 }

@@ -65,7 +65,7 @@ static void on_done(const struct err *err, struct json_object *ret, void *arg)
 		qmp_free(take_ptr(f->qmp));
 }
 
-static const struct qmp_handler handler = { on_ready, on_event, on_closed };
+static const struct qmp_handler handler = { on_ready, on_event, on_closed, NULL };
 
 static int setup(void **state)
 {
