@@ -286,16 +286,46 @@ int plan_process(const struct config *config, Grpc__Process *p, struct err *err)
 }
 
 /*
+ * That a container may use all devices says something in the guest too, where it
+ * gets those of the guest. If the rules end so, such a rule is made their first and
+ * 1 returned, else 0.
+ */
+static size_t keep_allow_all(Grpc__LinuxResources *res)
+{
+	size_t found = res->n_devices;
+
+	for (size_t i = 0; i < res->n_devices; i++) {
+		const Grpc__LinuxDeviceCgroup *d = res->devices[i];
+
+		if ((*d->type && strcmp(d->type, "a")) || d->major > 0 || d->minor > 0 ||
+		    (*d->access && strcmp(d->access, "rwm")))
+			continue;
+		found = d->allow ? i : res->n_devices;
+	}
+	if (found == res->n_devices)
+		return 0;
+	if (found > 0) {
+		Grpc__LinuxDeviceCgroup *first = res->devices[0];
+
+		res->devices[0] = res->devices[found];
+		res->devices[found] = first;
+	}
+	return 1;
+}
+
+/*
  * Limits of the host's devices, its processors' numbers and its network say
  * nothing in the guest; the machine as a whole is held by the host's.
  */
 static void reduce_resources(Grpc__LinuxResources *res)
 {
-	for (size_t i = 0; i < res->n_devices; i++)
+	size_t kept = keep_allow_all(res);
+
+	for (size_t i = kept; i < res->n_devices; i++)
 		grpc__linux_device_cgroup__free_unpacked(res->devices[i], NULL);
-	free(res->devices);
-	res->devices = NULL;
-	res->n_devices = 0;
+	res->n_devices = kept;
+	if (kept == 0)
+		free(take_ptr(res->devices));
 	grpc__linux_block_io__free_unpacked(take_ptr(res->blockio), NULL);
 	grpc__linux_network__free_unpacked(take_ptr(res->network), NULL);
 	if (res->cpu) {

@@ -43,6 +43,20 @@ static void append(char *msg, size_t len, const char *text)
 		msg[len] = '\0';
 }
 
+/* Of a text of @len, a path of thousands of bytes maybe, only what leaves room for the reason. */
+static size_t cut(char *msg, size_t len, size_t reason)
+{
+	static const char dots[] = "...";
+	size_t most = ERR_MSG_MAX - 1 - strlen(": ") - reason;
+
+	if (len <= most)
+		return len;
+	while (most > sizeof(dots) && ((unsigned char)msg[most - strlen(dots)] & 0xc0) == 0x80)
+		most--;
+	memcpy(msg + most - strlen(dots), dots, sizeof(dots));
+	return most;
+}
+
 int err_set(struct err *err, int code, const char *fmt, ...)
 {
 	va_list ap;
@@ -60,6 +74,7 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 
 int err_sys(struct err *err, int code, const char *fmt, ...)
 {
+	const char *reason;
 	va_list ap;
 	int len;
 
@@ -67,11 +82,12 @@ int err_sys(struct err *err, int code, const char *fmt, ...)
 	if (!err)
 		return code;
 	err->code = code;
+	reason = strerror(-code);
 	va_start(ap, fmt);
 	len = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 	va_end(ap);
-	if (len >= 0 && (size_t)len < sizeof(err->msg))
-		append(err->msg, (size_t)len, strerror(-code));
+	if (len >= 0)
+		append(err->msg, cut(err->msg, (size_t)len, strlen(reason)), reason);
 	tidy(err->msg);
 	return code;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent-call.h"
@@ -136,6 +137,43 @@ static void remove_container(struct session *s, const char *cid, const char *sec
 	req.container_id = (char *)cid;
 	req.timeout = seconds ? (uint32_t)atoi(seconds) : 0;
 	call(s, "RemoveContainer", &req.base, CALL_MS);
+}
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* A container again and again, and how long it took on the average. */
+static int rounds(struct session *s, const char *cid, int argc, char **argv)
+{
+	Grpc__CreateContainerRequest req = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+	Grpc__WaitProcessRequest wait = GRPC__WAIT_PROCESS_REQUEST__INIT;
+	int64_t to_wait = 0, start_us = now_us();
+	struct spec spec;
+	int n = atoi(argv[0]);
+
+	spec_parse(&spec, argc - 1, argv + 1);
+	req.container_id = req.exec_id = wait.container_id = wait.exec_id = (char *)cid;
+	req.oci = &spec.spec;
+	for (int i = 0; i < n; i++) {
+		int64_t round_us = now_us();
+		ProtobufCMessage *rsp;
+
+		call(s, "CreateContainer", &req.base, CALL_MS);
+		start(s, cid);
+		rsp = call(s, "WaitProcess", &wait.base, CALL_MS);
+		if (((Grpc__WaitProcessResponse *)rsp)->status)
+			return 1;
+		protobuf_c_message_free_unpacked(rsp, NULL);
+		to_wait += now_us() - round_us;
+		remove_container(s, cid, NULL);
+	}
+	printf("%" PRId64 " %" PRId64 "\n", to_wait / n, (now_us() - start_us) / n);
+	return 0;
 }
 
 static int run(struct session *s, const char *cid, int argc, char **argv)
@@ -305,6 +343,8 @@ static int container_command(struct session *s, const char *cmd, int argc, char 
 {
 	if (!strcmp(cmd, "run"))
 		return run(s, argv[0], argc - 1, argv + 1);
+	if (!strcmp(cmd, "rounds") && argc >= 2 && atoi(argv[1]) > 0)
+		return rounds(s, argv[0], argc - 1, argv + 1);
 	if (!strcmp(cmd, "create"))
 		return create(s, argv[0], argc - 1, argv + 1), 0;
 	if (!strcmp(cmd, "start"))
