@@ -276,6 +276,11 @@ int mount_spec(int root, const Grpc__Mount *m, struct err *err)
 
 	if (r < 0)
 		return err_wrap(err, "mount %s", m->destination);
+	if (m->n_uidmappings > 0 || m->n_gidmappings > 0) {
+		mount_options_done(&o);
+		return err_set(err, EOPNOTSUPP, "mount %s: mappings of IDs are not supported",
+			       m->destination);
+	}
 	if (o.bind || !strcmp(m->type, "bind")) {
 		r = bind_mount(root, m, &o, err);
 	} else if (!strcmp(m->type, "cgroup") && cgroup_layout() != CGROUP_UNIFIED) {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which hierarchies are mounted where: proc_pid_mountinfo(5). */
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statfs.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -111,13 +113,39 @@ size_t hierarchies_parse(const char *mountinfo, struct hierarchy *out, size_t ma
 	return n;
 }
 
+/* Another file system may lie over the mount point, which then is of no use. */
+static bool visible(const struct hierarchy *h)
+{
+	struct statfs fs;
+
+	return statfs(h->mount, &fs) == 0 &&
+	       (unsigned long)fs.f_type == (h->v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC);
+}
+
+/* Keep those of the first @n of @h that are visible; returns their number. */
+static size_t drop_hidden(struct hierarchy *h, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (visible(&h[i])) {
+			h[kept++] = h[i];
+			continue;
+		}
+		free(h[i].mount);
+		free(h[i].name);
+	}
+	return kept;
+}
+
 const struct hierarchy *hierarchies(size_t *n)
 {
 	if (!known) {
 		auto_str struct str text = STR_INIT;
 
 		if (file_read("/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL) == 0)
-			nall = hierarchies_parse(str_text(&text), all, HIERARCHIES_MAX);
+			nall = drop_hidden(
+				all, hierarchies_parse(str_text(&text), all, HIERARCHIES_MAX));
 		/* Early in a guest nothing is mounted yet: then look again. */
 		known = nall > 0;
 	}

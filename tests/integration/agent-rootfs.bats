@@ -93,11 +93,30 @@ load agent
 	refused EINVAL '/etc/passwd: Not a directory' in_container --mount "bind:$src:/etc/passwd:bind"
 }
 
-@test "rootfs: recursive read-only" {
+@test "rootfs: attributes of what is below, and propagation" {
 	src=$BATS_TEST_TMPDIR/src
 	mkdir -p "$src"
-	run -1 in_container --mount "tmpfs:tmpfs:/a" --mount "bind:$src:/d:rbind,rro" -- touch /d/x
-	[[ $output == *"Read-only file system"* ]]
+	nsenter -m -t "$agent" sh -c "mount -t tmpfs one $src && mkdir $src/sub && mount -t tmpfs two $src/sub && mount --make-shared $src/sub"
+	try='touch /d/x 2>/dev/null && echo top; touch /d/sub/x 2>/dev/null && echo sub; cut -d" " -f2,4 /proc/mounts | grep -E "^/d(/| )"
+		grep " /d/sub " /proc/self/mountinfo | cut -d" " -f7'
+	run -0 in_container --mount "bind:$src:/d:rbind,ro" -- sh -c "$try"
+	echo "$output"
+	[[ $output == sub$'\n/d ro,'* ]]
+	run -0 in_container --mount "bind:$src:/d:rbind,rro,rnoexec,rnosuid,rnodev,rnoatime" -- sh -c "$try"
+	[[ $output == "/d ro,nosuid,nodev,noexec,noatime"*$'\n/d/sub ro,nosuid,nodev,noexec,noatime'* ]]
+	run -0 in_container --mount "bind:$src:/d:rbind,rro,rw" -- sh -c "$try"
+	[[ $output == top$'\n/d rw,'*$'\n/d/sub ro,'* ]]
+	run -0 in_container --mount "bind:$src:/d:bind" -- sh -c 'ls -A /d/sub | wc -l; ! grep " /d/sub " /proc/mounts'
+	[ "$output" = 0 ]
+	run -0 in_container --mount "bind:$src:/d:rbind,rslave" -- sh -c "$try"
+	[[ $output == *master:* && $output != *shared:* ]]
+	run -0 in_container --mount "bind:$src:/d:rbind,rshared" -- sh -c "$try"
+	[[ $output == *shared:* ]]
+	run -0 in_container --mount "bind:$src:/d:rbind,rprivate" -- sh -c "$try"
+	[[ $output != *shared:* && $output != *master:* ]]
+	refused EINVAL '"idmap" is not supported' in_container --mount "bind:$src:/d:bind,idmap"
+	refused ENOSYS 'mappings of IDs' oci_run '{"mounts": ["+", {"destination": "/d", "type": "bind", "source": "'"$src"'",
+		"options": ["bind"], "uidMappings": [{"containerID": 0, "hostID": 1, "size": 1}]}]}' -- true
 }
 
 @test "rootfs: a mount point behind a link stays inside" {
