@@ -99,6 +99,15 @@ ends_with()
 	[ "$status" = "$1" ]
 }
 
+uses_own_kernel()
+{
+	local made=$root/root/.cache/kata-c
+
+	# As if guest/kernel/build had made it, whose result looks the same.
+	cp -r "$made/kernel" "$made/guest-kernel"
+	demo -- true && grep -q 'kernel is the one that guest/kernel/build made' "$output.err"
+}
+
 a_fraction()
 {
 	[ $((took * 2)) -lt "$first" ]
@@ -146,6 +155,7 @@ inside()
 	echo "# again: $took s"
 	check "again takes a fraction of the first time" a_fraction
 	check "/etc and /usr stay as they are" untouched "$root/etc" "$root/usr"
+	check "the guest's own kernel is used once it is there" uses_own_kernel
 	check "a hypervisor that does not exist" ends_with 2 --hypervisor nosuch -- true
 	check "no process is left" only_this_test
 	check "nothing else is left" leftovers_compare "$root.before"
