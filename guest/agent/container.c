@@ -92,6 +92,11 @@ static void create_failed(struct container *c, const struct err *err)
 	container_remove(c, 10000, on_create_undone, arg);
 }
 
+static bool is_alone(const struct container *c)
+{
+	return c->agent->containers.next == &c->link && c->link.next == &c->agent->containers;
+}
+
 static void on_created(struct process *p, const struct err *err)
 {
 	static const Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
@@ -102,8 +107,8 @@ static void on_created(struct process *p, const struct err *err)
 		create_failed(c, err);
 		return;
 	}
-	/* The first container of a sandbox that shares its pid namespace brings it along. */
-	if (c->shared_pid && c->agent->shared.pid < 0) {
+	/* As in the original: what later containers share is the pid namespace of the first. */
+	if (is_alone(c)) {
 		int fd = ns_of_pid(p->pid, NS_PID);
 
 		if (fd < 0) {
@@ -113,6 +118,7 @@ static void on_created(struct process *p, const struct err *err)
 			create_failed(c, &e);
 			return;
 		}
+		close_fd(&c->agent->shared.pid);
 		c->agent->shared.pid = fd;
 	}
 	c->create = NULL;
@@ -149,13 +155,12 @@ static int plan_namespaces(struct container *c, const Grpc__CreateContainerReque
 			   struct launch *l, struct err *err)
 {
 	struct ns_shared shared = c->agent->shared;
-	bool alone = c->agent->containers.next == &c->link && c->link.next == &c->agent->containers;
 	int r;
 
 	c->shared_pid = req->sandbox_pidns;
 	if (!req->sandbox_pidns)
 		shared.pid = -1;
-	else if (shared.pid < 0 && !alone)
+	else if (shared.pid < 0 && !is_alone(c))
 		return err_set(err, EINVAL, "the sandbox has no pid namespace to share");
 	r = ns_plan(req->oci->linux, &shared, &l->ns, err);
 	if (r < 0)

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "host/cli/cli.h"
+#include "host/cli/hook_time.h"
 #include "host/cli/task_client.h"
 #include "host/cli/view.h"
 
@@ -65,14 +66,15 @@ static int await_deleted(struct loop *loop, struct task *t)
  * Ask the shim to delete it in order, and to end when it was the last. Where that fails
  * the hard way follows, so failures are only for the log.
  */
-static void ask_to_end(struct loop *loop, const struct sandbox_state *st, const char *id)
+static void ask_to_end(struct loop *loop, struct sandbox_state *st, const char *id)
 {
+	int64_t limit = STEP_LIMIT_MS + hook_time(st, id, HOOK_POSTSTOP);
 	struct err err = ERR_INIT;
 	auto_task struct task *t = task_connect(loop, st->address ? st->address : "", id, &err);
 	int r = t ? end_task(t, &err) : err.code;
 
 	if (r == 0)
-		r = task_delete(t, STEP_LIMIT_MS, &err);
+		r = task_delete(t, limit, &err);
 	if (r == -ENOENT && !task_lost(t))
 		r = await_deleted(loop, t);
 	if (r == 0)
@@ -81,10 +83,21 @@ static void ask_to_end(struct loop *loop, const struct sandbox_state *st, const 
 		log_info("container %s: the shim does not end in order: %s", id, err_msg(&err));
 }
 
-/* Whether the shim has nothing of the container any more; it may have others. */
-static bool is_deleted(struct sandbox_state *left, const char *id)
+/* What a shim that ended in order leaves is nothing, but it may have others to care for. */
+static int clear_rest(struct sandbox_state *left, const char *id, struct err *err)
 {
-	return state_shim_alive(left) && left->n_containers > 0 && !state_find_container(left, id);
+	bool has = state_find_container(left, id);
+
+	if (!state_shim_alive(left))
+		return state_clear_container(left, id, err);
+	if (left->n_containers <= has)
+		return state_clear(left, true, err);
+	if (!has)
+		return 0;
+	return err_set(err, EBUSY,
+		       "container %s cannot be deleted without the others of its sandbox %s; the "
+		       "log says why",
+		       id, left->id);
 }
 
 static int delete_container(const struct cli *cli, struct sandbox_state *st, const char *id,
@@ -95,7 +108,7 @@ static int delete_container(const struct cli *cli, struct sandbox_state *st, con
 	int r = 0;
 
 	if (!state_shim_alive(st))
-		return state_clear(st, opt.force, err);
+		return state_clear_container(st, id, err);
 	loop = loop_new();
 	if (!loop)
 		return err_sys(err, errno, "cannot make an event loop");
@@ -106,10 +119,9 @@ static int delete_container(const struct cli *cli, struct sandbox_state *st, con
 	loop_free(loop);
 	if (r < 0)
 		return r;
-	/* What a shim that ended in order leaves is nothing. */
 	r = state_load(cli->root, id, &left, err);
-	if (r == 0 && !is_deleted(left, id))
-		r = state_clear(left, true, err);
+	if (r == 0)
+		r = clear_rest(left, id, err);
 	state_free(left);
 	if (r == -ENOENT) {
 		err_clear(err);
@@ -126,8 +138,10 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 	(void)argc;
 	if (r < 0)
 		return r;
-	r = state_load(cli->root, argv[0], &st, err);
+	r = state_load_container(cli->root, argv[0], &st, err);
 	if (r == -ENOENT && opt.force) {
+		/* Of a member whose sandbox was cleared without it, this is left. */
+		(void)state_drop_dangling(cli->root, argv[0]);
 		err_clear(err);
 		return 0;
 	}

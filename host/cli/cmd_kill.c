@@ -71,7 +71,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 		return signo;
 	r = state_check_id(argv[0], err);
 	if (r == 0)
-		r = state_load(cli->root, argv[0], &st, err);
+		r = state_load_container(cli->root, argv[0], &st, err);
 	if (r < 0)
 		return r;
 	r = send_signal(st, argv[0], signo, err);

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "host/cli/cli.h"
+#include "host/cli/hook_time.h"
 #include "host/cli/launch.h"
 
 #define DELETE_LIMIT_MS 30000
@@ -49,8 +50,16 @@ static void finish(struct launch *l)
 	 * Somebody else's `delete` may have come first. What else is wrong is news
 	 * to the user: that the machine under the container has ended, and why.
 	 */
-	if (task_delete(l->task, DELETE_LIMIT_MS, &err) < 0 && err.code != -ENOENT)
+	if (task_delete(l->task, DELETE_LIMIT_MS + hook_time_delete(l->spec), &err) < 0 &&
+	    err.code != -ENOENT)
 		cli_error(&err);
+	if (launch_has_others(l)) {
+		/* They go on without us. */
+		if (launch_keep(l, false, &err) < 0)
+			cli_error(&err);
+		standin_close(&l->standin, STANDIN_END_MS);
+		return;
+	}
 	/* That the machine ended by itself is told here: for the tasks it is a kill. */
 	if (task_shutdown(l->task, END_LIMIT_MS, &err) < 0)
 		cli_error(&err);

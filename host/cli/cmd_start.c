@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "host/cli/cli.h"
+#include "host/cli/hook_time.h"
 #include "host/cli/task_client.h"
 #include "host/cli/view.h"
 
@@ -29,6 +30,7 @@ static int check_startable(struct loop *loop, struct sandbox_state *st, const ch
 
 static int start(struct sandbox_state *st, const char *id, struct err *err)
 {
+	int64_t limit = START_LIMIT_MS + hook_time(st, id, HOOK_POSTSTART);
 	struct loop *loop = loop_new();
 	struct task *task = NULL;
 	pid_t pid;
@@ -39,7 +41,7 @@ static int start(struct sandbox_state *st, const char *id, struct err *err)
 	r = check_startable(loop, st, id, err);
 	if (r == 0) {
 		task = task_connect(loop, st->address ? st->address : "", id, err);
-		r = task ? task_start(task, &pid, START_LIMIT_MS, err) : err->code;
+		r = task ? task_start(task, &pid, limit, err) : err->code;
 	}
 	task_free(task);
 	loop_free(loop);
@@ -53,7 +55,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 
 	(void)argc;
 	if (r == 0)
-		r = state_load(cli->root, argv[0], &st, err);
+		r = state_load_container(cli->root, argv[0], &st, err);
 	if (r < 0)
 		return r;
 	r = start(st, argv[0], err);

@@ -16,7 +16,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 
 	(void)argc;
 	if (r == 0)
-		r = state_load(cli->root, argv[0], &st, err);
+		r = state_load_container(cli->root, argv[0], &st, err);
 	if (r < 0)
 		return r;
 	loop = loop_new();

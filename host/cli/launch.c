@@ -15,6 +15,8 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "host/cli/console.h"
+#include "host/cli/hook_time.h"
+#include "host/cli/join.h"
 #include "host/cli/shim_start.h"
 #include "host/config/annotations.h"
 #include "host/sandbox/state.h"
@@ -194,6 +196,15 @@ static const char *shim_log(const struct cli *cli)
 	return cli->log_json && !cli->debug ? NULL : cli->log;
 }
 
+static int connect_to(struct launch *l, const char *address, struct err *err)
+{
+	l->task = task_connect(l->loop, address, l->id, err);
+	if (!l->task)
+		return err_wrap(err, "cannot reach the sandbox process");
+	task_set_stop(l->task, &l->attach.stop);
+	return task_shim_pid(l->task, &l->shim_pid, CONNECT_LIMIT_MS, err);
+}
+
 static int start_shim(struct launch *l, struct err *err)
 {
 	auto_free char *address = NULL;
@@ -217,11 +228,23 @@ static int start_shim(struct launch *l, struct err *err)
 		       &address, err);
 	if (r < 0)
 		return r;
-	l->task = task_connect(l->loop, address, l->id, err);
-	if (!l->task)
-		return err_wrap(err, "cannot reach the sandbox process");
-	task_set_stop(l->task, &l->attach.stop);
-	return task_shim_pid(l->task, &l->shim_pid, CONNECT_LIMIT_MS, err);
+	return connect_to(l, address, err);
+}
+
+/* Into the sandbox of another, or one of its own. */
+static int find_sandbox(struct launch *l, struct err *err)
+{
+	struct sandbox_state *st = NULL;
+	int r = join_find(l->cli->root, l->id, l->spec, &st, err);
+
+	if (r < 0)
+		return r;
+	if (!st)
+		return start_shim(l, err);
+	l->joined = xstrdup(st->id);
+	r = connect_to(l, st->address, err);
+	state_free(st);
+	return r;
 }
 
 static int start_standin(struct launch *l, struct err *err)
@@ -257,10 +280,11 @@ int launch_create(struct launch *l, struct err *err)
 {
 	bool terminal = l->spec->process->terminal;
 	int64_t limit = l->config->runtime.create_container_timeout * 1000 +
-			l->config->agent.dial_timeout_ms + CREATE_MARGIN_MS;
+			l->config->agent.dial_timeout_ms + CREATE_MARGIN_MS +
+			hook_time_create(l->spec);
 	int stdio[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
 	pid_t pid = 0;
-	int r = start_shim(l, err);
+	int r = find_sandbox(l, err);
 
 	if (r == 0)
 		r = start_standin(l, err);
@@ -273,6 +297,8 @@ int launch_create(struct launch *l, struct err *err)
 	close_fd(&l->terminal);
 	if (r == 0)
 		r = write_pid_file(l, pid, err);
+	if (r < 0 && l->joined)
+		err_wrap(err, "in sandbox %s", l->joined);
 	return r;
 }
 
@@ -283,7 +309,7 @@ int launch_start(struct launch *l, struct err *err)
 
 	if (l->spec->process->terminal && !l->detach)
 		attach_resize(l->task); /* so that the first look at it is right */
-	r = task_start(l->task, &pid, START_LIMIT_MS, err);
+	r = task_start(l->task, &pid, START_LIMIT_MS + hook_time_start(l->spec), err);
 	if (r == 0)
 		log_info("container %s runs, process %d", l->id, (int)pid);
 	return r;
@@ -292,9 +318,10 @@ int launch_start(struct launch *l, struct err *err)
 int launch_keep(struct launch *l, bool attached, struct err *err)
 {
 	static const char keep = KEEP;
-	int r = standin_release(&l->standin);
+	/* In the sandbox of another its stand-in is all that holds the container to us. */
+	int r = attached && l->joined ? 0 : standin_release(&l->standin);
 
-	if (r == 0 && !attached)
+	if (r == 0 && !attached && l->owner >= 0)
 		r = fd_write_full(l->owner, &keep, 1);
 	return r < 0 ? err_sys(err, r, "container %s cannot be left alone", l->id) : 0;
 }
@@ -305,10 +332,23 @@ static bool has_state(const struct launch *l)
 {
 	struct sandbox_state *st = NULL;
 	struct err err = ERR_INIT;
-	bool has = state_load(l->cli->root, l->id, &st, &err) == 0;
+	bool has = state_load_container(l->cli->root, l->id, &st, &err) == 0;
 
 	state_free(st);
 	return has;
+}
+
+bool launch_has_others(const struct launch *l)
+{
+	const char *sandbox = l->joined ? l->joined : l->id;
+	struct sandbox_state *st = NULL;
+	bool others;
+
+	if (state_load(l->cli->root, sandbox, &st, NULL) < 0)
+		return false;
+	others = st->n_containers > (state_find_container(st, l->id) != NULL);
+	state_free(st);
+	return others;
 }
 
 void launch_wait_shim(struct launch *l, int64_t ms)
@@ -326,8 +366,12 @@ int launch_clear_rest(const struct launch *l, struct err *err)
 {
 	struct sandbox_state *st = NULL;
 	bool ours = false;
-	int r = state_load(l->cli->root, l->id, &st, err);
+	int r;
 
+	/* Who joined has nothing of its own; and others may have joined. */
+	if (l->joined || launch_has_others(l))
+		return 0;
+	r = state_load(l->cli->root, l->id, &st, err);
 	if (r < 0) {
 		err_clear(err);
 		return 0; /* nothing left, or nothing that can be understood */
@@ -344,6 +388,19 @@ int launch_clear_rest(const struct launch *l, struct err *err)
 	return r;
 }
 
+/* Its stand-in's end is the order to the shim to remove it; the sandbox is another's. */
+static void leave(struct launch *l, int code)
+{
+	int64_t end = loop_now_ms() + END_LIMIT_MS;
+
+	standin_close(&l->standin, STANDIN_END_MS);
+	/* What is there is somebody else's. */
+	if (code == -EEXIST)
+		return;
+	while (has_state(l) && loop_now_ms() < end && loop_step(l->loop, 20) == 0)
+		;
+}
+
 /* Closing the pipe is the order to the shim to tear all down, whatever it does. */
 static void give_up(struct launch *l, int code)
 {
@@ -351,6 +408,10 @@ static void give_up(struct launch *l, int code)
 	close_fd(&l->owner);
 	if (l->wrote_pid)
 		(void)unlink(l->opt->pid_file);
+	if (l->joined) {
+		leave(l, code);
+		return;
+	}
 	if (code == -EEXIST && !l->task)
 		return; /* what is there is somebody else's */
 	launch_wait_shim(l, l->attach.stop ? ABORT_LIMIT_MS : END_LIMIT_MS);
@@ -403,5 +464,6 @@ void launch_free(struct launch *l)
 	if (l->spec)
 		grpc__spec__free_unpacked(l->spec, NULL);
 	config_free(l->config);
+	free(l->joined);
 	free(l->bundle);
 }

@@ -53,7 +53,8 @@ struct launch {
 	Grpc__Spec *spec;
 	struct loop *loop;
 	struct attach attach;
-	int owner; /* while it is open the shim keeps the sandbox */
+	char *joined; /* the sandbox of another that it lives in; NULL: its own */
+	int owner;    /* while it is open the shim keeps the sandbox; -1: not ours */
 	struct task *task;
 	pid_t shim_pid; /* 0 until it is known */
 	struct standin standin;
@@ -88,6 +89,9 @@ int launch_keep(struct launch *l, bool attached, struct err *err);
  * better @err where there is one.
  */
 int launch_undo(struct launch *l, int code, struct err *err);
+
+/* Whether others live in its sandbox. */
+bool launch_has_others(const struct launch *l);
 
 /* Run the loop until the shim has gone, or @ms are over. */
 void launch_wait_shim(struct launch *l, int64_t ms);

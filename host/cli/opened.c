@@ -22,7 +22,7 @@ int opened_open(struct opened *o, const struct cli *cli, const char *id, struct 
 
 	*o = (struct opened){ NULL, NULL, NULL };
 	if (r == 0)
-		r = state_load(cli->root, id, &o->st, err);
+		r = state_load_container(cli->root, id, &o->st, err);
 	if (r == 0)
 		r = connect_shim(o, id, err);
 	if (r < 0)

@@ -173,6 +173,17 @@ static void on_limit(void *arg)
 	boot_fail(sb, &err);
 }
 
+/* With what belongs to the sandbox already: the first container's stand-in. */
+static int make_group(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
+{
+	int r = group_make(sb->st, spec->linux ? spec->linux->cgroupspath : "", &sb->group, err);
+
+	for (size_t i = 0; r == 0 && i < sb->st->n_processes; i++)
+		if (strcmp(sb->st->processes[i].name, "shim"))
+			group_add(sb->group, sb->st->processes[i].pid);
+	return r;
+}
+
 static int begin(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 {
 	int64_t limit = sb->config->agent.dial_timeout_ms;
@@ -186,7 +197,7 @@ static int begin(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 	sb->st->hypervisor = xstrdup(sb->ops->name);
 	free(sb->st->config_path);
 	sb->st->config_path = xstrdup(sb->config->path);
-	r = group_make(sb->st, spec->linux ? spec->linux->cgroupspath : "", &sb->group, err);
+	r = make_group(sb, spec, err);
 	if (r == 0)
 		r = make_dirs(sb, err);
 	if (r < 0)

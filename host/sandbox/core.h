@@ -196,7 +196,7 @@ void end_look(struct sandbox *sb);
  */
 void hooking_run(struct container *c, enum hook_kind kind, sandbox_done done, void *arg);
 
-/* Kill the hooks of @c that run; @c NULL: those of all, but for poststop. */
+/* Kill the hooks of @c that run, but for poststop; @c NULL: those of all. */
 void hooking_cancel(struct sandbox *sb, struct container *c, const struct err *why);
 
 /* Kill all; @done of each is called. */

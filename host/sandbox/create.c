@@ -37,6 +37,7 @@ int create_undo(struct sandbox *sb, const char *id, struct err *err)
 
 	if (c)
 		container_free(c);
+	state_remove_member(sb->st, id);
 	state_remove_container(sb->st, id);
 	saved = state_save(sb->st, r < 0 ? NULL : err);
 	return r < 0 ? r : saved;
@@ -242,6 +243,7 @@ static int record(struct sandbox *sb, const struct sandbox_container *new, const
 	char now[sizeof("2000-01-01T00:00:00Z")];
 	time_t t = time(NULL);
 	struct tm tm;
+	int r;
 
 	strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
 	c->bundle = xstrdup(new->bundle);
@@ -249,7 +251,8 @@ static int record(struct sandbox *sb, const struct sandbox_container *new, const
 	c->status = xstrdup("creating");
 	c->created = xstrdup(now);
 	oci_spec_annotations(spec, &c->annotations);
-	return state_save(sb->st, err);
+	r = state_save(sb->st, err);
+	return r < 0 ? r : state_add_member(sb->st, new->id, err);
 }
 
 static int check_new(struct sandbox *sb, const struct sandbox_container *new, struct err *err)
@@ -326,4 +329,12 @@ void sandbox_create_container(struct sandbox *sb, const struct sandbox_container
 		fail(m, &err);
 	else
 		go_on(m);
+}
+
+void sandbox_cancel_container(struct sandbox *sb, const char *id, const struct err *why)
+{
+	struct container *c = container_find(sb, id);
+
+	if (c && c->busy)
+		hooking_cancel(sb, c, why);
 }

@@ -137,7 +137,7 @@ void hooking_cancel(struct sandbox *sb, struct container *c, const struct err *w
 	list_for_each(it, &sb->hookings) {
 		struct hooking *h = container_of(it, struct hooking, link);
 
-		if (c ? h->c == c : h->kind != HOOK_POSTSTOP)
+		if ((!c || h->c == c) && h->kind != HOOK_POSTSTOP)
 			hooks_cancel(h->hooks, why);
 	}
 }

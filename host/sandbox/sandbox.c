@@ -60,6 +60,7 @@ pid_t sandbox_pid(const struct sandbox *sb)
 int sandbox_note_process(struct sandbox *sb, const char *name, pid_t pid, struct err *err)
 {
 	state_add_process(sb->st, name, pid);
+	group_add(sb->group, pid);
 	return state_save(sb->st, err);
 }
 
@@ -97,6 +98,7 @@ static void remove_state(const struct sandbox *sb)
 
 	if (sb->st->dirs.n > 0 || sb->st->mounts.n > 0 || sb->st->cgroups.n > 0)
 		return;
+	state_remove_members(sb->st);
 	if (tree_remove(dir, &err) < 0)
 		log_error("sandbox %s: %s", sb->st->id, err_msg(&err));
 }

@@ -101,6 +101,9 @@ struct sandbox_container {
 void sandbox_create_container(struct sandbox *sb, const struct sandbox_container *c,
 			      Grpc__Spec *spec, sandbox_done done, void *arg);
 
+/* Nobody wants the container that is being made: it fails at the next occasion. */
+void sandbox_cancel_container(struct sandbox *sb, const char *id, const struct err *why);
+
 void sandbox_start_container(struct sandbox *sb, const char *id, sandbox_done done, void *arg);
 
 /*
@@ -164,7 +167,8 @@ int sandbox_set_status(struct sandbox *sb, const char *id, const char *status, s
 
 /*
  * Enter a process of the host into the journal, so that `delete` kills it when the
- * shim could not end it, and take it out again. @pid must be there.
+ * shim could not end it, and into the sandbox's control group; and take it out of the
+ * journal again. @pid must be there.
  */
 int sandbox_note_process(struct sandbox *sb, const char *name, pid_t pid, struct err *err);
 int sandbox_forget_process(struct sandbox *sb, pid_t pid, struct err *err);

@@ -145,21 +145,24 @@ int state_save(const struct sandbox_state *st, struct err *err)
 
 int state_load(const char *root, const char *id, struct sandbox_state **out, struct err *err)
 {
-	auto_free char *dir = NULL, *path = NULL;
+	auto_free char *dir = NULL, *path = NULL, *sandbox = NULL;
 	auto_str struct str text = STR_INIT;
 	struct sandbox_state *st;
 	int r = state_check_id(id, err);
 
 	if (r < 0)
 		return r;
-	dir = path_join(root ? root : SANDBOX_ROOT, id);
+	sandbox = state_sandbox_of(root, id);
+	if (!sandbox)
+		sandbox = xstrdup(id);
+	dir = path_join(root ? root : SANDBOX_ROOT, sandbox);
 	path = path_join(dir, "state.json");
 	r = file_read(path, STATE_MAX, &text, err);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return err_set(err, ENOENT, "container %s does not exist", id);
 	if (r < 0)
 		return r;
-	st = state_new(root, id);
+	st = state_new(root, sandbox);
 	r = state_from_json(str_text(&text), text.len, st, err);
 	if (r < 0) {
 		state_free(st);
@@ -185,7 +188,8 @@ int state_list(const char *root, struct strv *ids, struct err *err)
 	while ((e = readdir(dir))) {
 		auto_free char *file = xasprintf("%s/%s/state.json", path, e->d_name);
 
-		if (id_is_valid(e->d_name) && access(file, F_OK) == 0)
+		/* Members are found in their sandbox. */
+		if (e->d_type != DT_LNK && id_is_valid(e->d_name) && access(file, F_OK) == 0)
 			strv_add(ids, e->d_name);
 	}
 	if (ids->n > 1)

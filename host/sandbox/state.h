@@ -72,12 +72,33 @@ int state_create(const struct sandbox_state *st, struct err *err);
 int state_save(const struct sandbox_state *st, struct err *err);
 
 /*
- * -ENOENT: "container <id> does not exist". -EINVAL, naming the file, for one
- * that is no state of @id in this version.
+ * The state of the sandbox that container @id is in. -ENOENT: "container <id> does not
+ * exist". -EINVAL, naming the file, for one that is no state of a sandbox in this version.
  */
 int state_load(const char *root, const char *id, struct sandbox_state **st, struct err *err);
 
-/* The IDs below @root, sorted; an absent root is an empty list. */
+/* The same for the container itself: a sandbox's own may have been deleted before others. */
+int state_load_container(const char *root, const char *id, struct sandbox_state **st,
+			 struct err *err);
+
+/*
+ * A container in the sandbox of another is a member of it: <root>/<id> is a symbolic link
+ * to the sandbox's directory, so that it is found under its own ID, and the ID is taken.
+ * -EEXIST "container <id> already exists". Of the sandbox's first container, which has its
+ * ID, nothing is to be made. The container is in the state file before.
+ */
+int state_add_member(const struct sandbox_state *st, const char *id, struct err *err);
+void state_remove_member(const struct sandbox_state *st, const char *id);
+/* Those of all containers of @st. */
+void state_remove_members(const struct sandbox_state *st);
+
+/* The sandbox that @id is a member of; NULL: of none. The caller frees. */
+char *state_sandbox_of(const char *root, const char *id);
+
+/* Remove the link of a member whose sandbox is no more; true when that was so. */
+bool state_drop_dangling(const char *root, const char *id);
+
+/* The sandboxes below @root, sorted; an absent root is an empty list. */
 int state_list(const char *root, struct strv *ids, struct err *err);
 
 struct state_container *state_find_container(struct sandbox_state *st, const char *id);
@@ -108,5 +129,11 @@ bool state_shim_alive(const struct sandbox_state *st);
  * whatever is visible here is unmounted, never removed through.
  */
 int state_clear(struct sandbox_state *st, bool force, struct err *err);
+
+/*
+ * Of a sandbox whose shim is gone, forget container @id; with its last one the sandbox is
+ * cleared.
+ */
+int state_clear_container(struct sandbox_state *st, const char *id, struct err *err);
 
 #endif

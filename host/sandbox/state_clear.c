@@ -119,8 +119,10 @@ static int clear(const struct sandbox_state *st, struct err *err)
 	clear_cgroups(st, &first);
 	clear_mounts(st, &first);
 	clear_dirs(st, &first);
-	if (first.code == 0)
+	if (first.code == 0) {
+		state_remove_members(st);
 		(void)tree_remove(dir, &first);
+	}
 	if (first.code == 0)
 		return 0;
 	if (err)

@@ -67,7 +67,11 @@ int action_delete(const struct cmdline *cl, struct err *err)
 		r = clear_without_state(cl, err);
 	} else if (r == 0) {
 		pid = machine_pid(st);
-		r = state_clear(st, true, err);
+		/* A member takes but itself along. */
+		if (!strcmp(st->id, cl->id))
+			r = state_clear(st, true, err);
+		else if (!state_shim_alive(st))
+			r = state_clear_container(st, cl->id, err);
 	}
 	state_free(st);
 	return r < 0 ? r : print_response(pid, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/shim/kill.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -123,8 +124,13 @@ static void on_removed(const struct err *err, void *arg)
 void kill_abandoned(struct process *p, bool keep)
 {
 	bool init = shim_process_is_init(p);
+	struct err err = ERR_INIT;
 
-	/* While it is made or started, those who do that see to it. */
+	/* While it is made or started, those who do that see to it; hooks may take long. */
+	if (p->state == PROCESS_CREATING && p->shim->sandbox) {
+		err_set(&err, ECANCELED, "%s: its stand-in process has died", shim_process_name(p));
+		sandbox_cancel_container(p->shim->sandbox, p->id, &err);
+	}
 	if (p->exited || p->deleting || p->state == PROCESS_CREATING ||
 	    p->state == PROCESS_STARTING)
 		return;

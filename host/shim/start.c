@@ -16,9 +16,9 @@
 #include "base/file.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "host/sandbox/kind.h"
 #include "host/sandbox/state.h"
 #include "host/shim/actions.h"
-#include "host/shim/kind.h"
 #include "host/shim/traces.h"
 #include "oci/spec.h"
 

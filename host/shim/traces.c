@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "host/sandbox/state.h"
 
 static bool has_state(const char *dir)
 {
@@ -63,6 +64,8 @@ int traces_claim(const struct shim_options *opt, int *listener, struct err *err)
 	if (r < 0)
 		return r;
 	r = make_dir(tmp, dir, listener, err);
+	if (r == -ENOTDIR && state_drop_dangling(opt->root, opt->id))
+		r = make_dir(tmp, dir, listener, err);
 	if ((r == -EEXIST || r == -ENOTEMPTY) && is_abandoned(dir)) {
 		r = tree_remove(dir, err);
 		if (r == 0)

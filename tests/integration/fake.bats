@@ -67,7 +67,7 @@ load common
 }
 
 @test "fake: control groups that cannot be" {
-	local path
+	local path top=test-kata-${EPOCHREALTIME/[.,]/}
 
 	for path in / /a/../../b "$(printf 'n%.0s' {1..256})" no:such:slice; do
 		container_bundle "$bundle" -- true
@@ -81,16 +81,16 @@ load common
 	runner=$!
 	while read -r _ path type _; do
 		[[ $type == cgroup* ]] || continue
-		mkdir "$path/test-kata-$$"
-		cat "$path/cpuset.cpus" >"$path/test-kata-$$/cpuset.cpus" 2>/dev/null || :
-		cat "$path/cpuset.mems" >"$path/test-kata-$$/cpuset.mems" 2>/dev/null || :
-		echo "$runner" >"$path/test-kata-$$/cgroup.procs"
+		mkdir "$path/$top"
+		cat "$path/cpuset.cpus" >"$path/$top/cpuset.cpus" 2>/dev/null || :
+		cat "$path/cpuset.mems" >"$path/$top/cpuset.mems" 2>/dev/null || :
+		echo "$runner" >"$path/$top/cgroup.procs"
 	done </proc/self/mounts
-	"$kata_tree/tests/lib/change_spec.py" "$bundle" "linux['cgroupsPath'] = '/test-kata-$$'"
+	"$kata_tree/tests/lib/change_spec.py" "$bundle" "linux['cgroupsPath'] = '/$top'"
 	run -1 kata run --bundle "$bundle" "$id"
-	[[ $output == *"linux.cgroupsPath: 1 processes live in the control group /test-kata-$$ already"* ]]
+	[[ $output == *"linux.cgroupsPath: 1 processes live in the control group /$top already"* ]]
 	kill -0 "$runner"
 	kill "$runner"
 	wait "$runner" || :
-	find /sys/fs/cgroup -depth -name "test-kata-$$" -exec rmdir {} +
+	find /sys/fs/cgroup -depth -name "$top" -exec rmdir {} +
 }

@@ -8,11 +8,13 @@ KATA_TEST_HYPERVISOR=qemu
 load common
 
 @test "host: the machine lives in the control group, and hooks are run around it" {
-	local group=/test-kata-$$/box name pid
+	local top=test-kata-${EPOCHREALTIME/[.,]/} group name pid
+
+	group=/$top/box
 
 	container_bundle "$bundle" -- sh -c 'echo ready; read -r line; echo "$line"'
 	"$kata_tree/tests/lib/change_spec.py" "$bundle" '
-linux["cgroupsPath"] = "'$group'"
+linux["cgroupsPath"] = "'"$group"'"
 hook("prestart", "echo prestart >>$T/order")
 hook("createRuntime", "cat /proc/$(tr , \\\\n | sed -n s/.*pid..//p)/cgroup >$T/groups; echo createRuntime >>$T/order")
 hook("createContainer", "echo createContainer >>$T/order; echo given >rootfs/etc/given")
@@ -31,26 +33,28 @@ hook("poststop", "echo poststop >>$T/order")' T="$BATS_TEST_TMPDIR"
 		done
 	done
 	grep -q ":$group\$" "$BATS_TEST_TMPDIR/groups"
-	grep -q '"/test-kata-' "$KATA_ROOT/$id/state.json"
+	grep -q "\"$group\"" "$KATA_ROOT/$id/state.json"
 	[ "$(tr '\n' ' ' <"$BATS_TEST_TMPDIR/order")" = "prestart createRuntime createContainer poststart " ]
 	echo bye >&4
 	exec 4>&-
 	ends_with 0 "$runner"
 	grep -q bye "$BATS_TEST_TMPDIR/out"
 	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/order")" = poststop ]
-	[ -z "$(find /sys/fs/cgroup -name "test-kata-$$" -print -quit 2>/dev/null)" ]
+	[ -z "$(find /sys/fs/cgroup -name "$top" -print -quit 2>/dev/null)" ]
 }
 
 @test "host: a killed machine's control group goes with it" {
-	local group=/test-kata-$$/box
+	local top=test-kata-${EPOCHREALTIME/[.,]/} group
+
+	group=/$top/box
 
 	container_bundle "$bundle" -- sleep 1000
-	"$kata_tree/tests/lib/change_spec.py" "$bundle" 'linux["cgroupsPath"] = "'$group'"'
+	"$kata_tree/tests/lib/change_spec.py" "$bundle" 'linux["cgroupsPath"] = "'"$group"'"'
 	start_container "$id" "$bundle"
 	wait_for 60 status_is "$id" running
 	kill -9 "$(program_of "$id" containerd-shim)"
 	ends_with 1 "$runner"
 	kata delete --force "$id"
 	[ -z "$(find /sys/fs/cgroup -path "*$group" -print -quit 2>/dev/null)" ]
-	find /sys/fs/cgroup -depth -name "test-kata-$$" -exec rmdir {} +
+	find /sys/fs/cgroup -depth -name "$top" -exec rmdir {} +
 }

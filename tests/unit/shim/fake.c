@@ -322,6 +322,13 @@ void sandbox_start_container(struct sandbox *sb, const char *id, sandbox_done do
 	ask_done(FAKE_START, done, arg);
 }
 
+void sandbox_cancel_container(struct sandbox *sb, const char *id, const struct err *why)
+{
+	(void)sb;
+	(void)why;
+	str_printf(&fake.log, "cancel:%s ", id);
+}
+
 void sandbox_poststart(struct sandbox *sb, const char *id, sandbox_done done, void *arg)
 {
 	(void)sb;

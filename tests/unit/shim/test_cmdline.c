@@ -12,8 +12,8 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "host/sandbox/kind.h"
 #include "host/shim/cmdline.h"
-#include "host/shim/kind.h"
 #include "oci/spec.h"
 
 static int parse(struct cmdline *cl, struct err *err, const char *line)

@@ -3,8 +3,8 @@
  * What a container is to its pod, told by the annotations that container
  * engines set.
  */
-#ifndef HOST_SHIM_KIND_H
-#define HOST_SHIM_KIND_H
+#ifndef HOST_SANDBOX_KIND_H
+#define HOST_SANDBOX_KIND_H
 
 #include "base/err.h"
 #include "proto/oci.pb-c.h"

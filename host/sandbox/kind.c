@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "host/shim/kind.h"
+#include "host/sandbox/kind.h"
 
 #include <errno.h>
 #include <string.h>
