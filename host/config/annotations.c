@@ -168,7 +168,8 @@ static const struct annotation known[] = {
 	A(container_pipe_size),
 	A(cdh_api_timeout),
 	A(cdh_api_timeout_ms),
-	REFUSED("agent.policy", "the agent of this version has no policies"),
+	REFUSED("agent.policy",
+		"a policy is not sent to the agent, which has that of its own file"),
 };
 
 static const struct annotation *find(const char *name)

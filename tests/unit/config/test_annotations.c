@@ -323,7 +323,8 @@ static void test_not_supported(void **state)
 	assert_refused(OPEN, PAIRS(H "kernel_hash", "00"), -EOPNOTSUPP,
 		       "annotation " H "kernel_hash: the check of a file's hash is not supported");
 	assert_refused(OPEN, PAIRS(P "agent.policy", "cGFja2FnZQ=="), -EOPNOTSUPP,
-		       "annotation " P "agent.policy: the agent of this version has no policies");
+		       "annotation " P "agent.policy: a policy is not sent to the agent, which has "
+		       "that of its own file");
 	assert_refused(OPEN, PAIRS(P "runtime.sandbox_bind_mounts", "/etc"), -EOPNOTSUPP,
 		       "annotation " P "runtime.sandbox_bind_mounts: only a configuration file "
 		       "can set it");
