@@ -138,10 +138,5 @@ void args_devices(const struct vm_spec *spec, const struct qemu_facts *f, const 
 	if (h->reclaim_guest_freed_memory)
 		addf(argv, "-device", "virtio-balloon-%s,id=balloon,free-page-reporting=on%s",
 		     m->bus, args_virtio(h, m));
-	/* The machine waits in its panic until its memory is written down. */
-	if (*h->guest_memory_dump_path) {
-		addf(argv, "-device", "pvpanic-pci,id=pvpanic");
-		addf(argv, "-action", "panic=pause");
-	}
 	add_monitor(spec, argv);
 }

@@ -29,6 +29,8 @@ static const struct rule rules[] = {
 	{ "confidential_guest", NEVER, "the guest's memory cannot be hidden from this runtime" },
 	{ "sev_snp_guest", NEVER, "the guest's memory cannot be hidden from this runtime" },
 	{ "enable_guest_swap", NEVER, "the guest's memory is not extended by swap space" },
+	{ "guest_memory_dump_path", NEVER,
+	  "a guest that panics ends, with its last words in the error" },
 	{ "enable_numa", NEVER, "the guest has a single NUMA node" },
 	{ "numa_mapping", NEVER, "the guest has a single NUMA node" },
 	{ "enable_vhost_user_store", NEVER, "disks are served by QEMU itself" },
@@ -42,7 +44,6 @@ static const struct rule rules[] = {
 	{ "virtio_fs_cache_size", NEEDS_PCI, "is a memory region of a PCI device" },
 	{ "pcie_root_port", NEEDS_PCI, "is a port of PCI Express" },
 	{ "pcie_switch_port", NEEDS_PCI, "is a port of PCI Express" },
-	{ "guest_memory_dump_path", NEEDS_PCI, "a panic is told by a PCI device" },
 	{ "firmware_volume", NEEDS_PCI, "the machine has no flash memory" },
 	{ "pflashes", NEEDS_PCI, "the machine has no flash memory" },
 };

@@ -222,7 +222,7 @@ static void on_qmp_ready(void *arg)
 	vm_emit(q->vm, VM_STARTED, NULL);
 }
 
-/* Older ones lack options that are used here (-action, sockets with on and off). */
+/* Older ones lack options that are used here (memory-backend of -machine, on and off for sockets). */
 static int on_qmp_version(int major, int minor, struct err *err, void *arg)
 {
 	(void)arg;
@@ -531,9 +531,6 @@ static int qemu_check(const struct config *config, struct err *err)
 	if (r == 0 && *h->file_mem_backend)
 		r = asset_check_access("hypervisor.qemu.file_mem_backend", h->file_mem_backend,
 				       true, err);
-	if (r == 0 && *h->guest_memory_dump_path)
-		r = asset_check_access("hypervisor.qemu.guest_memory_dump_path",
-				       h->guest_memory_dump_path, true, err);
 	if (r == 0 && *h->firmware)
 		r = asset_check_file("hypervisor.qemu.firmware", h->firmware, err);
 	if (r == 0 && *h->firmware_volume)

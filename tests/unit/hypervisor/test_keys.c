@@ -160,9 +160,8 @@ static const struct {
 	  "enable_debug = true" },
 	/* The console is a serial port in any case: it has the first words of a guest that dies. */
 	{ "use_legacy_serial", "true", MOOT, "nothing", NULL },
-	{ "guest_memory_dump_path", "\"/x\"", CHANGES,
-	  " -device pvpanic-pci,id=pvpanic -action panic=pause ", NULL },
-	{ "guest_memory_dump_paging", "true", ABOVE, "dump", NULL },
+	{ "guest_memory_dump_path", "\"/x\"", REFUSED, "panics", NULL },
+	{ "guest_memory_dump_paging", "true", MOOT, "guest_memory_dump_path", NULL },
 };
 
 static struct config *load(const char *lines, struct err *err)
@@ -327,7 +326,6 @@ static void microvm_refuses_what_needs_pci(void **state)
 		"virtio_fs_cache_size = 64",
 		"pcie_root_port = 1",
 		"pcie_switch_port = 1",
-		"guest_memory_dump_path = \"/x\"",
 		"firmware_volume = \"/x\"",
 		"pflashes = [\"/x\"]",
 		"block_device_driver = \"virtio-blk-pci\"",
