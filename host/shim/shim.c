@@ -174,6 +174,8 @@ void shim_stopped_one(struct shim *s)
 
 	if (s->ending || s->booting || s->owner || s->death.code || !s->sandbox)
 		return;
+	if (list_empty(&s->tasks))
+		return;
 	list_for_each(it, &s->tasks) {
 		const struct task *t = container_of(it, struct task, link);
 
@@ -210,6 +212,7 @@ static void keep(struct shim *s)
 {
 	loop_remove(&s->owner);
 	close_fd(&s->opt.owner_fd);
+	shim_stopped_one(s); /* after `run --keep` */
 }
 
 static void on_owner(struct loop_source *src, int fd, uint32_t events, void *arg)

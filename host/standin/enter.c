@@ -83,11 +83,24 @@ static int pivot_root(void)
 	return umount2(".", MNT_DETACH);
 }
 
+/*
+ * In a plain chroot "/" is no mount point, so that propagation cannot be stopped: a mount that
+ * is attached would be seen on the host. A tree that is attached nowhere is not.
+ */
+static int enter_detached(const char *root)
+{
+	int tree = open_tree(AT_FDCWD, root, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+	if (tree < 0 || fchdir(tree) < 0)
+		return -1;
+	close(tree);
+	return chroot(".");
+}
+
 static int take_root(const struct options *o)
 {
-	/* In a plain chroot "/" is no mount point; the bind mount below is. */
-	if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0 && errno != EINVAL)
-		return -1;
+	if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0)
+		return errno == EINVAL ? enter_detached(o->root) : -1;
 	if (mount(o->root, o->root, NULL, MS_BIND | MS_REC, NULL) < 0 ||
 	    mount(NULL, o->root, NULL, MS_PRIVATE | MS_REC, NULL) < 0 || chdir(o->root) < 0)
 		return -1;

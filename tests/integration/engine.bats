@@ -90,6 +90,14 @@ when_ready()
 	run ! pgrep -x containerd-shim
 }
 
+@test "run --keep leaves what has stopped" {
+	container_bundle "$bundle" -- sh -c 'exit 5'
+	run -5 kata run --keep --bundle "$bundle" "$id"
+	status_is "$id" stopped
+	wait_for 5 eval '! pgrep -x kata-agent'
+	kata delete "$id"
+}
+
 @test "a detached run is killed and deleted by others" {
 	container_bundle "$bundle" -- sh -c 'echo ready; exec sleep 1000'
 	kata run --detach --bundle "$bundle" --pid-file "$bundle.pid" "$id" </dev/null >"$bundle.out" 3>&-
