@@ -64,6 +64,7 @@ struct sandbox {
 
 	struct list calls;	/* struct call */
 	struct list containers; /* struct container */
+	char *first;		/* whose pid namespace others may share; NULL: none yet */
 
 	/* hooking.c */
 	struct hook_place runtime; /* where the host's hooks run */

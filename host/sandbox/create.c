@@ -49,6 +49,11 @@ static void finish(struct making *m)
 
 	if (c)
 		c->busy = false;
+	/* As the agent takes it: the one that was alone when it was made. */
+	if (c && m->err.code == 0 && c->link.next == c->link.prev) {
+		free(m->sb->first);
+		m->sb->first = xstrdup(m->id);
+	}
 	call_done(m->sb, m->err.code ? &m->err : NULL, m->done, m->arg);
 	grpc__spec__free_unpacked(m->spec, NULL);
 	disk_plan_free(&m->disks);
@@ -127,6 +132,40 @@ static int share_mounts(struct sandbox *sb, const char *id, Grpc__Spec *spec, st
 	return 0;
 }
 
+static bool lives_in(const struct container *c, const struct stat *pidns)
+{
+	auto_free char *path = xasprintf("/proc/%d/ns/pid", (int)c->pid);
+	struct stat st;
+
+	return c->pid > 0 && stat(path, &st) == 0 && st.st_dev == pidns->st_dev &&
+	       st.st_ino == pidns->st_ino;
+}
+
+/* In the guest a pid namespace with a path is that of the first container, no other. */
+static int check_pidns(const struct making *m, struct err *err)
+{
+	struct container *first = m->sb->first ? container_find(m->sb, m->sb->first) : NULL;
+	const Grpc__Linux *l = m->spec->linux;
+	struct stat wanted = { 0 };
+	struct list *it;
+
+	for (size_t i = 0; l && i < l->n_namespaces; i++)
+		if (!strcmp(l->namespaces[i]->type, "pid") && *l->namespaces[i]->path)
+			(void)stat(l->namespaces[i]->path, &wanted);
+	if (wanted.st_ino == 0 || (first && lives_in(first, &wanted)))
+		return 0;
+	list_for_each(it, &m->sb->containers) {
+		const struct container *c = container_of(it, struct container, link);
+
+		if (strcmp(c->id, m->id) && lives_in(c, &wanted))
+			return err_set(err, EOPNOTSUPP,
+				       "linux.namespaces: only the pid namespace of the sandbox's "
+				       "first container can be shared, not that of %s",
+				       c->id);
+	}
+	return 0;
+}
+
 static int apply(struct making *m, bool *sandbox_pidns, struct err *err)
 {
 	auto_free char *guest_rootfs =
@@ -137,7 +176,8 @@ static int apply(struct making *m, bool *sandbox_pidns, struct err *err)
 	/* While hooks ran it may have ended. */
 	if (sb->phase != PHASE_RUNNING)
 		return err_set(err, sb->why.code, "%s", sb->why.msg);
-	if (!m->disk.source)
+	r = check_pidns(m, err);
+	if (r == 0 && !m->disk.source)
 		r = share_add_rootfs(sb->share, m->id, m->rootfs, err);
 	if (r == 0)
 		r = share_mounts(sb, m->id, m->spec, err);

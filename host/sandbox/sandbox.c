@@ -124,6 +124,7 @@ void sandbox_destroy(struct sandbox *sb)
 	remove_state(sb);
 	share_free(sb->share);
 	free(sb->run_dir);
+	free(sb->first);
 	group_free(sb->group);
 	config_free(sb->config);
 	state_free(sb->st);

@@ -46,11 +46,11 @@ int state_add_member(const struct sandbox_state *st, const char *id, struct err 
 
 	if (!strcmp(id, st->id) || symlink(st->id, link) == 0)
 		return 0;
-	if (errno == EEXIST && state_drop_dangling(st->root, id) && symlink(st->id, link) == 0)
+	if (errno != EEXIST)
+		return err_sys(err, errno, "%s", link);
+	if (state_drop_dangling(st->root, id) && symlink(st->id, link) == 0)
 		return 0;
-	if (errno == EEXIST)
-		return err_set(err, EEXIST, "container %s already exists", id);
-	return err_sys(err, errno, "%s", link);
+	return err_set(err, EEXIST, "container %s already exists", id);
 }
 
 void state_remove_member(const struct sandbox_state *st, const char *id)

@@ -108,7 +108,10 @@ not_ours()
 	run -1 kata delete "$id-one"
 	[[ $output == *"container $id-one does not exist"* ]]
 	[ "$(kata state "$id-two" | grep -c running)" = 1 ]
-	# It can be joined by those that are left.
+	# It can be joined by those that are left, but for its pid namespace.
+	bundle_for four "$(in_ns two pid)" true
+	run -1 kata run --bundle "$BATS_TEST_TMPDIR/four" "$id-four"
+	[[ $output == *"only the pid namespace of the sandbox's first container can be shared, not that of $id-two"* ]]
 	bundle_for four "$(in_ns two ipc)" exec sleep 1000
 	begin four
 	run -1 kata delete "$id-two"
