@@ -90,10 +90,10 @@ static void add_share(const struct vm_spec *spec, const struct qemu_facts *f,
 		return;
 	if (h->virtio_fs_cache_size > 0)
 		str_printf(&window, ",cache-size=%lldM", (long long)h->virtio_fs_cache_size);
+	/* virtiofsd cannot be behind an IOMMU: it reads the guest's memory itself. */
 	addf(argv, "-chardev", "socket,id=fs,fd=%d", f->fs_fd);
-	addf(argv, "-device", "vhost-user-fs-%s,chardev=fs,tag=%s,queue-size=%lld%s%s", m->bus,
-	     spec->share_tag, (long long)h->virtio_fs_queue_size, str_text(&window),
-	     h->enable_iommu_platform ? ",iommu_platform=on" : "");
+	addf(argv, "-device", "vhost-user-fs-%s,chardev=fs,tag=%s,queue-size=%lld%s", m->bus,
+	     spec->share_tag, (long long)h->virtio_fs_queue_size, str_text(&window));
 }
 
 static void add_random(const struct config_hypervisor *h, const struct machine *m,
