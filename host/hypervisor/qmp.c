@@ -157,7 +157,7 @@ void qmp_command(struct qmp *q, const char *name, struct json_object *arguments,
 		flush(q);
 }
 
-static const char *member_string(struct json_object *o, const char *key)
+const char *qmp_text(struct json_object *o, const char *key)
 {
 	struct json_object *v;
 
@@ -193,7 +193,7 @@ static void on_reply(struct qmp *q, struct json_object *o)
 	if (!c)
 		return;
 	if (json_object_object_get_ex(o, "error", &error)) {
-		desc = json_object_is_type(error, json_type_object) ? member_string(error, "desc") :
+		desc = json_object_is_type(error, json_type_object) ? qmp_text(error, "desc") :
 								      NULL;
 		err_set(&err, EIO, "QMP: %s: %s", c->name, desc ? desc : "failed");
 		finish(c, &err, NULL);
@@ -239,7 +239,7 @@ static int on_greeting(struct qmp *q, struct json_object *greeting, struct err *
 static int on_object(struct qmp *q, struct json_object *o, struct err *err)
 {
 	struct json_object *data = NULL;
-	const char *event = member_string(o, "event");
+	const char *event = qmp_text(o, "event");
 
 	if (event) {
 		json_object_object_get_ex(o, "data", &data);

@@ -46,6 +46,9 @@ typedef void (*qmp_done)(const struct err *err, struct json_object *ret, void *a
 void qmp_command(struct qmp *qmp, const char *name, struct json_object *arguments, qmp_done done,
 		 void *arg);
 
+/* The string @key of @object; NULL when there is none, or something else under that name. */
+const char *qmp_text(struct json_object *object, const char *key);
+
 /* Close and release without any callback. NULL is allowed. */
 void qmp_free(struct qmp *qmp);
 

@@ -189,12 +189,16 @@ void job_delete_device(struct job *job, const char *id,
 
 void jobs_event(struct jobs *jobs, const char *name, struct json_object *data)
 {
+	const char *id = qmp_text(data, "device");
 	struct job *job = first(jobs);
-	struct json_object *id;
 
-	if (!job || !job->device || !json_object_object_get_ex(data, "device", &id) ||
-	    strcmp(json_object_get_string(id), job->device))
+	if (!id)
 		return;
+	if (!job || !job->device || strcmp(id, job->device)) {
+		if (!strcmp(name, "DEVICE_DELETED"))
+			jobs_gone(jobs, id);
+		return;
+	}
 	if (!strcmp(name, "DEVICE_DELETED")) {
 		job->deleted = true;
 		if (job->answered)

@@ -90,4 +90,7 @@ void jobs_resize(struct jobs *jobs, unsigned vcpus, uint64_t memory, vm_resize_d
 		 void *arg);
 void jobs_forget_disks(struct jobs *jobs);
 
+/* The guest has let go of the device @id after all, when nobody waited for it any more. */
+void jobs_gone(struct jobs *jobs, const char *id);
+
 #endif

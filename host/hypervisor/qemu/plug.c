@@ -21,6 +21,7 @@ struct disk {
 	char *node;
 	unsigned place;
 	bool present; /* it was plugged in well, and nobody takes it away */
+	bool gone;    /* the guest has let go of it, the node is still there */
 };
 
 static struct disk *find(struct jobs *jobs, const char *id)
@@ -48,6 +49,14 @@ void jobs_forget_disks(struct jobs *jobs)
 {
 	while (!list_empty(&jobs->disks))
 		disk_free(container_of(jobs->disks.next, struct disk, link));
+}
+
+void jobs_gone(struct jobs *jobs, const char *id)
+{
+	struct disk *d = find(jobs, id);
+
+	if (d)
+		d->gone = true;
 }
 
 static bool is_taken(struct jobs *jobs, unsigned place)
@@ -260,8 +269,11 @@ static void on_undone(const struct err *err, struct json_object *ret, void *arg)
 	struct plug *p = plug_of(arg);
 
 	(void)ret;
-	if (err)
+	/* What is not undone keeps its name and place. */
+	if (err) {
 		log_warn("qemu: %s", err_msg(err));
+		p->disk = NULL;
+	}
 	give_up(p);
 }
 
@@ -439,6 +451,10 @@ static void unplug_begin(struct job *job)
 	struct disk *d = find(job->jobs, u->id);
 	struct err err = ERR_INIT;
 
+	if (d && d->gone) {
+		on_disk_gone(job, NULL);
+		return;
+	}
 	if (d && d->present) {
 		job_delete_device(job, d->id, on_disk_gone);
 		return;

@@ -208,13 +208,6 @@ static bool member_true(struct json_object *data, const char *key)
 	return json_object_object_get_ex(data, key, &v) && json_object_get_boolean(v);
 }
 
-static const char *member_text(struct json_object *data, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(data, key, &v) ? json_object_get_string(v) : "";
-}
-
 static void on_qmp_ready(void *arg)
 {
 	struct qemu *q = arg;
@@ -235,15 +228,16 @@ static int on_qmp_version(int major, int minor, struct err *err, void *arg)
 static void on_qmp_event(const char *name, struct json_object *data, void *arg)
 {
 	struct qemu *q = arg;
+	const char *id = qmp_text(data, "id"), *reason = qmp_text(data, "reason");
 
 	log_debug("qemu: event %s %s", name, data ? json_object_to_json_string(data) : "");
-	if (!strcmp(name, "VSERPORT_CHANGE") && !strcmp(member_text(data, "id"), QEMU_ID_AGENT)) {
+	if (!strcmp(name, "VSERPORT_CHANGE") && id && !strcmp(id, QEMU_ID_AGENT)) {
 		q->port_open = member_true(data, "open");
 		if (!q->retry)
 			try_serial(q);
 	} else if (!strcmp(name, "SHUTDOWN") && member_true(data, "guest")) {
 		free(q->guest_ended);
-		q->guest_ended = xstrdup(member_text(data, "reason"));
+		q->guest_ended = xstrdup(reason ? reason : "");
 	} else if (!strcmp(name, "GUEST_PANICKED")) {
 		log_warn("qemu: the guest's kernel panicked");
 	}

@@ -84,17 +84,18 @@ static void on_cpu(const struct err *err, struct json_object *ret, void *arg)
 static struct json_object *free_cpu(struct json_object *list, const char *id)
 {
 	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
-	struct json_object *type, *props, *used, *args = NULL;
+	struct json_object *props, *used, *args = NULL;
 
 	/* QEMU lists the last one first. */
 	while (n-- > 0 && !args) {
 		struct json_object *o = json_object_array_get_idx(list, n);
+		const char *type = qmp_text(o, "type");
 
-		if (json_object_object_get_ex(o, "qom-path", &used) ||
-		    !json_object_object_get_ex(o, "type", &type) ||
-		    !json_object_object_get_ex(o, "props", &props))
+		if (!type || json_object_object_get_ex(o, "qom-path", &used) ||
+		    !json_object_object_get_ex(o, "props", &props) ||
+		    !json_object_is_type(props, json_type_object))
 			continue;
-		args = job_strings("driver", json_object_get_string(type), "id", id, NULL);
+		args = job_strings("driver", type, "id", id, NULL);
 		json_object_object_foreach(props, key, value)
 			json_object_object_add(args, key, json_object_get(value));
 	}

@@ -334,11 +334,15 @@ static void the_guest_ends_itself(void **state)
 {
 	struct fixture *f = *state;
 
-	put_qemu(f, "echo '[    1.0] Kernel panic - not syncing: x' >&$c\n"
-		    "echo '{\"QMP\": {}}' >&$q\nread line <&$q\n"
-		    "echo '{\"return\": {}, \"id\": 0}' >&$q\n"
-		    "echo '{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": "
-		    "\"guest-reset\"}}' >&$q");
+	put_qemu(
+		f,
+		"echo '[    1.0] Kernel panic - not syncing: x' >&$c\n"
+		"echo '{\"QMP\": {}}' >&$q\nread line <&$q\n"
+		"echo '{\"return\": {}, \"id\": 0}' >&$q\n"
+		"echo '{\"event\": \"VSERPORT_CHANGE\", \"data\": {\"id\": null}}' >&$q\n"
+		"echo '{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": null}}' >&$q\n"
+		"echo '{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": "
+		"\"guest-reset\"}}' >&$q");
 	starts(f);
 	ends_with_words(f, "the guest has ended (guest-reset)",
 			"the guest's last words: Kernel panic - not syncing: x");

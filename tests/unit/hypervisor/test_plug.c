@@ -233,6 +233,74 @@ static void a_guest_that_does_not_let_go_keeps_it(void **state)
 	drop(f);
 }
 
+/* A guest that lets go of it after the limit, or has lost it: only the node is left. */
+static void what_went_late_is_not_asked_for_again(void **state)
+{
+	struct fixture *f = make("", fixed);
+	struct answer script[] = {
+		{ "device_del", OK, NULL, NULL, false },
+		{ "device_add", OK, NULL, DELETED("a"), false },
+		{ 0 },
+	};
+
+	(void)state;
+	f->jobs.guest_ms = 20;
+	plug(f, "a", false);
+	run(f, NULL, 1);
+	jobs_unplug(&f->jobs, "a", on_unplug, f);
+	plug(f, "b", false);
+	plug(f, "c", false);
+	run(f, script, 4);
+	f->said.len = f->got.len = 0;
+	jobs_unplug(&f->jobs, "a", on_unplug, f);
+	plug(f, "a", false);
+	run(f, NULL, 6);
+	assert_string_equal(str_text(&f->got), "unplug;plug 0 02/01;");
+	assert_string_equal(str_text(&f->said),
+			    "blockdev-del {\"node-name\":\"disk-0\"}\n" NODE(
+				    "disk-0", "false", "io_uring") BLK("a", "disk-0", "01", ""));
+	drop(f);
+}
+
+/* A node that is still there has its name, and so the next disk gets another one. */
+static void what_cannot_be_undone_keeps_its_place(void **state)
+{
+	struct fixture *f = make("", fixed);
+	struct answer script[] = { { "device_add", ERROR("no way"), NULL, NULL, false },
+				   { "blockdev-del", ERROR("in use"), NULL, NULL, false },
+				   { 0 } };
+
+	(void)state;
+	plug(f, "a", false);
+	plug(f, "b", false);
+	jobs_unplug(&f->jobs, "a", on_unplug, f);
+	run(f, script, 3);
+	assert_string_equal(str_text(&f->got),
+			    "plug: disk a (/proc/self/exe): QMP: device_add: no way;"
+			    "plug 0 02/02;unplug: disk a: there is none of that name;");
+	drop(f);
+}
+
+/* QEMU may be in the hands of its guest. */
+static void events_of_no_sense_are_passed_over(void **state)
+{
+	struct fixture *f = make("", fixed);
+	struct answer script[] = {
+		{ "device_del", OK, "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": null}}",
+		  DELETED("a"), false },
+		{ "blockdev-del", OK, "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": 1}}",
+		  "{\"event\": \"DEVICE_DELETED\"}", false },
+		{ 0 },
+	};
+
+	(void)state;
+	plug(f, "a", false);
+	jobs_unplug(&f->jobs, "a", on_unplug, f);
+	run(f, script, 2);
+	assert_string_equal(str_text(&f->got), "plug 0 02/01;unplug;");
+	drop(f);
+}
+
 static void the_machines_end_ends_all(void **state)
 {
 	struct fixture *f = make("", fixed);
@@ -273,6 +341,9 @@ int main(void)
 		cmocka_unit_test(thirty_disks_fill_a_bridge),
 		cmocka_unit_test(the_event_may_come_first),
 		cmocka_unit_test(a_guest_that_does_not_let_go_keeps_it),
+		cmocka_unit_test(what_went_late_is_not_asked_for_again),
+		cmocka_unit_test(what_cannot_be_undone_keeps_its_place),
+		cmocka_unit_test(events_of_no_sense_are_passed_over),
 		cmocka_unit_test(the_machines_end_ends_all),
 	};
 

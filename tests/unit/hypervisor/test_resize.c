@@ -60,7 +60,9 @@ static void what_cannot_grow_says_why(void **state)
 	struct fixture *f = make("memory_slots = 1", growing);
 	struct answer script[] = {
 		{ "object-add", ERROR("cannot allocate"), NULL, NULL, false },
-		{ "query-hotpluggable-cpus", "\"return\": []", NULL, NULL, false },
+		{ "query-hotpluggable-cpus",
+		  "\"return\": [null, {\"type\": null, \"props\": {}}, {\"type\": \"t\", \"props\": 1}]",
+		  NULL, NULL, false },
 		{ 0 },
 	};
 	struct answer later[] = { { "device_add", ERROR("no slot"), NULL, NULL, false }, { 0 } };
