@@ -14,8 +14,9 @@
 #define MEMORY_MIN_MIB 64
 
 enum rule_kind {
-	NEVER,	  /* only the default will do */
-	NEEDS_PCI /* only the default will do on a machine without PCI */
+	NEVER,	   /* only the default will do */
+	NEEDS_PCI, /* only the default will do on a machine without PCI */
+	NEEDS_PCIE /* nor on one whose PCI is not Express */
 };
 
 struct rule {
@@ -39,13 +40,14 @@ static const struct rule rules[] = {
 	{ "rx_rate_limiter_max_rate", NEVER, "the machine has no network interface to limit" },
 	{ "tx_rate_limiter_max_rate", NEVER, "the machine has no network interface to limit" },
 
-	{ "enable_iommu", NEEDS_PCI, "translates for PCI devices" },
 	{ "enable_virtio_mem", NEEDS_PCI, "is a PCI device" },
 	{ "virtio_fs_cache_size", NEEDS_PCI, "is a memory region of a PCI device" },
-	{ "pcie_root_port", NEEDS_PCI, "is a port of PCI Express" },
-	{ "pcie_switch_port", NEEDS_PCI, "is a port of PCI Express" },
 	{ "firmware_volume", NEEDS_PCI, "the machine has no flash memory" },
 	{ "pflashes", NEEDS_PCI, "the machine has no flash memory" },
+
+	{ "enable_iommu", NEEDS_PCIE, "translates for devices of PCI Express" },
+	{ "pcie_root_port", NEEDS_PCIE, "is a port of PCI Express" },
+	{ "pcie_switch_port", NEEDS_PCIE, "is a port of PCI Express" },
 };
 
 static int check_rules(const struct config *config, const struct machine *m, struct err *err)
@@ -53,9 +55,11 @@ static int check_rules(const struct config *config, const struct machine *m, str
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
 		const struct rule *r = &rules[i];
 
-		if ((r->kind == NEEDS_PCI && m->pci) || config_is_default(config, r->key))
+		if ((r->kind == NEEDS_PCI && m->pci) ||
+		    (r->kind == NEEDS_PCIE && m->pci && !strcmp(m->pci, "pcie.0")) ||
+		    config_is_default(config, r->key))
 			continue;
-		if (r->kind == NEEDS_PCI)
+		if (r->kind != NEVER)
 			return err_set(
 				err, ENOTSUP,
 				"hypervisor.qemu.%s: %s, which a machine of the type %s does "
@@ -154,11 +158,6 @@ int qemu_keys_check(const struct config *config, struct err *err)
 	if (!m)
 		return check_choice("machine_type", h->machine_type, types, "", err);
 	r = check_rules(config, m, err);
-	if (r == 0 && !strcmp(m->type, "pc") && (h->pcie_root_port || h->pcie_switch_port))
-		r = err_set(err, ENOTSUP,
-			    "hypervisor.qemu.%s: is a port of PCI Express, which a machine of the "
-			    "type pc does not have",
-			    h->pcie_root_port ? "pcie_root_port" : "pcie_switch_port");
 	if (r == 0)
 		r = check_share(h, err);
 	if (r == 0)

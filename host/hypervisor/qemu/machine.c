@@ -148,7 +148,9 @@ uint64_t args_virtio_mem(const struct vm_spec *spec)
 {
 	uint64_t size = spec->size.max_memory - spec->size.memory;
 
-	return spec->config->hypervisor.enable_virtio_mem ? size - size % QEMU_MEMORY_BLOCK : 0;
+	/* The last block may go past the end, or what is in it could not be had. */
+	size = (size + QEMU_MEMORY_BLOCK - 1) / QEMU_MEMORY_BLOCK * QEMU_MEMORY_BLOCK;
+	return spec->config->hypervisor.enable_virtio_mem ? size : 0;
 }
 
 static void add_cpus(const struct vm_spec *spec, const struct qemu_facts *f, struct strv *argv)
