@@ -182,6 +182,9 @@ static int find_or_adopt(int nl, const Types__Interface *i, const char *at, stru
 		return err_sys(err, r, "link %s", i->hwaddr);
 	/* The machine was made from a template, or the device has an address of its own. */
 	r = find_link(nl, at ? at : i->name, NULL, l);
+	/* Kata's Go runtime tries again as long as it reads these words. */
+	if (r == -ENODEV)
+		return err_set(err, ENODEV, "Link not found (%s): %s", i->hwaddr, i->name);
 	if (r == 0)
 		r = set_down(nl, l->index);
 	if (r == 0)

@@ -177,7 +177,10 @@ struct process *rpc_process(struct agent *agent, const char *id, const char *exe
 	struct container *c = rpc_container(agent, id, call);
 	struct process *p = c ? container_process(c, exec_id) : NULL;
 
-	if (c && !p)
-		ttrpc_fail(call, TTRPC_NOT_FOUND, "no process %s in container %s", exec_id, id);
+	if (c && !p) {
+		/* Kata's Rust runtime knows by the first words that there is nobody to kill. */
+		ttrpc_fail(call, TTRPC_NOT_FOUND,
+			   "process not found: no process %s in container %s", exec_id, id);
+	}
 	return p;
 }

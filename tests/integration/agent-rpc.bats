@@ -168,7 +168,7 @@ eventually_is()
 	refused EINVAL 'is no PCI path' call rpc UpdateInterface "${eth0[@]}" interface.devicePath=zz
 	refused ETIMEDOUT 'link at PCI path 02/00: not there after 300 ms' call rpc UpdateInterface \
 		"${eth0[@]}" interface.devicePath=02/00
-	refused ENOENT 'nosuch' call rpc UpdateInterface interface.name=nosuch interface.hwAddr=02:00:00:00:00:77
+	refused ENOENT 'Link not found (02:00:00:00:00:77): nosuch' call rpc UpdateInterface interface.name=nosuch interface.hwAddr=02:00:00:00:00:77
 	refused EINVAL 'bad address' call rpc UpdateRoutes routes.Routes.0.dest=x routes.Routes.0.device=eth0
 	refused ENOENT 'at "nosuch"' call rpc UpdateRoutes routes.Routes.0.device=nosuch
 	refused EINVAL 'no address' call rpc AddARPNeighbors neighbors.ARPNeighbors.0.device=eth0
