@@ -32,6 +32,21 @@ static int set_each(struct cgroup *cg, const char *controller, const char *file,
 	return 0;
 }
 
+/* The weights of devices are of the scale that the file for all of them has. */
+static int set_weights(struct cgroup *cg, const char *file, bool bfq,
+		       const struct cgroup_io_limits *weights, struct err *err)
+{
+	auto_free struct cgroup_io_limit *scaled = xcalloc(weights->n + 1, sizeof(*scaled));
+	struct cgroup_io_limits list = { scaled, weights->n };
+
+	for (size_t i = 0; i < weights->n; i++) {
+		scaled[i] = weights->v[i];
+		if (!bfq)
+			scaled[i].value = blkio_to_io_weight(scaled[i].value);
+	}
+	return set_each(cg, "io", file, "", &list, err);
+}
+
 /* The weights are those of a scheduler: with BFQ the files have its name. */
 static const char *weight_file(struct cgroup *cg, const char *plain, const char *bfq)
 {
@@ -76,8 +91,7 @@ static int limit_v2(struct cgroup *cg, const struct cgroup_limits *l, struct err
 		r = knob_set_number(cg, "io", "io.weight",
 				    (int64_t)blkio_to_io_weight(l->io_weight), "", err);
 	if (r == 0)
-		r = set_each(cg, "io", bfq ? "io.bfq.weight" : "io.weight", "", &l->io_weights,
-			     err);
+		r = set_weights(cg, bfq ? "io.bfq.weight" : "io.weight", bfq, &l->io_weights, err);
 	if (r == 0)
 		r = set_each(cg, "io", "io.max", "rbps=", &l->io_read_bps, err);
 	if (r == 0)
