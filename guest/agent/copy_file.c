@@ -37,10 +37,15 @@ static int make_dirs(int root, const char *path, mode_t mode, struct err *err)
 		int next = inroot_open(root, upto, O_PATH | O_DIRECTORY);
 
 		if (next == -ENOENT) {
-			/* fchmodat, because the mask of the agent must not matter. */
-			if (mkdirat(dir, name, mode) < 0 || fchmodat(dir, name, mode, 0) < 0)
+			if (mkdirat(dir, name, mode) < 0)
 				return err_sys(err, errno, "make %s", upto);
-			next = inroot_open(root, upto, O_PATH | O_DIRECTORY);
+			next = inroot_open(root, upto, O_RDONLY | O_DIRECTORY);
+			/* The mask of the agent must not matter. By the descriptor: a container
+			 * may have put a link in its place by now. */
+			if (next >= 0 && fchmod(next, mode) < 0) {
+				close(next);
+				return err_sys(err, errno, "make %s", upto);
+			}
 		}
 		if (next < 0)
 			return err_sys(err, next, "%s", upto);
@@ -108,10 +113,22 @@ static int write_part(int fd, const Grpc__CopyFileRequest *req, struct err *err)
 	return 0;
 }
 
+/* Where a file grows: beside it, by a name that is as long as names may be at most. */
+static char *part_name(const char *name)
+{
+	uint32_t hash = 5381;
+
+	if (strlen(name) + strlen("..part") <= NAME_MAX)
+		return xasprintf(".%s.part", name);
+	for (const char *p = name; *p; p++)
+		hash = hash * 33 + (unsigned char)*p;
+	return xasprintf(".%08x.part", hash);
+}
+
 static int make_file(int dir, const char *name, const Grpc__CopyFileRequest *req, struct err *err)
 {
 	/* Nobody sees half a file, and the next part finds this one. */
-	auto_free char *part = xasprintf(".%s.part", name);
+	auto_free char *part = part_name(name);
 	/* A container may have put something else there: no wait for a FIFO's reader. */
 	int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	auto_close int fd = openat(dir, part, flags | (req->offset ? 0 : O_TRUNC), 0600);

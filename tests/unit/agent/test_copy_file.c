@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -67,6 +68,16 @@ static void assert_file(const char *path, const char *text, mode_t mode)
 	assert_int_equal(lstat(full, &st), 0);
 	assert_int_equal(st.st_mode, mode);
 	str_free(&got);
+	free(full);
+}
+
+static void assert_mode(const char *path, mode_t mode)
+{
+	char *full = xasprintf("%s/%s", shared, path);
+	struct stat st;
+
+	assert_int_equal(lstat(full, &st), 0);
+	assert_int_equal(st.st_mode, mode);
 	free(full);
 }
 
@@ -169,6 +180,21 @@ static void test_bad(void **state)
 	assert_false(exists("shared/f"));
 }
 
+/* The longest name there is has no room for a longer one beside it. */
+static void test_long_name(void **state)
+{
+	char name[NAME_MAX + 1];
+
+	(void)state;
+	memset(name, 'n', NAME_MAX);
+	name[NAME_MAX] = '\0';
+	assert_int_equal(copy(name, S_IFREG | 0644, "abc", 0, 6), 0);
+	assert_int_equal(copy(name, S_IFREG | 0644, "def", 3, 6), 0);
+	assert_file(name, "abcdef", S_IFREG | 0644);
+	assert_int_equal(copy("d/e", S_IFREG | 0644, "x", 0, 1), 0);
+	assert_mode("d", S_IFDIR | 0750);
+}
+
 /* A container that shares the directory could put one there. */
 static void test_fifo(void **state)
 {
@@ -189,6 +215,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_directories_and_links, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_outside, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_long_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fifo, setup, teardown),
 	};
 
