@@ -20,8 +20,9 @@
 #include "base/proc.h"
 #include "base/str.h"
 
-#define TIMEOUT_S  10
-#define OUTPUT_MAX 256 /* of what a hook that failed said */
+#define TIMEOUT_S     10
+#define TIMEOUT_MAX_S 86400
+#define OUTPUT_MAX    256 /* of what a hook that failed said */
 
 /* ---- which --------------------------------------------------------------- */
 
@@ -185,6 +186,13 @@ static int told(const Grpc__Hook *h, int status, struct str *out, struct err *er
 	return 0;
 }
 
+static int64_t limit_ms(const Grpc__Hook *h)
+{
+	int64_t seconds = h->timeout > 0 ? h->timeout : TIMEOUT_S;
+
+	return (seconds < TIMEOUT_MAX_S ? seconds : TIMEOUT_MAX_S) * 1000;
+}
+
 static int run_one(const Grpc__Hook *h, const char *state, struct err *err)
 {
 	auto_close int in = memfd_create("state", MFD_CLOEXEC), from = -1, to = -1;
@@ -218,7 +226,7 @@ static int run_one(const Grpc__Hook *h, const char *state, struct err *err)
 	if (r < 0)
 		return err_wrap(err, "hook");
 	close_fd(&to);
-	r = await(&p, from, h->timeout > 0 ? h->timeout * 1000 : TIMEOUT_S * 1000, &out);
+	r = await(&p, from, limit_ms(h), &out);
 	close_fd(&p.pidfd);
 	return told(h, r, &out, err);
 }
