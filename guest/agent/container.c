@@ -127,12 +127,26 @@ static void on_created(struct process *p, const struct err *err)
 	ttrpc_reply(call, &empty.base);
 }
 
+/* What is in the group dies with the container: nobody else's processes may be. */
+static int check_unused(const char *path, struct err *err)
+{
+	struct cgroup *cg = cgroup_open(path);
+	size_t n = cgroup_count(cg);
+
+	cgroup_free(cg);
+	return n ? err_set(err, EBUSY, "cgroupsPath %s: %zu processes live there already", path,
+			   n) :
+		   0;
+}
+
 static int make_cgroup(struct container *c, const Grpc__Spec *spec, struct err *err)
 {
 	const char *wanted = spec->linux ? spec->linux->cgroupspath : "";
 	auto_free char *path = NULL;
 	int r = cgroup_path(wanted, c->id, &path, err);
 
+	if (r == 0)
+		r = check_unused(path, err);
 	if (r == 0)
 		r = cgroup_create(path, &c->cgroup, err);
 	if (r == 0)

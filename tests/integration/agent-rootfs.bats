@@ -217,6 +217,15 @@ knob()
 	find /sys/fs/cgroup -name kata-parent -exec rmdir {} +
 }
 
+@test "cgroup: who lives in a group already is not killed with a container" {
+	start_container c1 --cgroup /kata-test/c1 -- sleep 1000
+	refused EBUSY 'cgroupsPath /kata-test: 1 processes live there already' \
+		call create c2 --rootfs "$rootfs" --cgroup /kata-test -- true
+	call exec c1 e1 -- true
+	call remove c1
+	[ -z "$(find /sys/fs/cgroup -name 'kata-test')" ]
+}
+
 @test "cgroup: too many processes, too much memory" {
 	start_container c1 --pids 4 -- sh -c 'for i in 1 2 3 4 5 6; do sleep 1000 & done; wait'
 	eventually grep -q . <(call read-error c1)
