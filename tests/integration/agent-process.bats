@@ -115,7 +115,7 @@ caps()
 	call exec-start c1 e1 -- sleep 1000
 	refused EEXIST 'process e1 exists already' call exec c1 e1 -- true
 	refused EEXIST 'process c1 exists already' call exec c1 c1 -- true
-	refused ENOENT 'no process nosuch' call wait c1 nosuch
+	refused ENOENT 'process not found: no process nosuch' call wait c1 nosuch
 	call signal c1 c1 9
 	[ "$(call wait c1)" = 137 ]
 	run -125 call exec c1 e2 -- true
@@ -245,6 +245,18 @@ seen()
 	touch "$BATS_TEST_TMPDIR/pts/ptmx"
 	refused EINVAL 'is no devpts' call create c2 --rootfs "$rootfs" --bare \
 		--mount "bind:$BATS_TEST_TMPDIR/pts:/dev/pts:bind" --tty
+}
+
+@test "process: the list of them" {
+	start_container c1 -- sh -c '/bin/sleep 1001 & exec /bin/sleep 1002'
+	eventually pgrep -fx '/bin/sleep 1001'
+	eventually pgrep -fx '/bin/sleep 1002'
+	run -0 call rpc ListProcesses container_id=c1 args.0=-o args.1=pid,args
+	[[ $output == *$'\n'*' /bin/sleep 1001'* ]]
+	run -0 call rpc ListProcesses container_id=c1 format=json
+	[[ $output =~ \[[0-9]+,[0-9]+\] ]]
+	refused EINVAL 'neither json nor table' call rpc ListProcesses container_id=c1 format=xml
+	refused EINVAL 'there is no column "x"' call rpc ListProcesses container_id=c1 args.0=-o args.1=x
 }
 
 @test "process: many execs" {
