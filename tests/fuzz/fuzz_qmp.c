@@ -47,7 +47,11 @@ static void on_closed(const struct err *err, void *arg)
 	h->closed = true;
 }
 
-static const struct qmp_handler handler = { on_ready, on_event, on_closed };
+static const struct qmp_handler handler = {
+	.ready = on_ready,
+	.event = on_event,
+	.closed = on_closed,
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

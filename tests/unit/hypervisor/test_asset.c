@@ -55,13 +55,15 @@ static void images(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		char path[] = "/tmp/asset-test-XXXXXX";
-		auto_close int fd = mkstemp(path);
+		int fd = mkstemp(path);
 		auto_free char *disk = image(cases[i].size ? cases[i].size : 1, cases[i].type,
 					     cases[i].start, cases[i].sectors, cases[i].mark);
 		auto_free char *want = NULL;
 		struct err err = ERR_INIT;
 		int r;
 
+		assert_true(fd >= 0);
+		close(fd);
 		assert_int_equal(file_replace(path, disk, cases[i].size, 0600, NULL), 0);
 		r = asset_check_image("k", path, &err);
 		unlink(path);
