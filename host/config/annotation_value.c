@@ -181,6 +181,47 @@ static void set_params(char **member, const char *value)
 	*member = str_take(&out);
 }
 
+static int digit_of(char c)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				     "0123456789+/";
+	const char *at = c ? strchr(digits, c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+int annotation_decode(const char *text, char **out, struct err *err)
+{
+	auto_str struct str bytes = STR_INIT;
+	unsigned group = 0, n = 0, pad = 0;
+
+	for (const char *p = text; *p; p++) {
+		int digit = digit_of(*p);
+
+		if (*p == '\r' || *p == '\n')
+			continue;
+		/* "=" only in the last group, as its third and fourth; nothing after it. */
+		if (*p == '=' ? n % 4 < 2 : digit < 0 || pad)
+			return fail_value(err, "base64", text);
+		pad += *p == '=';
+		group = group << 6 | (unsigned)(digit < 0 ? 0 : digit);
+		if (++n % 4)
+			continue;
+		for (unsigned i = 0; i + pad < 3; i++)
+			str_putc(&bytes, (char)(group >> (16 - 8 * i) & 0xff));
+		if (pad && p[1 + strspn(p + 1, "\r\n")])
+			return fail_value(err, "base64", text);
+		group = 0;
+	}
+	if (n % 4)
+		return fail_value(err, "base64", text);
+	if (bytes.len && memchr(bytes.data, '\0', bytes.len))
+		return err_set(err, EINVAL,
+			       "must be base64 of a text, which has no character U+0000");
+	*out = str_take(&bytes);
+	return 0;
+}
+
 int annotation_set(struct config *config, const struct config_key *key, enum annotation_form form,
 		   const char *value, struct err *err)
 {

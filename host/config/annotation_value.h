@@ -22,6 +22,12 @@ enum annotation_form {
 int annotation_set(struct config *config, const struct config_key *key, enum annotation_form form,
 		   const char *value, struct err *err);
 
+/*
+ * Decode @text, base64 (RFC 4648, section 4; line ends do not count), which has to give a
+ * text. -EINVAL, and what it must be in @err; else the caller frees *@out.
+ */
+int annotation_decode(const char *text, char **out, struct err *err);
+
 /* Replace the string *@member of struct config. */
 void annotation_put_string(char **member, const char *value);
 

@@ -5,6 +5,7 @@
 #include <fnmatch.h>
 #include <limits.h>
 #include <regex.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -16,6 +17,9 @@
 
 /* The only one of Kata's Go runtime outside the prefix; its Rust runtime has it inside. */
 #define VCPUS_PINNING "io.katacontainers.enable_vcpus_pinning"
+
+/* Of no key: it is no file's to set. */
+#define POLICY "agent.policy"
 
 struct annotation {
 	const char *name; /* behind PREFIX */
@@ -168,8 +172,7 @@ static const struct annotation known[] = {
 	A(container_pipe_size),
 	A(cdh_api_timeout),
 	A(cdh_api_timeout_ms),
-	REFUSED("agent.policy",
-		"a policy is not sent to the agent, which has that of its own file"),
+	{ .name = POLICY },
 };
 
 static const struct annotation *find(const char *name)
@@ -339,6 +342,18 @@ static int apply(struct config *config, const struct annotation *a, const char *
 	return r;
 }
 
+static int apply_policy(struct config *config, const char *value, struct err *err)
+{
+	char *text = NULL;
+	int r = *value ? annotation_decode(value, &text, err) : 0;
+
+	if (text) {
+		free(config->agent.policy);
+		config->agent.policy = text;
+	}
+	return r;
+}
+
 static void warn_unknown(struct config *config, const char *full)
 {
 	auto_str struct str text = STR_INIT;
@@ -363,7 +378,10 @@ int config_annotate(struct config *config, const struct strv *annotations, unsig
 			warn_unknown(config, full);
 		} else if (!a->ignored) {
 			any = true;
-			r = apply(config, a, annotations->v[i + 1], host_cpus, annotations, err);
+			r = !strcmp(a->name, POLICY) ?
+				    apply_policy(config, annotations->v[i + 1], err) :
+				    apply(config, a, annotations->v[i + 1], host_cpus, annotations,
+					  err);
 			if (r < 0)
 				err_wrap(err, "annotation %s", full);
 		}

@@ -184,6 +184,7 @@ struct config_agent {
 	char *log_level;
 	bool visible_cdi_devices;
 	struct config_mem_agent mem_agent;
+	char *policy; /* for the agent, before all else; by annotation only, NULL: none */
 };
 
 /* [runtime] */

@@ -301,6 +301,7 @@ void config_free(struct config *config)
 		return;
 	config_release(config);
 	strv_free(&config->warnings);
+	free(config->agent.policy);
 	free(config->hypervisor.name);
 	free(config->path);
 	free(config);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From nothing to a sandbox: driver check, journal, directories, machine,
- * agent, CreateSandbox. What a later command would have to clear up is in the
+ * agent, SetPolicy if there is one, CreateSandbox. What a later command would have to clear up is in the
  * journal before it is made.
  */
 #include <errno.h>
@@ -249,18 +249,38 @@ static void on_created(const ProtobufCMessage *rsp, const struct err *err, void 
 	done(NULL, sb->boot_arg);
 }
 
-void boot_agent_answers(struct sandbox *sb)
+static void create(struct sandbox *sb)
 {
 	Grpc__CreateSandboxRequest *req = take_ptr(sb->create);
 
+	call_agent(sb, "CreateSandbox", &req->base, AGENT_CALL_MS, on_created, sb);
+	grpc__create_sandbox_request__free_unpacked(req, NULL);
+}
+
+static void on_policy(const ProtobufCMessage *rsp, const struct err *err, void *arg)
+{
+	if (rsp)
+		create(arg);
+	else
+		boot_fail(arg, err);
+}
+
+void boot_agent_answers(struct sandbox *sb)
+{
+	Grpc__SetPolicyRequest req = GRPC__SET_POLICY_REQUEST__INIT;
+
 	loop_remove(&sb->boot_limit);
-	if (!req) {
+	if (sb->asked) {
 		/* The connection was lost after the request: nobody knows what became of it. */
 		call_end_lost(sb);
 		return;
 	}
-	call_agent(sb, "CreateSandbox", &req->base, AGENT_CALL_MS, on_created, sb);
-	grpc__create_sandbox_request__free_unpacked(req, NULL);
+	sb->asked = true;
+	req.policy = sb->config->agent.policy;
+	if (req.policy)
+		call_agent(sb, "SetPolicy", &req.base, AGENT_CALL_MS, on_policy, sb);
+	else
+		create(sb);
 }
 
 static void on_undone(const struct err *err, void *arg)
@@ -283,7 +303,7 @@ void boot_fail(struct sandbox *sb, const struct err *err)
 		return;
 	sb->why = *err;
 	/* Of a silent agent nobody knows more than the guest's last words. */
-	if (sb->vm && sb->create) {
+	if (sb->vm && sb->create && !sb->asked) {
 		vm_console(sb->vm, &console);
 		if (console.len > 0)
 			err_set(&sb->why, err->code, "%s; the guest's console: %s", err_msg(err),

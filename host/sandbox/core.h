@@ -72,6 +72,7 @@ struct sandbox {
 
 	/* boot.c */
 	Grpc__CreateSandboxRequest *create;
+	bool asked;		/* the agent was, for the first thing */
 	sandbox_done boot_done; /* NULL once it was called */
 	void *boot_arg;
 	struct loop_source *boot_step, *boot_limit;

@@ -66,6 +66,48 @@ static void boots_fail_clean(void **state)
 		  "agent.kata.enable_tracing: true is not");
 }
 
+/* The agent has its policy before it is asked for anything else. */
+static void the_agent_obeys_a_policy(void **state)
+{
+	static const struct {
+		const char *policy, *says; /* NULL: it boots */
+	} cases[] = {
+		{ "package agent_policy\ndefault CreateSandboxRequest := true\n"
+		  "default DestroySandboxRequest := true\n",
+		  NULL },
+		{ "default CreateSandboxRequest := false\n",
+		  "CreateSandboxRequest is blocked by policy" },
+		{ "CreateSandboxRequest if { input.x }\n", "policy, line 1: only" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct outcome boot = { .done = false }, c = { .done = false };
+		struct sandbox *sb = new_sandbox("policy");
+		struct config *config = make_config(NULL, NULL);
+		Grpc__Spec *spec = make_spec("true", NULL);
+
+		config->agent.policy = xstrdup(cases[i].policy);
+		sandbox_boot(sb, config, spec, on_done, &boot);
+		grpc__spec__free_unpacked(spec, NULL);
+		finish(&boot);
+		if (cases[i].says) {
+			assert_says(&boot.err, cases[i].says);
+		} else {
+			assert_int_equal(boot.err.code, 0);
+			sandbox_create_container(
+				sb,
+				&(const struct sandbox_container){
+					.id = "c1", .bundle = "/b", .rootfs = fixture_rootfs },
+				make_spec("true", NULL), on_done, &c);
+			finish(&c);
+			assert_says(&c.err, "CreateContainerRequest is blocked by policy");
+		}
+		stop_sandbox(sb);
+		assert_nothing_left("policy", false);
+	}
+}
+
 static void refuses_a_taken_id(void **state)
 {
 	struct sandbox_options opt = { .id = "taken", .root = fixture_root, .bundle = "/b" };
@@ -268,6 +310,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(boots_fail_clean),
+		cmocka_unit_test(the_agent_obeys_a_policy),
 		cmocka_unit_test(refuses_a_taken_id),
 		cmocka_unit_test(stops_during_the_boot),
 		cmocka_unit_test(refuses_bad_containers),

@@ -322,12 +322,57 @@ static void test_not_supported(void **state)
 	(void)state;
 	assert_refused(OPEN, PAIRS(H "kernel_hash", "00"), -EOPNOTSUPP,
 		       "annotation " H "kernel_hash: the check of a file's hash is not supported");
-	assert_refused(OPEN, PAIRS(P "agent.policy", "cGFja2FnZQ=="), -EOPNOTSUPP,
-		       "annotation " P "agent.policy: a policy is not sent to the agent, which has "
-		       "that of its own file");
 	assert_refused(OPEN, PAIRS(P "runtime.sandbox_bind_mounts", "/etc"), -EOPNOTSUPP,
 		       "annotation " P "runtime.sandbox_bind_mounts: only a configuration file "
 		       "can set it");
+}
+
+static void test_policy(void **state)
+{
+	static const struct {
+		const char *value, *text; /* NULL: refused */
+	} cases[] = {
+		{ "cGFja2FnZQ==", "package" },
+		{ "cGFj\na2Fn\r\nZQ==\n", "package" },
+		{ "cGFja2Fn", "packag" },
+		{ "cGFja2E=", "packa" },
+		{ "fn5+fj8/Pz8=", "~~~~????" },
+		{ "", NULL },
+		{ "cGFja2FnZQ", NULL },
+		{ "cGFja2FnZQ=", NULL },
+		{ "cGFja2FnZQ==cGFj", NULL },
+		{ "cGFja2FnZQ==\nc", NULL },
+		{ "====", NULL },
+		{ "c===", NULL },
+		{ "cG=j", NULL },
+		{ "cGF ja2FnZQ==", NULL },
+		{ "cGFja2FnZQ===", NULL },
+		{ "default A := true", NULL },
+		{ "YQBi", NULL }, /* U+0000 */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct config *c = load(OPEN);
+		auto_strv struct strv list = { NULL, 0 };
+		struct err err = ERR_INIT;
+		int r;
+
+		strv_add(&list, P "agent.policy");
+		strv_add(&list, cases[i].value);
+		r = config_annotate(c, &list, 0, &err);
+		if (cases[i].text || !*cases[i].value)
+			assert_int_equal(r, 0);
+		else
+			assert_int_equal(r, -EINVAL);
+		if (cases[i].text)
+			assert_string_equal(c->agent.policy, cases[i].text);
+		else
+			assert_null(c->agent.policy);
+		if (r < 0)
+			assert_non_null(strstr(err_msg(&err), P "agent.policy: must be base64"));
+		config_free(c);
+	}
 }
 
 /* What an annotation asks for goes the way of what a file asks for. */
@@ -362,7 +407,7 @@ int main(void)
 		cmocka_unit_test(test_rivals),	      cmocka_unit_test(test_enabled),
 		cmocka_unit_test(test_unknown),	      cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_bad_values),    cmocka_unit_test(test_not_supported),
-		cmocka_unit_test(test_together),
+		cmocka_unit_test(test_policy),	      cmocka_unit_test(test_together),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
