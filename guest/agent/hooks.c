@@ -154,7 +154,7 @@ static int await(struct proc *p, int output, int64_t ms, struct str *out)
 		ssize_t n;
 
 		if (left <= 0 || poll(fds, 2, (int)left) == 0) {
-			kill(p->pid, SIGKILL);
+			kill(-p->pid, SIGKILL); /* it leads a session: its children too */
 			(void)waitpid(p->pid, &status, __WALL);
 			return -ETIMEDOUT;
 		}

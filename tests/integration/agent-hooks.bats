@@ -56,7 +56,8 @@ hook()
 	run -125 oci_run '{"hooks": {'"$(hook createContainer 'kill -9 $$')"'}}' -- true
 	[[ $output == *'createContainer: hook '*': signal 9'* ]]
 	refused ETIMEDOUT 'createRuntime: hook ' \
-		oci_run '{"hooks": {'"$(hook createRuntime 'sleep 3600' ', "timeout": 1')"'}}' -- true
+		oci_run '{"hooks": {'"$(hook createRuntime 'sleep 3600; :' ', "timeout": 1')"'}}' -- true
+	eventually none_runs 'sleep 3600'
 	refused ENOENT 'prestart: hook: /no/such' oci_run '{"hooks": {"prestart": [{"path": "/no/such"}]}}' -- true
 	run -125 oci_run '{"hooks": {"startContainer": [{"path": "/bin/false", "args": ["false"]}]}}' -- true
 	[[ $output == *'startContainer: hook /bin/false: status 1'* ]]

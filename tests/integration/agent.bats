@@ -148,9 +148,12 @@ load agent
 	pgrep -fx 'sleep 1000'
 }
 
-@test "agent: a sandbox without a pid namespace has none to share" {
+@test "agent: the sandbox's pid namespace is that of its first container" {
 	start_container c1 -- sleep 1000
-	refused EINVAL 'no pid namespace to share' call create c2 --rootfs "$rootfs" --sandbox-pidns -- true
+	start_container c2 -- sleep 2000
+	start_container c3 --sandbox-pidns -- sleep 3000
+	run -0 call exec c3 e1 -- ps
+	[[ $output == *"sleep 1000"* && $output != *"sleep 2000"* ]]
 }
 
 @test "agent: storages are mounted once and released with their last holder" {

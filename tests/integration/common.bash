@@ -23,7 +23,7 @@ setup()
 	KATA_CONFIG=$BATS_TEST_TMPDIR/configuration.toml
 	export KATA_ROOT KATA_LOG KATA_CONFIG
 	bundle=$BATS_TEST_TMPDIR/bundle
-	id=t$BATS_TEST_NUMBER-$$
+	id=t$BATS_TEST_NUMBER-$$-$RANDOM
 	mkdir "$KATA_ROOT"
 	container_config "$KATA_CONFIG" "$KATA_TEST_HYPERVISOR"
 	LEFTOVERS_DIRS=$KATA_ROOT
