@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -43,14 +45,38 @@ static int enter_namespaces(const struct options *o, const char **what)
 	return new ? unshare(new) : 0;
 }
 
+/* As runc does for who looks at the container's network from the host. */
+static void raise_loopback(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	(void)ioctl(fd, SIOCSIFFLAGS, &lo);
+	close(fd);
+}
+
+/* A peer of the host's mount would carry what is mounted below it to the host. */
+static int open_bind(const char *source)
+{
+	struct mount_attr private = { .propagation = MS_PRIVATE };
+	int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+	if (tree < 0 ||
+	    mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &private, sizeof(private)) == 0)
+		return tree;
+	close(tree);
+	return -1;
+}
+
 /* Copies of the trees at the sources; -1 for those that cannot be had. */
 static int *open_binds(const struct options *o)
 {
 	int *trees = calloc((size_t)o->n_binds + 1, sizeof(*trees));
 
 	for (int i = 0; trees && i < o->n_binds; i++)
-		trees[i] = open_tree(AT_FDCWD, o->binds[2 * i],
-				     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+		trees[i] = open_bind(o->binds[2 * i]);
 	return trees;
 }
 
@@ -117,6 +143,8 @@ int enter(const struct options *o, const char **what)
 
 	if (enter_namespaces(o, what) < 0)
 		return -1;
+	if (o->path[NS_NET] && !*o->path[NS_NET])
+		raise_loopback();
 	if (o->hostname) {
 		*what = o->hostname;
 		if (sethostname(o->hostname, strlen(o->hostname)) < 0)

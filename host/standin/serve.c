@@ -83,7 +83,7 @@ int serve(int signals, int control, int shim)
 			if (receive(control).kind != STANDIN_RELEASE)
 				return STANDIN_LOST;
 			close(control);
-			fds[2].fd = -1;
+			fds[2] = (struct pollfd){ .fd = -1 };
 			serve_tell(shim, STANDIN_RELEASED, 0, NULL);
 		}
 	}

@@ -180,3 +180,27 @@ lives_in()
 	kata delete --force "$id"
 	kill "$other"
 }
+
+@test "the adopted process mounts nothing on the host, and has a loopback device" {
+	volume=$BATS_TEST_TMPDIR/volume
+	mkdir -p "$volume/below" "$BATS_TEST_TMPDIR/other"
+	echo deep >"$BATS_TEST_TMPDIR/other/file"
+	container_bundle "$bundle" -- sleep 1000
+	mkdir "$bundle/rootfs/data"
+	python3 - "$bundle/config.json" "$volume" "$BATS_TEST_TMPDIR/other" <<-'E'
+		import json, sys
+		path, volume, other = sys.argv[1:]
+		with open(path) as f: c = json.load(f)
+		c["mounts"] += [dict(source=volume, destination="/data", type="bind", options=["rbind"]),
+		                dict(source=other, destination="/data/below", type="bind", options=["rbind"])]
+		c["linux"]["namespaces"] = [dict(type=t) for t in ("pid", "network", "uts", "mount")]
+		with open(path, "w") as f: json.dump(c, f)
+	E
+	kata create --bundle "$bundle" --pid-file "$bundle.pid" "$id" </dev/null >/dev/null 3>&-
+	pid=$(cat "$bundle.pid")
+	[ "$(cat "/proc/$pid/root/data/below/file")" = deep ]
+	run ! grep -F "$volume" /proc/self/mountinfo
+	run -0 nsenter -t "$pid" -n ip -o link show lo
+	[[ $output == *"LOOPBACK,UP"* ]]
+	kata delete --force "$id"
+}
