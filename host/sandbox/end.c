@@ -161,8 +161,10 @@ static void end_containers(struct sandbox *sb)
 	list_for_each(it, &sb->containers) {
 		struct container *c = container_of(it, struct container, link);
 
-		if (!c->busy)
-			hooking_run(c, HOOK_POSTSTOP, on_poststopped, sb);
+		if (c->busy)
+			continue;
+		c->busy = true; /* its hooks are to live until they have run */
+		hooking_run(c, HOOK_POSTSTOP, on_poststopped, sb);
 	}
 	sb->end_waits = true;
 	sb->end_limit = loop_add_timer(sb->loop, HOOKS_MS, on_hooks_limit, sb);

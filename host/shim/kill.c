@@ -131,7 +131,8 @@ void kill_abandoned(struct process *p, bool keep)
 		err_set(&err, ECANCELED, "%s: its stand-in process has died", shim_process_name(p));
 		sandbox_cancel_container(p->shim->sandbox, p->id, &err);
 	}
-	if (p->exited || p->deleting || p->state == PROCESS_CREATING ||
+	/* The sandbox's end takes it along. */
+	if (p->exited || p->deleting || p->shim->ending || p->state == PROCESS_CREATING ||
 	    p->state == PROCESS_STARTING)
 		return;
 	if (keep || (!init && p->state == PROCESS_RUNNING)) {
