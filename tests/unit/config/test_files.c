@@ -42,6 +42,7 @@ static const char *const different[] = {
 	"jailer_path",		/* a jail is a choice; Kata's file makes it */
 	"enable_annotations",	/* Kata's */
 	"kernel_params",	/* Kata's: control groups of version 2 */
+	"rootfs_type",		/* that of the image which is installed */
 	"image",		/* one of the two must be there */
 	"initrd",		/* the other */
 	"cpu_features",		/* a faster start */
