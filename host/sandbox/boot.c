@@ -61,6 +61,9 @@ static int make_dirs(struct sandbox *sb, struct err *err)
 	if (r < 0)
 		return r;
 	sb->share = share_new(base);
+	if (sb->runtime.n_ns > 0)
+		share_look_from(sb->share,
+				&(struct source_place){ sb->runtime.ns[0], sb->runtime.root });
 	r = share_make(sb->share, err);
 	return r < 0 ? r : add_sandbox_mounts(sb, err);
 }

@@ -22,6 +22,7 @@ struct making {
 	Grpc__Spec *spec;
 	struct sandbox_disk disk; /* the root file system, unless `source` is NULL */
 	struct disk_plan disks;
+	bool own_rootfs;
 	unsigned step; /* of the hooks */
 	struct err err;
 	sandbox_done done;
@@ -178,7 +179,8 @@ static int apply(struct making *m, bool *sandbox_pidns, struct err *err)
 		return err_set(err, sb->why.code, "%s", sb->why.msg);
 	r = check_pidns(m, err);
 	if (r == 0 && !m->disk.source)
-		r = share_add_rootfs(sb->share, m->id, m->rootfs, err);
+		r = m->own_rootfs ? share_add_own_rootfs(sb->share, m->id, m->rootfs, err) :
+				    share_add_rootfs(sb->share, m->id, m->rootfs, err);
 	if (r == 0)
 		r = share_mounts(sb, m->id, m->spec, err);
 	return r < 0 ? r : plan_container(&sb->guest, guest_rootfs, m->spec, sandbox_pidns, err);
@@ -359,6 +361,7 @@ void sandbox_create_container(struct sandbox *sb, const struct sandbox_container
 	m->sb = sb;
 	m->id = xstrdup(new->id);
 	m->rootfs = xstrdup(new->rootfs);
+	m->own_rootfs = new->own_rootfs;
 	m->spec = spec;
 	if (new->disk)
 		sandbox_disk_copy(&m->disk, new->disk);

@@ -42,7 +42,8 @@ struct sandbox_options {
 	const char *namespace; /* containerd's; NULL: "default" */
 	const char *bundle;    /* absolute */
 	const char *address;   /* the shim's socket address, for the state file */
-	/* Where hooks of the host run (host/hooks/hook.h); NULL: where this process is. Its
+	/* Where hooks of the host run (host/hooks/hook.h), with the mount namespace first, in
+	 * which containers' files are looked for, too; NULL: where this process is. Its
 	 * descriptors are borrowed for the sandbox's life. */
 	const struct hook_place *runtime;
 };
@@ -88,6 +89,7 @@ struct sandbox_container {
 	const char *id;
 	const char *bundle;		 /* absolute */
 	const char *rootfs;		 /* absolute; what containerd had to mount is mounted */
+	bool own_rootfs;		 /* it was mounted in this process's mount namespace */
 	const struct sandbox_disk *disk; /* the root file system in its place, or NULL */
 	pid_t pid; /* the process of the host that stands for it; 0: the machine's does */
 };

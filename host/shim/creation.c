@@ -181,6 +181,7 @@ static void create_container(struct creation *c)
 		.id = c->task->id,
 		.bundle = c->task->bundle,
 		.rootfs = c->rootfs,
+		.own_rootfs = c->task->mounted,
 		.disk = c->disk.source ? &c->disk : NULL,
 		.pid = standin_pid(c->task->init->standin),
 	};

@@ -24,7 +24,13 @@ struct share *share_new(const char *base)
 	share->base = xstrdup(base);
 	share->mounts = path_join(base, "mounts");
 	share->shared = path_join(base, "shared");
+	share->place = (struct source_place)SOURCE_HERE;
 	return share;
+}
+
+void share_look_from(struct share *share, const struct source_place *place)
+{
+	share->place = *place;
 }
 
 void share_free(struct share *share)
@@ -74,34 +80,28 @@ int share_undo(const struct share *share, struct err *err)
 }
 
 /*
- * A copy of the mount tree at @source is prepared before anybody sees it, so
- * that the copies that propagation makes of it have its flags.
+ * The copy @tree of a mount tree is prepared before anybody sees it, so that the copies
+ * that propagation makes of it have its flags.
  */
-static int bind_tree(const char *source, const char *place, bool read_only, struct err *err)
+static int bind_tree(int tree, const char *source, const char *place, bool read_only,
+		     struct err *err)
 {
 	struct mount_attr attr = { .attr_set = read_only ? MOUNT_ATTR_RDONLY : 0,
 				   .propagation = MS_SLAVE };
-	auto_close int fd =
-		open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 
-	if (fd < 0)
-		return err_sys(err, errno, "%s: cannot bind", source);
-	if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+	if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
 		return err_sys(err, errno, "%s: cannot set the bind's flags", source);
-	if (move_mount(fd, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	if (move_mount(tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_sys(err, errno, "%s: cannot bind to %s", source, place);
 	return 0;
 }
 
-/* A mount point like @source: a directory, or an empty file for anything else. */
-static int make_place(const char *place, const char *source, struct err *err)
+/* A mount point like the root of @tree: a directory, or an empty file for anything else. */
+static int make_place(const char *place, const struct stat *tree, struct err *err)
 {
-	struct stat st;
 	int fd;
 
-	if (stat(source, &st) < 0)
-		return err_sys(err, errno, "%s", source);
-	if (S_ISDIR(st.st_mode))
+	if (S_ISDIR(tree->st_mode))
 		return mkdir(place, 0700) < 0 ? err_sys(err, errno, "%s", place) : 0;
 	fd = open(place, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -110,35 +110,73 @@ static int make_place(const char *place, const char *source, struct err *err)
 	return 0;
 }
 
-static int add(const struct share *share, const char *id, const char *name, const char *source,
-	       bool read_only, struct err *err)
+static int open_source(const struct source_place *from, const char *source, struct stat *st,
+		       struct err *err)
+{
+	auto_close int tree = source_open(from, source);
+
+	if (tree == -EINVAL)
+		return err_sys(err, tree, "%s: cannot bind", source);
+	if (tree < 0)
+		return err_sys(err, tree, "%s", source);
+	if (fstat(tree, st) < 0)
+		return err_sys(err, errno, "%s", source);
+	return take_fd(&tree);
+}
+
+static int add_tree(const struct share *share, const char *id, const char *name, int tree,
+		    const struct stat *st, const char *source, bool read_only, struct err *err)
 {
 	auto_free char *dir = path_join(share->mounts, id), *place = path_join(dir, name);
 	int r = dir_make(dir, 0700, err);
 
 	if (r == 0)
-		r = make_place(place, source, err);
+		r = make_place(place, st, err);
 	if (r < 0)
 		return r;
-	r = bind_tree(source, place, read_only, err);
+	r = bind_tree(tree, source, place, read_only, err);
 	if (r < 0)
 		(void)tree_remove(place, NULL); /* @err tells why it is there for nothing */
 	return r;
 }
 
-int share_add_rootfs(const struct share *share, const char *id, const char *rootfs, struct err *err)
+static int add(const struct share *share, const char *id, const char *name, const char *source,
+	       bool read_only, struct err *err)
 {
 	struct stat st;
+	auto_close int tree = open_source(&share->place, source, &st, err);
+
+	return tree < 0 ? tree : add_tree(share, id, name, tree, &st, source, read_only, err);
+}
+
+static int add_rootfs(const struct share *share, const struct source_place *from, const char *id,
+		      const char *rootfs, struct err *err)
+{
+	struct stat st;
+	auto_close int tree = open_source(from, rootfs, &st, err);
 	int r;
 
-	if (stat(rootfs, &st) < 0)
-		return err_sys(err, errno, "root file system %s", rootfs);
+	if (tree < 0)
+		return err_wrap(err, "root file system");
 	if (!S_ISDIR(st.st_mode))
 		return err_set(err, ENOTDIR, "root file system %s: is no directory", rootfs);
-	r = add(share, id, "rootfs", rootfs, false, err);
+	r = add_tree(share, id, "rootfs", tree, &st, rootfs, false, err);
 	if (r < 0)
 		(void)share_remove(share, id, NULL); /* as above */
 	return r;
+}
+
+int share_add_rootfs(const struct share *share, const char *id, const char *rootfs, struct err *err)
+{
+	return add_rootfs(share, &share->place, id, rootfs, err);
+}
+
+int share_add_own_rootfs(const struct share *share, const char *id, const char *rootfs,
+			 struct err *err)
+{
+	static const struct source_place here = SOURCE_HERE;
+
+	return add_rootfs(share, &here, id, rootfs, err);
 }
 
 /* The last component of @path, or "root" for "/". The caller frees. */

@@ -13,7 +13,8 @@
  * no symbolic link in the place of a mount point waits for the host.
  *
  * All mounts receive what the host unmounts later (slaves) and give nothing
- * back. They are made in the caller's mount namespace, which should be its own.
+ * back. They are made in the caller's mount namespace, which should be its own; what
+ * they show is looked for where share_look_from() says.
  */
 #ifndef HOST_STORAGE_SHARE_H
 #define HOST_STORAGE_SHARE_H
@@ -21,6 +22,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "host/storage/source.h"
 
 /* Where the guest has it. */
 #define SHARE_TAG	"kataShared"
@@ -33,10 +35,17 @@ struct share {
 	char *base; /* all of it; to be in the journal before share_make() */
 	char *mounts;
 	char *shared; /* to be shared with the guest */
+	struct source_place place;
 };
 
 /* Name the directory @base (absolute) without making it. Never NULL. */
 struct share *share_new(const char *base);
+
+/*
+ * From now on sources are looked for in @place (copied, its descriptors are borrowed),
+ * and not where the caller is.
+ */
+void share_look_from(struct share *share, const struct source_place *place);
 
 /* Forget; nothing on disk changes. NULL is allowed. */
 void share_free(struct share *share);
@@ -53,6 +62,10 @@ int share_undo(const struct share *share, struct err *err);
  */
 int share_add_rootfs(const struct share *share, const char *id, const char *rootfs,
 		     struct err *err);
+
+/* As share_add_rootfs(), for one that the caller mounted in its own namespace. */
+int share_add_own_rootfs(const struct share *share, const char *id, const char *rootfs,
+			 struct err *err);
 
 /*
  * Show the file or directory @source (and what is mounted in it) to container @id,

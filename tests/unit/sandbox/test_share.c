@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -239,6 +240,51 @@ static void shows_what_every_sandbox_gets(void **state)
 	assert_int_equal(share_add_sandbox(share, "", &err), -EINVAL);
 }
 
+/* As Podman's containers are mounted: below a mount that propagates nothing. */
+static void looks_where_it_is_told(void **state)
+{
+	auto_free char *inner = path_join(user, "inner");
+	struct source_place place;
+	char path[64], byte = 0;
+	int ready[2];
+	pid_t pid;
+
+	(void)state;
+	make_file(inner, "covered");
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    mount("t", inner, "tmpfs", 0, NULL) < 0)
+			_exit(10);
+		make_file(inner, "on-tmpfs");
+		if (write(ready[1], &byte, 1) == 1)
+			pause();
+		_exit(11);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	place.ns = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(place.ns >= 0);
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+	place.root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_true(place.root >= 0);
+	share_look_from(share, &place);
+	assert_int_equal(share_add_rootfs(share, "c1", inner, NULL), 0);
+	assert_true(exists(share->shared, "c1/rootfs/on-tmpfs"));
+	assert_int_equal(share_add_own_rootfs(share, "c2", inner, NULL), 0);
+	assert_true(exists(share->shared, "c2/rootfs/covered"));
+	/* This process is where it was. */
+	assert_true(exists(inner, "covered"));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(place.ns);
+	close(place.root);
+}
+
 static void fails_clean(void **state)
 {
 	auto_free char *file = path_join(user, "file"), *none = path_join(user, "none");
@@ -268,6 +314,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(reaches_earlier_namespaces, begin, end),
 		cmocka_unit_test_setup_teardown(shows_binds, begin, end),
 		cmocka_unit_test_setup_teardown(shows_what_every_sandbox_gets, begin, end),
+		cmocka_unit_test_setup_teardown(looks_where_it_is_told, begin, end),
 		cmocka_unit_test_setup_teardown(fails_clean, begin, end),
 	};
 
