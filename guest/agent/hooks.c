@@ -270,6 +270,18 @@ int hooks_run(const Grpc__Spec *hooks, enum hooks_phase phase, const char *state
 	return run_list("poststop", h->poststop, h->n_poststop, state, err);
 }
 
+int64_t hooks_limit_ms(const Grpc__Spec *hooks)
+{
+	const Grpc__Hooks *h = hooks ? hooks->hooks : NULL;
+	int64_t ms = 0;
+
+	for (size_t i = 0; h && i < h->n_createcontainer; i++)
+		ms += limit_ms(h->createcontainer[i]);
+	for (size_t i = 0; h && i < h->n_startcontainer; i++)
+		ms += limit_ms(h->startcontainer[i]);
+	return ms;
+}
+
 static bool has_any(const Grpc__Spec *hooks, enum hooks_phase phase)
 {
 	const Grpc__Hooks *h = hooks ? hooks->hooks : NULL;

@@ -42,7 +42,10 @@ char *hooks_state(const Grpc__Spec *hooks, const char *id, const char *status, p
  */
 int hooks_run(const Grpc__Spec *hooks, enum hooks_phase phase, const char *state, struct err *err);
 
-/* The same in a child, then @done from the loop; without any, @done is called at once. */
+/* What those that the container's own child runs may take together; @hooks may be NULL. */
+int64_t hooks_limit_ms(const Grpc__Spec *hooks);
+
+/* As hooks_run() in a child, then @done from the loop; without any, @done is called at once. */
 void hooks_start(struct loop *loop, const Grpc__Spec *hooks, enum hooks_phase phase,
 		 const char *state, job_cb done, void *arg);
 

@@ -20,6 +20,8 @@
 #include "cgroup/cgroup.h"
 #include "guest/agent/agent.h"
 #include "guest/agent/container.h"
+#include "guest/agent/hooks.h"
+#include "guest/agent/job.h"
 #include "guest/agent/reaper.h"
 #include "guest/agent/rlimits.h"
 #include "guest/agent/sync.h"
@@ -40,6 +42,7 @@ static void tell(struct process *p, const struct err *err)
 
 static void stop_sync(struct process *p)
 {
+	loop_remove(&p->limit);
 	loop_remove(&p->sync_source);
 	close_fd(&p->sync);
 }
@@ -51,6 +54,24 @@ void process_fail(struct process *p, const struct err *err)
 	if (p->pid > 0)
 		kill(p->pid, SIGKILL);
 	tell(p, err);
+}
+
+static void on_limit(void *arg)
+{
+	struct process *p = arg;
+	struct err err = ERR_INIT;
+
+	p->limit = NULL;
+	err_set(&err, ETIMEDOUT, "the process is not %s after %" PRId64 " ms",
+		p->state == PROCESS_STARTING ? "running" : "set up", p->limit_ms);
+	process_fail(p, &err);
+}
+
+/* The child goes on: what it mounts, enters and reads may belong to who does not answer. */
+static void limit_child(struct process *p)
+{
+	loop_remove(&p->limit);
+	p->limit = loop_add_timer(p->container->agent->loop, p->limit_ms, on_limit, p);
 }
 
 /* The terminal's master is stdin and stdout; two descriptors, so that each can close. */
@@ -107,6 +128,7 @@ static void on_sync(struct loop_source *src, int fd, uint32_t events, void *arg)
 		process_fail(p, &msg.err);
 		return;
 	}
+	loop_remove(&p->limit);
 	p->state = PROCESS_READY;
 	if (msg.fd >= 0 && take_terminal(p, msg.fd, &err) < 0) {
 		process_fail(p, &err);
@@ -202,6 +224,7 @@ static int furnish(struct process *p, const struct launch *l, struct err *err)
 		r = sync_send(p->sync, SYNC_GO, NULL, -1);
 		if (r < 0)
 			return err_sys(err, r, "talk to the new process");
+		limit_child(p);
 	}
 	return r;
 }
@@ -226,6 +249,7 @@ struct process *process_new(struct container *c, const char *id, struct launch *
 	p->id = xstrdup(id);
 	p->sync = -1;
 	p->tty = l->process->terminal;
+	p->limit_ms = job_limit_ms + hooks_limit_ms(l->hooks);
 	list_init(&p->waiters);
 	list_init(&p->link);
 	stream_init(&p->in, c->agent->loop, -1);
@@ -257,9 +281,11 @@ struct process *process_new(struct container *c, const char *id, struct launch *
 
 void process_go(struct process *p)
 {
+	if (p->sync < 0)
+		return;
 	/* If it is gone, the end of the pair says so. */
-	if (p->sync >= 0)
-		(void)sync_send(p->sync, SYNC_GO, NULL, -1);
+	(void)sync_send(p->sync, SYNC_GO, NULL, -1);
+	limit_child(p);
 }
 
 void process_start(struct process *p, process_cb progress, void *arg)
@@ -270,6 +296,7 @@ void process_start(struct process *p, process_cb progress, void *arg)
 	/* If it is gone, the end of the pair says so. */
 	if (sync_send(p->sync, SYNC_START, NULL, -1) < 0)
 		p->state = PROCESS_SETTING_UP;
+	limit_child(p);
 }
 
 int process_signal(struct process *p, int signo)

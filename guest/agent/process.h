@@ -34,6 +34,8 @@ struct process {
 	pid_t pid; /* 0 once waited for */
 	int sync;
 	struct loop_source *sync_source;
+	struct loop_source *limit; /* how long the child may take for what it was told */
+	int64_t limit_ms;
 	process_cb progress; /* called once at READY and once at RUNNING or failure */
 	void *progress_arg;
 	bool failed; /* never became a program; goes with its child */
