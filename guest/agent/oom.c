@@ -50,8 +50,11 @@ static void on_event(struct loop_source *src, int fd, uint32_t events, void *arg
 	(void)src;
 	(void)fd;
 	(void)events;
-	if (cgroup_oom_count(&c->oom) == 0)
+	if (cgroup_oom_count(&c->oom) == 0) {
+		if (c->oom.gone)
+			oom_unwatch(c);
 		return;
+	}
 	log_warn("container %s ran out of memory", c->id);
 	record(c->agent, c->id);
 }

@@ -207,6 +207,7 @@ struct cgroup_oom {
 	int fd;
 	uint32_t events;
 	bool v2;
+	bool gone; /* the group is; @fd polls for ever then */
 	uint64_t count;
 };
 int cgroup_oom_open(struct cgroup *cg, struct cgroup_oom *oom, struct err *err);

@@ -16,16 +16,17 @@
 #include "base/file.h"
 #include "cgroup/internal.h"
 
-/* The number of kills that the open memory.events tells. */
-static uint64_t read_kills(int fd)
+/* The number of kills that the open memory.events tells; false: its group is gone. */
+static bool read_kills(int fd, uint64_t *kills)
 {
 	char text[512];
 	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
 
 	if (n < 0)
-		return 0;
+		return false;
 	text[n] = '\0';
-	return keyed_value(text, "oom_kill");
+	*kills = keyed_value(text, "oom_kill");
+	return true;
 }
 
 static int open_v1(struct cgroup *cg, struct cgroup_oom *oom, struct err *err)
@@ -64,7 +65,7 @@ int cgroup_oom_open(struct cgroup *cg, struct cgroup_oom *oom, struct err *err)
 		return err_sys(err, errno, "%s", events);
 	oom->v2 = true;
 	oom->events = EPOLLPRI;
-	oom->count = read_kills(oom->fd);
+	oom->gone = !read_kills(oom->fd, &oom->count);
 	return 0;
 }
 
@@ -74,7 +75,9 @@ uint64_t cgroup_oom_count(struct cgroup_oom *oom)
 
 	if (!oom->v2)
 		return read(oom->fd, &now, sizeof(now)) == (ssize_t)sizeof(now) ? now : 0;
-	now = read_kills(oom->fd);
+	oom->gone = !read_kills(oom->fd, &now);
+	if (oom->gone)
+		return 0;
 	oom->count = now;
 	return now > before ? now - before : 0;
 }
