@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -114,12 +115,21 @@ static void enqueue(struct stream *s, struct ttrpc_call *call, const uint8_t *da
 	ttrpc_call_on_cancel(call, on_cancel, c);
 }
 
+static bool unread(const struct stream *s)
+{
+	int n = 0;
+
+	return ioctl(s->fd, FIONREAD, &n) == 0 && n > 0;
+}
+
 static void on_drained(void *arg)
 {
 	struct stream *s = arg;
 
 	s->drain = NULL;
-	end_output(s);
+	/* What nobody has asked for yet stays; the silence is counted from when it was read. */
+	if (!unread(s))
+		end_output(s);
 }
 
 /* Count the silence anew. */

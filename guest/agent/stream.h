@@ -13,7 +13,8 @@
 #include "proto/agent.pb-c.h"
 #include "ttrpc/ttrpc.h"
 
-/* After its process has ended, a stream that others hold open ends when it was silent so long. */
+/* After its process has ended, a stream that others hold open ends when it was silent so long
+ * and all that it has was read. */
 #define STREAM_DRAIN_MS 500
 
 /* One direction of one stream. A zeroed one with fd -1 is closed. */

@@ -267,3 +267,14 @@ seen()
 	before=$(find "/proc/$agent/fd" | wc -l)
 	[ "$before" -lt 250 ]
 }
+
+@test "process: output waits for its reader" {
+	start_container c1 -- sh -c 'head -c 50000 /dev/zero'
+	[ "$(call wait c1)" = 0 ]
+	sleep 1
+	n=0
+	while size=$(call read c1 | wc -c) && [ "$size" -gt 0 ]; do
+		n=$((n + size))
+	done
+	[ "$n" = 50000 ]
+}
