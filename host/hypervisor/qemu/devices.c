@@ -129,6 +129,7 @@ void args_devices(const struct vm_spec *spec, const struct qemu_facts *f, const 
 	const struct config_hypervisor *h = &spec->config->hypervisor;
 
 	add_buses(h, m, argv);
+	args_add_virtio_mem(spec, f, m, argv);
 	add_serial(spec, f, m, argv);
 	if (f->vsock_fd >= 0)
 		addf(argv, "-device", "vhost-vsock-%s,id=vsock,vhostfd=%d,guest-cid=%u%s", m->bus,

@@ -129,12 +129,14 @@ static void add_memory(const struct vm_spec *spec, const struct qemu_facts *f,
 }
 
 /* What the guest can be given and can be asked to give back while it runs. */
-static void add_virtio_mem(const struct vm_spec *spec, const struct qemu_facts *f,
-			   const struct machine *m, struct strv *argv)
+void args_add_virtio_mem(const struct vm_spec *spec, const struct qemu_facts *f,
+			 const struct machine *m, struct strv *argv)
 {
 	const struct config_hypervisor *h = &spec->config->hypervisor;
 	auto_str struct str object = STR_INIT;
 
+	if (args_virtio_mem(spec) == 0)
+		return;
 	args_memory_backend(h, f->fs_fd >= 0, &object);
 	/* Nothing is taken from the host before it is plugged in. */
 	addf(argv, "-object", "%s,id=virtiomem,size=%lluM,reserve=off", str_text(&object),
@@ -204,8 +206,6 @@ void args_machine(const struct vm_spec *spec, const struct qemu_facts *f, const 
 	if (h->enable_iommu && f->kvm)
 		str_puts(&machine, ",kernel_irqchip=split");
 	add_memory(spec, f, m, &machine, argv);
-	if (args_virtio_mem(spec) > 0)
-		add_virtio_mem(spec, f, m, argv);
 	/* The user's own come last, and so win. */
 	each_word(h->machine_accelerators, add_machine_option, &machine);
 	addf(argv, "-machine", "%s", str_text(&machine));

@@ -40,6 +40,10 @@ bool args_memory_grows(const struct vm_spec *spec);
 /* The size of the virtio-mem device, in MiB; 0: there is none. */
 uint64_t args_virtio_mem(const struct vm_spec *spec);
 
+/* That device, if there is one. It takes a slot, so those that are fixed go first. */
+void args_add_virtio_mem(const struct vm_spec *spec, const struct qemu_facts *f,
+			 const struct machine *m, struct strv *argv);
+
 /* The properties of memory that the guest uses: where it lies, who sees it. */
 void args_memory_backend(const struct config_hypervisor *h, bool shared, struct str *out);
 

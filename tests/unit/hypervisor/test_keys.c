@@ -344,6 +344,22 @@ static void microvm_refuses_what_needs_pci(void **state)
 	}
 }
 
+/* What has a slot of its own gets it before QEMU gives slots to the others. */
+static void bridges_come_first(void **state)
+{
+	static const char *const types[] = { "machine_type = \"pc\"", "machine_type = \"q35\"" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		auto_free char *line = outcome("enable_virtio_mem = true", types[i]);
+		const char *at = strstr(line, "addr=");
+
+		assert_non_null(at);
+		for (const char *p = line; (p = strstr(p, " -device ")) && p < at; p++)
+			assert_true(str_starts(p, " -device pci-bridge,"));
+	}
+}
+
 static void bad_values_are_named(void **state)
 {
 	static const struct {
@@ -445,6 +461,7 @@ int main(void)
 		cmocka_unit_test(every_key_has_its_place),
 		cmocka_unit_test(every_key_does_what_it_says),
 		cmocka_unit_test(microvm_refuses_what_needs_pci),
+		cmocka_unit_test(bridges_come_first),
 		cmocka_unit_test(bad_values_are_named),
 		cmocka_unit_test(what_kata_ships_is_accepted),
 	};
