@@ -33,7 +33,7 @@ configure()
 		mknod /tmp/mem c 1 1 && head -c 1 /tmp/mem 2>&1
 		mknod /tmp/null c 1 3 && echo gone >/tmp/null && echo null works'
 	configure '{"domainname": "example.org",
-		"process": {"umask": 63, "noNewPrivileges": false,
+		"process": {"user": {"umask": 63}, "noNewPrivileges": false,
 			"capabilities": {"bounding": ["CAP_MKNOD"], "effective": ["CAP_MKNOD"], "permitted": ["CAP_MKNOD"]}},
 		"linux": {
 			"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
