@@ -226,3 +226,23 @@ hook('poststop', 'echo two >>\$T/stopped')" exec sleep 1000
 	[ ! -L "$KATA_ROOT/$id-two" ]
 	[ "$(sort "$BATS_TEST_TMPDIR/stopped" | tr '\n' ' ')" = "one two " ]
 }
+
+@test "join: a root file system that only its caller sees" {
+	local private=$BATS_TEST_TMPDIR/private
+
+	bundle_for one '' exec sleep 1000
+	# As Podman keeps those of its containers.
+	mkdir "$private"
+	mount --bind "$private" "$private"
+	mount --make-private "$private"
+	begin one
+	bundle_for two "$(in_ns one network); c['root']['path'] = '$private/root'" \
+		'cat /etc/name; exec sleep 1000'
+	mkdir "$private/root"
+	mount --bind "$BATS_TEST_TMPDIR/two/rootfs" "$private/root"
+	begin two
+	wait_for 10 grep -qx two "$BATS_TEST_TMPDIR/two.out"
+	kata delete --force "$id-two"
+	kata delete --force "$id-one"
+	umount "$private/root" "$private"
+}
