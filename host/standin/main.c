@@ -21,6 +21,19 @@ static int fail(const struct options *o, const char *what)
 	return STANDIN_LOST;
 }
 
+/*
+ * What `ps` and `top` show of it: its name and the container's ID, which is the last
+ * argument, and no paths of the host. The options' strings are lost.
+ */
+static void tidy_arguments(char *first, char *last)
+{
+	size_t n = strlen(last);
+	char *end = last + n + 1, *second = first + strlen(first) + 1;
+
+	memmove(second, last, n);
+	memset(second + n, 0, (size_t)(end - second) - n);
+}
+
 static int be_standin(const struct options *o, int signals)
 {
 	const char *what = "";
@@ -36,6 +49,8 @@ static int be_standin(const struct options *o, int signals)
 int main(int argc, char **argv)
 {
 	static const char usage[] = "kata-standin is started by kata-runtime\n";
+	/* Parsing puts them in another order. */
+	char *first = argv[0], *last = argc > 1 ? argv[argc - 1] : NULL;
 	const char *what = "";
 	struct options o;
 	int signals;
@@ -54,8 +69,10 @@ int main(int argc, char **argv)
 	pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
 	if (pid < 0)
 		return fail(&o, "cannot start the second stage");
-	if (pid == 0)
+	if (pid == 0) {
+		tidy_arguments(first, last);
 		return be_standin(&o, signals);
+	}
 	serve_tell(o.control, STANDIN_PID, (int)pid, NULL);
 	return 0;
 }

@@ -199,6 +199,11 @@ lives_in()
 	kata create --bundle "$bundle" --pid-file "$bundle.pid" "$id" </dev/null >/dev/null 3>&-
 	pid=$(cat "$bundle.pid")
 	[ "$(cat "/proc/$pid/root/data/below/file")" = deep ]
+	# Nor does it tell of the host's paths.
+	read -r -d '' -a args < <(tr '\0' ' ' <"/proc/$pid/cmdline") || :
+	[ "${#args[@]}" = 2 ]
+	[ "${args[0]##*/}" = kata-standin ]
+	[ "${args[1]}" = "$id" ]
 	run ! grep -F "$volume" /proc/self/mountinfo
 	run -0 nsenter -t "$pid" -n ip -o link show lo
 	[[ $output == *"LOOPBACK,UP"* ]]
