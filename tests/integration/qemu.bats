@@ -61,6 +61,15 @@ in_mib()
 	kata delete "$id"
 }
 
+@test "pc: memory comes and goes through virtio-mem" {
+	container_config "$KATA_CONFIG" qemu machine_type='"pc"' enable_virtio_mem=true
+	container_bundle "$bundle" -- sh -c "$report"
+	limits 134217728 100000
+	run -0 kata run --bundle "$bundle" "$id"
+	[ "${lines[1]}" = 2 ]
+	[ "$(in_mib)" -gt 300 ] && [ "$(in_mib)" -lt 384 ]
+}
+
 # loop_disk NAME: a disk of the host on a file of that name; prints its node.
 loop_disk()
 {
