@@ -277,6 +277,9 @@ static int set_up(const struct launch *l, struct console *c, struct program *pro
 	/* Nobody in a namespace that we enter may look into us. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return err_sys(err, errno, "set not dumpable");
+	/* What it waits for below may never come, and a machine that would end it is not there. */
+	if (!l->guest && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_sys(err, errno, "set the parent's death signal");
 	r = label_open(l->process, &prog->label, err);
 	if (r == 0)
 		r = enter_namespaces(l, err);
