@@ -174,6 +174,25 @@ eventually_is()
 	refused EINVAL 'no address' call rpc AddARPNeighbors neighbors.ARPNeighbors.0.device=eth0
 }
 
+@test "rpc: a volume in memory changes its size, and shares are looked at" {
+	dir=$BATS_TEST_TMPDIR/eph
+	volume=(storages.0.driver=ephemeral storages.0.fstype=tmpfs storages.0.source=tmpfs "storages.0.mount_point=$dir")
+	start_container c1 --storage "ephemeral:tmpfs:tmpfs:$dir:size=1m" --mount "bind:$dir:/data:rbind" -- sleep 100
+	run -1 call exec c1 e1 -- sh -c 'head -c 1500000 /dev/zero >/data/f'
+	call rpc UpdateEphemeralMounts "${volume[@]}" storages.0.options.0=size=2m
+	run -0 call exec c1 e2 -- sh -c 'head -c 1500000 /dev/zero >/data/f && wc -c </data/f'
+	[ "$output" = 1500000 ]
+	refused EINVAL "size" call rpc UpdateEphemeralMounts "${volume[@]}" storages.0.options.0=size=x
+	refused EINVAL 'is not ephemeral' call rpc UpdateEphemeralMounts "${volume[@]}" storages.0.driver=local
+	refused ENOENT 'storage /no/such is not mounted' call rpc UpdateEphemeralMounts "${volume[@]}" \
+		storages.0.mount_point=/no/such
+	call remove c1
+	in_agent mkdir -p /run/kata-containers/shared/containers/x
+	in_agent mount -t tmpfs tmpfs /run/kata-containers/shared/containers/x
+	call rpc RemoveStaleVirtiofsShareMounts
+	in_agent umount /run/kata-containers/shared/containers/x
+}
+
 @test "rpc: streams by vsock are refused" {
 	refused ENOSYS 'use_passfd_io = false' call create c1 --rootfs "$rootfs" --set stdout_port=5
 	start_container c1 -- sleep 100
