@@ -41,7 +41,9 @@ static void on_started(const struct err *err, void *arg)
 	struct err failure = ERR_INIT;
 
 	if (err) {
-		p->state = PROCESS_CREATED;
+		/* Killed while it was started, it may have stopped meanwhile. */
+		if (p->state == PROCESS_STARTING)
+			p->state = PROCESS_CREATED;
 		if (s->death.code || !shim_process_is_init(p))
 			shim_process_exited(p, s->death.code ? STATUS_KILLED : STATUS_NEVER_RAN);
 		ttrpc_fail_err(c->call, err);
