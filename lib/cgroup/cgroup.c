@@ -353,6 +353,25 @@ size_t cgroup_processes(struct cgroup *cg, pid_t **pids)
 	return list.n;
 }
 
+/* Version 1 delivers even SIGKILL only to processes that are not frozen. */
+static int thaw_one(const char *dir, void *arg)
+{
+	auto_free char *knob = path_join(dir, "freezer.state");
+
+	(void)arg;
+	(void)file_write_knob(knob, "THAWED", 6, NULL);
+	return 0;
+}
+
+static void thaw_all(struct cgroup *cg)
+{
+	bool v2;
+	auto_free char *knob = controller_file(cg, "freezer", "", &v2);
+
+	if (knob && !v2)
+		walk(knob, thaw_one, NULL);
+}
+
 void cgroup_signal(struct cgroup *cg, int signo)
 {
 	const struct hierarchy *h = one_hierarchy();
@@ -362,12 +381,11 @@ void cgroup_signal(struct cgroup *cg, int signo)
 	if (!h)
 		return;
 	dir = group_dir(h, cg);
-	if (h->v2 && signo == SIGKILL) {
-		knob = path_join(dir, "cgroup.kill"); /* since Linux 5.14 */
-		if (file_write_knob(knob, "1", 1, NULL) == 0)
-			return;
-	}
-	walk(dir, signal_one, &arg);
+	knob = path_join(dir, "cgroup.kill"); /* since Linux 5.14 */
+	if (!h->v2 || signo != SIGKILL || file_write_knob(knob, "1", 1, NULL) < 0)
+		walk(dir, signal_one, &arg);
+	if (signo == SIGKILL)
+		thaw_all(cg);
 }
 
 bool cgroup_populated(struct cgroup *cg)

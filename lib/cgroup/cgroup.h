@@ -177,7 +177,7 @@ int cgroup_freeze(struct cgroup *cg, bool frozen, struct err *err);
 bool cgroup_frozen(struct cgroup *cg);
 
 /* Send @signo to all processes in the group and below. A process may fork meanwhile:
- * to kill for sure, repeat until cgroup_populated() is false. */
+ * to kill for sure, repeat until cgroup_populated() is false. SIGKILL ends frozen ones, too. */
 void cgroup_signal(struct cgroup *cg, int signo);
 
 /* The processes in the group and below, in ascending order; the caller frees *@pids. */

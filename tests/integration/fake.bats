@@ -94,3 +94,10 @@ load common
 	wait "$runner" || :
 	find /sys/fs/cgroup -depth -name "$top" -exec rmdir {} +
 }
+
+@test "fake: a paused container is deleted by force" {
+	container_bundle "$bundle" --no-terminal -- sleep 1000
+	kata run --detach --bundle "$bundle" "$id" </dev/null >/dev/null 3>&-
+	run -0 kata pause "$id"
+	run -0 timeout -k 5 40 "$kata_runtime" --root "$KATA_ROOT" --log "$KATA_LOG" delete --force "$id"
+}
