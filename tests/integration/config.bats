@@ -63,6 +63,8 @@ refused()
 	annotate runtime.disable_new_netns true
 	refused "runtime.disable_new_netns: works with internetworking_model"
 	annotate agent.policy cGFja2FnZQ==
+	refused 'SetPolicy: the policy has no rule'
+	annotate agent.policy '%%%'
 	refused "annotation io.katacontainers.config.agent.policy: "
 }
 
