@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The MMIO transport (virtio 1.2, section 4.2), version 2 registers only. It knows
+ * nothing of KVM: the machine routes accesses to its page here, ties the queues' kick
+ * descriptors to writes of QueueNotify and the interrupt descriptor to a line, so tests
+ * drive it as they like.
+ */
+#ifndef VMM_VIRTIO_MMIO_H
+#define VMM_VIRTIO_MMIO_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "vmm/virtio/device.h"
+
+#define VIRTIO_MMIO_SIZE   0x1000 /* of the register page */
+#define VIRTIO_MMIO_NOTIFY 0x50	  /* QueueNotify: 32-bit writes of the queue's number */
+
+struct virtio_mmio;
+
+/*
+ * A transport for @dev (owned from now on, also on failure) on @dev->loop. NULL and @err
+ * when descriptors are out.
+ */
+struct virtio_mmio *virtio_mmio_new(struct virtio_device *dev, struct err *err);
+/* On the loop's thread, when no processor runs any more. Resets and frees the device. */
+void virtio_mmio_free(struct virtio_mmio *t);
+
+/*
+ * An access of a processor: @offset in the page, @len 1, 2, 4 or 8. From any thread but
+ * the loop's; a write of Status that resets a running device waits for the loop. What the
+ * guest must not do reads as 0 and writes nothing.
+ */
+void virtio_mmio_read(struct virtio_mmio *t, uint64_t offset, void *data, uint32_t len);
+void virtio_mmio_write(struct virtio_mmio *t, uint64_t offset, const void *data, uint32_t len);
+
+/* eventfds: for KVM_IOEVENTFD (one for each queue) and KVM_IRQFD (edge). Borrowed. */
+int virtio_mmio_kick_fd(const struct virtio_mmio *t, unsigned queue);
+int virtio_mmio_interrupt_fd(const struct virtio_mmio *t);
+struct virtio_device *virtio_mmio_device(const struct virtio_mmio *t);
+
+#endif
