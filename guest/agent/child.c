@@ -211,16 +211,30 @@ static int change_directory(const char *cwd, struct err *err)
 	return 0;
 }
 
+static bool is_null(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
+/* As runc: what is open to nothing is the container's own /dev/null, if it has one. */
+static int own_null(int to)
+{
+	auto_close int fd = open("/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	return fd >= 0 && is_null(fd) && dup2(fd, to) < 0 ? -errno : 0;
+}
+
 /* The pipes are the agent's; /dev/stdout must open again for the container's user. */
 static int own_stdio(const struct user *u, struct err *err)
 {
 	for (int i = 0; i < 3; i++) {
-		struct stat st;
-
-		if (fstat(i, &st) < 0)
-			return err_sys(err, errno, "stdio");
-		if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
+		if (is_null(i)) {
+			if (own_null(i) < 0)
+				return err_sys(err, errno, "stdio: /dev/null");
 			continue;
+		}
 		if (fchown(i, u->uid, (gid_t)-1) < 0)
 			return err_sys(err, errno, "stdio: chown");
 	}

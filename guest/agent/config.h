@@ -24,7 +24,7 @@ struct agent_config {
 	unsigned log_vport; /* vsock port for the log; 0: none */
 	bool debug_console;
 	unsigned debug_console_vport; /* vsock port for it; 0: the machine's console */
-	unsigned passfd_vport;	      /* not supported, but told about */
+	unsigned passfd_vport;	      /* vsock port for streams; 0: none */
 	int hotplug_ms;		      /* how long a device is awaited */
 	int pipe_size;	   /* bytes of a container's stdio pipes; 0: the kernel's choice */
 	bool restart_ends; /* "reboot=" is given: restarting ends the machine */

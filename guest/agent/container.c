@@ -203,6 +203,7 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 		.id = c->id,
 		.guest = c->agent->guest,
 		.init_pidfd = -1,
+		.streams = &c->streams,
 	};
 	int r = make_cgroup(c, req->oci, err);
 
@@ -282,7 +283,7 @@ static int check_request(const Grpc__CreateContainerRequest *req, struct err *er
 }
 
 void container_create(struct agent *agent, struct ttrpc_call *call,
-		      const Grpc__CreateContainerRequest *req)
+		      const Grpc__CreateContainerRequest *req, struct passfd *streams)
 {
 	struct creation *creation;
 	struct seccomp_filter seccomp = { .n = 0 };
@@ -302,6 +303,8 @@ void container_create(struct agent *agent, struct ttrpc_call *call,
 	warn_of_unknown_caps(req->container_id, req->oci->process);
 	c = container_new(agent, req->container_id);
 	c->create = call;
+	c->streams = *streams;
+	*streams = (struct passfd)PASSFD_OFF;
 	c->termination_log = termination_log_path(req->oci);
 	c->seccomp = seccomp;
 	c->personality = personality;
@@ -350,7 +353,7 @@ static void on_exec_ready(struct process *p, const struct err *err)
 }
 
 void container_exec(struct container *c, struct ttrpc_call *call,
-		    const Grpc__ExecProcessRequest *req)
+		    const Grpc__ExecProcessRequest *req, struct passfd *streams)
 {
 	auto_close int pidfd = -1;
 	struct launch l = {
@@ -362,6 +365,7 @@ void container_exec(struct container *c, struct ttrpc_call *call,
 		.timens = c->timens,
 		.guest = c->agent->guest,
 		.ns.join = { -1, -1, -1, -1, -1, -1, -1, -1 },
+		.streams = streams,
 	};
 	struct err err = ERR_INIT;
 	int ns;

@@ -24,6 +24,7 @@ struct container {
 	struct process *init;  /* NULL until it is made */
 	char *termination_log; /* see termination_log.h; NULL: none */
 	struct strv storages;  /* mount points that it holds */
+	struct passfd streams; /* of its first process, until that is made */
 	bool userns, timens;
 	uid_t root_uid; /* the guest's numbers of the user namespace's root */
 	gid_t root_gid;
@@ -57,16 +58,16 @@ struct container *container_find(struct agent *agent, const char *id);
  */
 struct process *container_process(struct container *c, const char *exec_id);
 
-/* Carry out a CreateContainer whose @id is valid and free; answers @call. */
+/* Carry out a CreateContainer whose @id is valid and free; answers @call. Takes over @streams. */
 void container_create(struct agent *agent, struct ttrpc_call *call,
-		      const Grpc__CreateContainerRequest *req);
+		      const Grpc__CreateContainerRequest *req, struct passfd *streams);
 
 /* Carry out a StartContainer; answers @call. */
 void container_start(struct container *c, struct ttrpc_call *call);
 
-/* Carry out an ExecProcess; answers @call. */
+/* Carry out an ExecProcess; answers @call. Takes over @streams, or leaves them. */
 void container_exec(struct container *c, struct ttrpc_call *call,
-		    const Grpc__ExecProcessRequest *req);
+		    const Grpc__ExecProcessRequest *req, struct passfd *streams);
 
 /*
  * Kill what runs in it, release all of it, then call @done; @err is NULL on

@@ -15,6 +15,7 @@
 #include "guest/agent/namespaces.h"
 #include "proto/agent.pb-c.h"
 
+struct passfd;
 struct seccomp_filter;
 
 struct launch {
@@ -32,6 +33,7 @@ struct launch {
 	bool guest;			      /* the kernel is the sandbox's own */
 	int init_pidfd; /* a further process: the container's first one (borrowed); else -1 */
 	int stdio[3];	/* the child's ends (borrowed); -1: none, or the terminal */
+	struct passfd *streams; /* what process_new() connects them to and takes over */
 };
 
 /*

@@ -18,6 +18,7 @@
 #include "guest/agent/init.h"
 #include "guest/agent/job.h"
 #include "guest/agent/log_port.h"
+#include "guest/agent/passfd.h"
 #include "guest/agent/policy.h"
 #include "guest/agent/reaper.h"
 #include "guest/agent/transport.h"
@@ -145,10 +146,12 @@ static int serve(struct agent *agent)
 	}
 	log_info("kata-agent " AGENT_VERSION " is ready");
 	debug_console_open(agent);
+	passfd_open(agent);
 	r = loop_run(agent->loop);
 	if (r < 0)
 		log_error("the agent ends: %s", strerror(-r));
 	debug_console_close();
+	passfd_close();
 	transport_close();
 	ttrpc_server_free(agent->server);
 	return r;
@@ -186,9 +189,6 @@ static int run(struct agent *agent, const struct arguments *a)
 	log_set_level(agent->config.log_level);
 	device_wait_ms = agent->config.hotplug_ms;
 	job_limit_ms += device_wait_ms;
-	if (agent->config.passfd_vport)
-		log_warn("agent.passfd_listener_port: streams by vsock are not supported, who asks "
-			 "for them is refused");
 	if (agent->guest) {
 		init_modules();
 		log_port_open(agent);

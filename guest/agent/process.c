@@ -8,12 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -22,6 +20,7 @@
 #include "guest/agent/container.h"
 #include "guest/agent/hooks.h"
 #include "guest/agent/job.h"
+#include "guest/agent/process_io.h"
 #include "guest/agent/reaper.h"
 #include "guest/agent/rlimits.h"
 #include "guest/agent/sync.h"
@@ -74,21 +73,6 @@ static void limit_child(struct process *p)
 	p->limit = loop_add_timer(p->container->agent->loop, p->limit_ms, on_limit, p);
 }
 
-/* The terminal's master is stdin and stdout; two descriptors, so that each can close. */
-static int take_terminal(struct process *p, int master, struct err *err)
-{
-	int copy = fcntl(master, F_DUPFD_CLOEXEC, 3), r;
-
-	if (copy < 0) {
-		close(master);
-		return err_sys(err, errno, "terminal");
-	}
-	stream_init(&p->in, p->container->agent->loop, copy);
-	stream_init(&p->out, p->container->agent->loop, master);
-	r = fd_set_nonblock(master, true);
-	return r < 0 ? err_sys(err, r, "terminal") : 0;
-}
-
 static void on_end_of_sync(struct process *p)
 {
 	struct err err = ERR_INIT;
@@ -130,7 +114,7 @@ static void on_sync(struct loop_source *src, int fd, uint32_t events, void *arg)
 	}
 	loop_remove(&p->limit);
 	p->state = PROCESS_READY;
-	if (msg.fd >= 0 && take_terminal(p, msg.fd, &err) < 0) {
+	if (msg.fd >= 0 && process_take_terminal(p, msg.fd, &err) < 0) {
 		process_fail(p, &err);
 		return;
 	}
@@ -140,7 +124,6 @@ static void on_sync(struct loop_source *src, int fd, uint32_t events, void *arg)
 static void on_reaped(pid_t pid, int status, void *arg)
 {
 	struct process *p = arg;
-	struct ttrpc_call *call;
 
 	p->pid = 0;
 	p->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
@@ -152,44 +135,8 @@ static void on_reaped(pid_t pid, int status, void *arg)
 	if (p->sync_source)
 		on_end_of_sync(p);
 	p->state = PROCESS_EXITED;
-	stream_close_input(&p->in);
-	stream_exited(&p->out);
-	stream_exited(&p->err);
-	while ((call = unpark(&p->waiters))) {
-		Grpc__WaitProcessResponse rsp = GRPC__WAIT_PROCESS_RESPONSE__INIT;
-
-		rsp.status = p->status;
-		p->waited = true;
-		ttrpc_reply(call, &rsp.base);
-	}
+	process_io_exited(p);
 	container_process_ended(p->container, p);
-}
-
-/* The pipes of a process without a terminal: our ends to @p, its ends to @theirs. */
-static int make_pipes(struct process *p, int theirs[3], struct err *err)
-{
-	const struct agent *agent = p->container->agent;
-	struct stream *streams[3] = { &p->in, &p->out, &p->err };
-
-	for (int i = 0; i < 3; i++) {
-		int pair[2], mine = i == 0 ? 1 : 0, r;
-
-		if (pipe2(pair, O_CLOEXEC) < 0)
-			return err_sys(err, errno, "pipe");
-		stream_init(streams[i], agent->loop, pair[mine]);
-		theirs[i] = pair[!mine];
-		r = fd_set_nonblock(pair[mine], true);
-		if (r < 0)
-			return err_sys(err, r, "pipe");
-		/* So that a user namespace's root may give it to the container's user. */
-		if (p->container->userns &&
-		    fchown(theirs[i], p->container->root_uid, p->container->root_gid) < 0)
-			return err_sys(err, errno, "pipe: chown");
-		if (agent->config.pipe_size > 0 &&
-		    fcntl(pair[0], F_SETPIPE_SZ, agent->config.pipe_size) < 0)
-			return err_sys(err, errno, "pipe of %d bytes", agent->config.pipe_size);
-	}
-	return 0;
 }
 
 static int write_map(pid_t pid, const char *name, Grpc__LinuxIDMapping *const *map, size_t n,
@@ -252,11 +199,9 @@ struct process *process_new(struct container *c, const char *id, struct launch *
 	p->limit_ms = job_limit_ms + hooks_limit_ms(l->hooks);
 	list_init(&p->waiters);
 	list_init(&p->link);
-	stream_init(&p->in, c->agent->loop, -1);
-	stream_init(&p->out, c->agent->loop, -1);
-	stream_init(&p->err, c->agent->loop, -1);
+	process_io_init(p, l->streams);
 	if (!p->tty)
-		r = make_pipes(p, theirs, err);
+		r = process_make_pipes(p, theirs, err);
 	memcpy(l->stdio, theirs, sizeof(theirs));
 	if (r == 0)
 		pid = launch_clone(l, &p->sync, err);
@@ -306,15 +251,6 @@ int process_signal(struct process *p, int signo)
 	return kill(p->pid, signo) < 0 ? -errno : 0;
 }
 
-int process_resize(struct process *p, uint32_t rows, uint32_t columns)
-{
-	struct winsize size = { .ws_row = (uint16_t)rows, .ws_col = (uint16_t)columns };
-
-	if (!p->tty || p->in.fd < 0)
-		return -ENOTTY;
-	return ioctl(p->in.fd, TIOCSWINSZ, &size) < 0 ? -errno : 0;
-}
-
 void process_free(struct process *p)
 {
 	struct ttrpc_call *call;
@@ -322,9 +258,7 @@ void process_free(struct process *p)
 	if (!p)
 		return;
 	stop_sync(p);
-	stream_done(&p->in);
-	stream_done(&p->out);
-	stream_done(&p->err);
+	process_io_done(p);
 	while ((call = unpark(&p->waiters)))
 		ttrpc_fail(call, TTRPC_NOT_FOUND, "process %s was removed", p->id);
 	list_del(&p->link);

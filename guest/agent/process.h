@@ -10,6 +10,8 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "guest/agent/launch.h"
+#include "guest/agent/passfd.h"
+#include "guest/agent/pump.h"
 #include "guest/agent/stream.h"
 
 struct container;
@@ -40,10 +42,14 @@ struct process {
 	void *progress_arg;
 	bool failed; /* never became a program; goes with its child */
 	bool tty;
-	int status; /* EXITED: 0..255, 128 + signal */
-	struct stream in, out, err;
-	struct list waiters; /* struct parked: WaitProcess */
-	bool waited;	     /* somebody has its status */
+	int status;		    /* EXITED: 0..255, 128 + signal */
+	struct stream in, out, err; /* with pumps closed, but for a terminal's input */
+	struct passfd streams;	    /* not handed on to pumps yet */
+	struct pump *pumps[3];	    /* as passfd.h has it; NULL: none, or ended */
+	struct loop_source *settle; /* EXITED: how long the pumps may take */
+	bool settled;		    /* EXITED, and its output is delivered */
+	struct list waiters;	    /* struct parked: WaitProcess */
+	bool waited;		    /* somebody has its status */
 };
 
 /*
@@ -62,6 +68,9 @@ void process_fail(struct process *p, const struct err *err);
 
 /* Let the READY process run; @progress tells. */
 void process_start(struct process *p, process_cb progress, void *arg);
+
+/* Close its stdin behind what is still to be written. */
+void process_close_input(struct process *p);
 
 /* True from the clone until the child has been waited for. */
 bool process_alive(const struct process *p);

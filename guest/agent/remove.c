@@ -20,6 +20,7 @@ static void container_free(struct container *c)
 {
 	while (!list_empty(&c->processes))
 		process_free(container_of(c->processes.next, struct process, link));
+	passfd_done(&c->streams);
 	oom_unwatch(c);
 	cgroup_free(c->cgroup);
 	seccomp_done(&c->seccomp);

@@ -109,18 +109,6 @@ bool id_is_valid(const char *id)
 	return true;
 }
 
-bool rpc_refuse_passfd(struct ttrpc_call *call, uint32_t in, uint32_t out, uint32_t err)
-{
-	if (!in && !out && !err)
-		return false;
-	ttrpc_fail(
-		call, TTRPC_UNIMPLEMENTED,
-		"streams by vsock (ports %u, %u, %u) are not supported: the runtime has to be told "
-		"use_passfd_io = false",
-		in, out, err);
-	return true;
-}
-
 void rpc_reply_empty(struct ttrpc_call *call)
 {
 	static const Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;

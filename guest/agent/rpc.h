@@ -59,12 +59,6 @@ void rpc_set_policy(struct ttrpc_call *call, const ProtobufCMessage *msg, void *
 void rpc_check(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_version(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 
-/*
- * Whether a process is to have vsock connections for its streams, which this
- * agent does not do; then the call is answered.
- */
-bool rpc_refuse_passfd(struct ttrpc_call *call, uint32_t in, uint32_t out, uint32_t err);
-
 /* Answer with an Empty. */
 void rpc_reply_empty(struct ttrpc_call *call);
 

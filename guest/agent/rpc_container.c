@@ -16,7 +16,14 @@ void rpc_create_container(struct ttrpc_call *call, const ProtobufCMessage *msg, 
 {
 	const Grpc__CreateContainerRequest *req = (const Grpc__CreateContainerRequest *)msg;
 	struct agent *agent = ctx;
+	struct err err = ERR_INIT;
+	struct passfd streams;
 
+	/* First of all: who is refused below is to see the end of its streams. */
+	if (passfd_take(req->stdin_port, req->stdout_port, req->stderr_port, &streams, &err) < 0) {
+		ttrpc_fail_err(call, &err);
+		return;
+	}
 	if (!id_is_valid(req->container_id))
 		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "invalid container id \"%s\"",
 			   req->container_id);
@@ -25,8 +32,9 @@ void rpc_create_container(struct ttrpc_call *call, const ProtobufCMessage *msg, 
 	else if (container_find(agent, req->container_id))
 		ttrpc_fail(call, TTRPC_ALREADY_EXISTS, "container %s exists already",
 			   req->container_id);
-	else if (!rpc_refuse_passfd(call, req->stdin_port, req->stdout_port, req->stderr_port))
-		container_create(agent, call, req);
+	else
+		container_create(agent, call, req, &streams);
+	passfd_done(&streams);
 }
 
 void rpc_start_container(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)

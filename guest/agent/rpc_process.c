@@ -12,33 +12,43 @@
 #include "base/log.h"
 #include "guest/agent/rpc.h"
 
+/* False: @call is answered. */
+static bool may_exec(struct container *c, const Grpc__ExecProcessRequest *req,
+		     struct ttrpc_call *call)
+{
+	struct process *old = container_process(c, req->exec_id);
+
+	if (!id_is_valid(req->exec_id))
+		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "invalid exec id \"%s\"", req->exec_id);
+	else if (!req->process || req->process->n_args == 0)
+		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "exec %s: no process.args", req->exec_id);
+	else if (old && (old == c->init || old->state != PROCESS_EXITED || !old->waited))
+		ttrpc_fail(call, TTRPC_ALREADY_EXISTS, "process %s exists already", req->exec_id);
+	else if (!process_alive(c->init))
+		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "container %s has ended", c->id);
+	else
+		return true;
+	return false;
+}
+
 void rpc_exec_process(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
 {
 	const Grpc__ExecProcessRequest *req = (const Grpc__ExecProcessRequest *)msg;
 	struct container *c = rpc_container(ctx, req->container_id, call);
-	struct process *old;
+	struct err err = ERR_INIT;
+	struct passfd streams;
 
-	if (!c || rpc_refuse_passfd(call, req->stdin_port, req->stdout_port, req->stderr_port))
+	if (!c)
 		return;
-	if (!id_is_valid(req->exec_id)) {
-		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "invalid exec id \"%s\"", req->exec_id);
-		return;
-	}
-	if (!req->process || req->process->n_args == 0) {
-		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "exec %s: no process.args", req->exec_id);
+	if (passfd_take(req->stdin_port, req->stdout_port, req->stderr_port, &streams, &err) < 0) {
+		ttrpc_fail_err(call, &err);
 		return;
 	}
-	old = container_process(c, req->exec_id);
-	if (old && (old == c->init || old->state != PROCESS_EXITED || !old->waited)) {
-		ttrpc_fail(call, TTRPC_ALREADY_EXISTS, "process %s exists already", req->exec_id);
-		return;
+	if (may_exec(c, req, call)) {
+		process_free(container_process(c, req->exec_id));
+		container_exec(c, call, req, &streams);
 	}
-	if (!process_alive(c->init)) {
-		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "container %s has ended", c->id);
-		return;
-	}
-	process_free(old);
-	container_exec(c, call, req);
+	passfd_done(&streams);
 }
 
 /* Whether the process handles @signo, by SigCgt of proc_pid_status(5). */
@@ -92,7 +102,7 @@ void rpc_wait_process(struct ttrpc_call *call, const ProtobufCMessage *msg, void
 
 	if (!p)
 		return;
-	if (p->state != PROCESS_EXITED) {
+	if (!p->settled) {
 		park(&p->waiters, call);
 		return;
 	}
@@ -114,8 +124,7 @@ void rpc_write_stdin(struct ttrpc_call *call, const ProtobufCMessage *msg, void 
 		return;
 	}
 	/* The Rust runtime's way to say that there is no more. */
-	if (!p->tty)
-		stream_close_input(&p->in);
+	process_close_input(p);
 	ttrpc_reply(call, &rsp.base);
 }
 
@@ -140,10 +149,6 @@ void rpc_read_stderr(struct ttrpc_call *call, const ProtobufCMessage *msg, void 
 		stream_read(&p->err, call, req);
 }
 
-/*
- * Closing a terminal would take the output along and hang up the process; what
- * typed into it ended, not the session.
- */
 void rpc_close_stdin(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
 {
 	const Grpc__CloseStdinRequest *req = (const Grpc__CloseStdinRequest *)msg;
@@ -151,8 +156,7 @@ void rpc_close_stdin(struct ttrpc_call *call, const ProtobufCMessage *msg, void 
 
 	if (!p)
 		return;
-	if (!p->tty)
-		stream_close_input(&p->in);
+	process_close_input(p);
 	rpc_reply_empty(call);
 }
 

@@ -193,10 +193,10 @@ eventually_is()
 	in_agent umount /run/kata-containers/shared/containers/x
 }
 
-@test "rpc: streams by vsock are refused" {
-	refused ENOSYS 'use_passfd_io = false' call create c1 --rootfs "$rootfs" --set stdout_port=5
+@test "rpc: streams that nobody listens for are refused" {
+	refused EINVAL 'agent.passfd_listener_port' call create c1 --rootfs "$rootfs" --set stdout_port=5
 	start_container c1 -- sleep 100
-	refused ENOSYS 'use_passfd_io = false' call rpc ExecProcess container_id=c1 exec_id=e1 stdin_port=5
+	refused EINVAL 'agent.passfd_listener_port' call rpc ExecProcess container_id=c1 exec_id=e1 stdin_port=5
 }
 
 @test "rpc: the debug console is a shell on a terminal, if it is asked for" {

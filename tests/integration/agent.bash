@@ -39,8 +39,10 @@ setup()
 	rootfs=$BATS_TEST_TMPDIR/rootfs
 	cp -a "$BATS_FILE_TMPDIR/image" "$rootfs"
 	leftovers_snapshot "$BATS_TEST_TMPDIR/before"
-	# agent_view: what the test's file wants the agent to see, agent_unshare: to have.
-	printf 'hotplug_timeout = { secs = 0, nanos = 300_000_000 }\n' >"$BATS_TEST_TMPDIR/agent.toml"
+	# agent_view: what the test's file wants the agent to see, agent_unshare: to have,
+	# agent_keys: to be told.
+	printf 'hotplug_timeout = { secs = 0, nanos = 300_000_000 }\n%s\n' "${agent_keys:-}" \
+		>"$BATS_TEST_TMPDIR/agent.toml"
 	KATA_AGENT_LOG_LEVEL=debug KATA_AGENT_SERVER_ADDR=unix://$socket \
 		unshare -m ${agent_unshare:+"$agent_unshare"} --propagation private sh -c "${agent_view:-} exec \"\$@\"" - \
 		"$KATA_BUILD/guest/agent/kata-agent" -c "$BATS_TEST_TMPDIR/agent.toml" >"$log" 2>&1 3>&- &

@@ -197,6 +197,8 @@ static void exec_process(struct session *s, int argc, char **argv)
 	req.exec_id = argv[1];
 	req.process = &spec.process;
 	req.string_user = spec.has_string_user ? &spec.string_user : NULL;
+	for (size_t i = 0; i < spec.n_sets; i++)
+		generic_set(&req.base, spec.sets[i]);
 	call(s, "ExecProcess", &req.base, CALL_MS);
 }
 
