@@ -55,7 +55,7 @@ void memory_done(struct memory *m);
  */
 void *memory_at(const struct memory *m, gpa_t addr, uint64_t len);
 
-/* One read of a value that the guest may change meanwhile. */
-#define READ_GUEST(lvalue) (*(const volatile __typeof__(lvalue) *)&(lvalue))
+/* One read of a value, aligned by its size, that the guest may change meanwhile. */
+#define READ_GUEST(lvalue) __atomic_load_n(&(lvalue), __ATOMIC_RELAXED)
 
 #endif

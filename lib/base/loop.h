@@ -38,7 +38,7 @@ int64_t loop_now_ms(void);
 
 /*
  * Watch @fd (borrowed: the caller closes it after removing the source) for
- * EPOLLIN | EPOLLOUT | …, level triggered. Returns NULL and errno when epoll
+ * EPOLLIN | EPOLLOUT | …, level triggered unless EPOLLET is among them. Returns NULL and errno when epoll
  * refuses: EPERM for a regular file.
  */
 typedef void (*loop_fd_cb)(struct loop_source *src, int fd, uint32_t events, void *arg);

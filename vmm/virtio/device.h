@@ -33,19 +33,28 @@ struct virtio_ops {
 	int (*start)(struct virtio_device *dev);
 	/* Chains may wait in @queue. */
 	void (*kick)(struct virtio_device *dev, unsigned queue);
-	/* Stop and forget: when it returns nothing touches guest memory any more. */
+	/* Stop and forget: when it returns nothing touches guest memory any more. Called
+	 * on started devices, broken ones included; the queues are stopped right after. */
 	void (*reset)(struct virtio_device *dev);
 	/* Optional: the driver wrote into the configuration space. */
 	void (*config_written)(struct virtio_device *dev);
-	/* The machine pauses: finish what is in flight, take up nothing; go on. Optional. */
+	/*
+	 * The machine pauses: when it returns, what was in flight is finished and nothing
+	 * is taken up; go on. No kick comes between them, one for each queue follows
+	 * resume. Optional, for devices that do things without being kicked.
+	 */
 	void (*pause)(struct virtio_device *dev);
 	void (*resume)(struct virtio_device *dev);
+	/* Of a device that is reset. */
 	void (*free)(struct virtio_device *dev);
 };
 
 /* What a transport does for its device. */
 struct virtio_transport_ops {
 	void (*interrupt)(struct virtio_device *dev, unsigned queue);
+	/* Kick @queue from the loop, after all else that waits there. */
+	void (*kick_later)(struct virtio_device *dev, unsigned queue);
+	/* The generation counts on; the driver is interrupted. The lock is not held. */
 	void (*config_changed)(struct virtio_device *dev);
 	/* Status becomes DEVICE_NEEDS_RESET. */
 	void (*needs_reset)(struct virtio_device *dev);
@@ -65,12 +74,17 @@ struct virtio_device {
 	uint64_t features; /* agreed upon; valid while started */
 	bool started;
 	bool broken; /* until the next reset nothing is taken from its queues */
+	bool paused;
+	unsigned breaks; /* how often it was broken, so that a log is not flooded */
 
 	unsigned n_queues;
 	struct virtq *queues; /* the device's own array */
 
-	/* As the guest sees it, little endian. Writes beyond the writable part are ignored. */
-	uint8_t *config;
+	/*
+	 * As the guest sees it, little endian; the device's own memory. Writes beyond the
+	 * writable part are ignored.
+	 */
+	void *config;
 	uint32_t config_len;
 	uint32_t config_writable_from, config_writable_to;
 
@@ -78,18 +92,29 @@ struct virtio_device {
 	void *transport_data;
 };
 
-/* For devices' constructors: fill in the common part. All pointers are borrowed. */
+/*
+ * For devices' constructors: fill in the common part of a zeroed device. All pointers are
+ * borrowed. The configuration space and further features are the caller's to add.
+ */
 void virtio_device_init(struct virtio_device *dev, const struct virtio_ops *ops, const char *id,
 			struct loop *loop, const struct memory *mem, struct virtq *queues,
 			unsigned n_queues, uint16_t queue_size);
 
-/* Free the device by its own ops. NULL is allowed. */
+/* Reset the device and free it by its own ops. NULL is allowed. */
 void virtio_device_free(struct virtio_device *dev);
 
-/* For transports, on the loop's thread. */
+/*
+ * For transports, on the loop's thread. Starting: what the driver set up of each queue
+ * (size, ready, addresses) is filled in.
+ */
 void virtio_device_start(struct virtio_device *dev, uint64_t features);
 void virtio_device_reset(struct virtio_device *dev);
 void virtio_device_kick(struct virtio_device *dev, unsigned queue);
+void virtio_device_config_written(struct virtio_device *dev);
+
+/* For the machine, on the loop's thread, while no processor runs. */
+void virtio_device_pause(struct virtio_device *dev);
+void virtio_device_resume(struct virtio_device *dev);
 
 /* For devices. */
 
@@ -100,6 +125,13 @@ static inline bool virtio_has(const struct virtio_device *dev, unsigned feature_
 
 /* Interrupt the guest if it wants to know of what was pushed into @queue. */
 void virtio_notify(struct virtio_device *dev, unsigned queue);
+
+/*
+ * Kick @queue again once all else had its turn. A device takes up to a queue's size of
+ * chains in one go and then asks for this, so that a guest that never stops filling its
+ * queue holds up nothing but itself.
+ */
+void virtio_kick_later(struct virtio_device *dev, unsigned queue);
 
 /* Change a part of the configuration space and tell the driver. */
 void virtio_set_config(struct virtio_device *dev, uint32_t offset, const void *data, uint32_t len);

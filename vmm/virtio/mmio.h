@@ -27,12 +27,22 @@ struct virtio_mmio *virtio_mmio_new(struct virtio_device *dev, struct err *err);
 void virtio_mmio_free(struct virtio_mmio *t);
 
 /*
- * An access of a processor: @offset in the page, @len 1, 2, 4 or 8. From any thread but
- * the loop's; a write of Status that resets a running device waits for the loop. What the
- * guest must not do reads as 0 and writes nothing.
+ * An access of a processor: @offset in the page, @len 1, 2, 4 or 8. From any thread. What
+ * the guest must not do reads as 0 and writes nothing.
+ *
+ * Writing 0 into Status resets: a running device is the loop's, so the caller waits until
+ * the loop has done it (on the loop's own thread it is done at once), for VIRTIO_MMIO_WAIT_MS
+ * at most; until then Status does not read as 0 and writes change nothing.
  */
+#define VIRTIO_MMIO_WAIT_MS 5000
 void virtio_mmio_read(struct virtio_mmio *t, uint64_t offset, void *data, uint32_t len);
 void virtio_mmio_write(struct virtio_mmio *t, uint64_t offset, const void *data, uint32_t len);
+
+/*
+ * Do at once what waits for the loop. For the loop's thread before it waits itself for a
+ * processor, which may be waiting for the loop.
+ */
+void virtio_mmio_settle(struct virtio_mmio *t);
 
 /* eventfds: for KVM_IOEVENTFD (one for each queue) and KVM_IRQFD (edge). Borrowed. */
 int virtio_mmio_kick_fd(const struct virtio_mmio *t, unsigned queue);

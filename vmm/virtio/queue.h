@@ -6,6 +6,10 @@
  * bounded by the queue's size. A ring that breaks the rules is -EPROTO, and the device
  * that gets it calls virtio_break().
  *
+ * What is promised of whatever a guest writes: at most q->size chains are out at a time,
+ * and no two of them have the same head, so a device may keep what it knows of a request
+ * in an array indexed by head.
+ *
  * Used by one thread, the loop's.
  */
 #ifndef VMM_VIRTIO_QUEUE_H
@@ -20,25 +24,37 @@
 
 #define VIRTQ_SIZE_MAX 256 /* of a queue that a device of ours offers; powers of two */
 
+struct vring_desc;
+struct vring_avail;
+struct vring_used;
+
 struct virtq {
+	uint16_t max; /* as offered: a power of two up to VIRTQ_SIZE_MAX */
+
 	/* What the driver set up, before DRIVER_OK. */
-	uint16_t max;  /* as offered */
 	uint16_t size; /* as chosen: a power of two, 1 to max */
 	bool ready;
 	gpa_t desc, avail, used;
 
 	/* From virtq_start() to virtq_stop(). */
 	const struct memory *mem;
-	void *desc_ring, *avail_ring, *used_ring; /* checked pointers into guest memory */
-	uint16_t next_avail, next_used, signalled;
+	const struct vring_desc *desc_ring; /* checked pointers into guest memory */
+	struct vring_avail *avail_ring;
+	struct vring_used *used_ring;
+	uint16_t next_avail, next_used;
+	uint16_t seen_avail; /* the driver's index when it was last looked at */
+	uint16_t signalled;  /* next_used when the driver was last thought of */
 	bool event_idx, indirect;
+	uint16_t last;	/* head of the chain popped last */
 	unsigned taken; /* chains that were popped and not yet pushed */
+	uint64_t taken_heads[VIRTQ_SIZE_MAX / 64];
 };
 
 /*
  * Where a chain's buffers lie: @iov[0 … readable) the device may read, the @writable that
- * follow it may write. Lengths are what the guest said, whole and in guest memory. Empty
- * buffers (length 0) are left out.
+ * follow it may write. Lengths are what the guest said, whole and in guest memory; all
+ * together are 4 GiB at most. Empty buffers (length 0) are left out. The pointers hold as
+ * long as the memory; nothing behind them does.
  */
 struct virtq_chain {
 	uint16_t head;
@@ -60,13 +76,19 @@ void virtq_stop(struct virtq *q);
 int virtq_pop(struct virtq *q, struct virtq_chain *c);
 /* Give back the chain that was popped last, as if it never had been. */
 void virtq_unpop(struct virtq *q);
-/* Hand the chain @head back with @written bytes in its writable part. */
+/* Hand the chain @head, which is out, back with @written bytes in its writable part. */
 void virtq_push(struct virtq *q, uint16_t head, uint32_t written);
 /* Does the driver want an interrupt for what was pushed since the last call? */
 bool virtq_wants_interrupt(struct virtq *q);
 /*
  * Ask for kicks, or say that none are needed (a hint that the driver may ignore). After
- * asking, look once more: true when chains are waiting already.
+ * asking, look once more: true when chains are waiting already. So a queue is emptied by
+ *
+ *	do {
+ *		virtq_kicks(q, false);
+ *		while ((r = virtq_pop(q, &chain)) > 0)
+ *			…
+ *	} while (r == 0 && virtq_kicks(q, true));
  */
 bool virtq_kicks(struct virtq *q, bool wanted);
 
