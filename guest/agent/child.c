@@ -64,29 +64,37 @@ static int place(int fd, int to, int flags)
 }
 
 /*
- * Keep only what is ours, under known numbers. Everything else of the agent
- * goes now, not at exec: a container that is created and not started must not
- * hold the ends of other containers' pipes.
+ * Keep only what is ours, under known numbers; the sources of mounts come behind
+ * FD_OTHERS. Everything else of the agent goes now, not at exec: a container that
+ * is created and not started must not hold the ends of other containers' pipes.
  */
 static int keep_descriptors(const struct launch *l, int sync)
 {
-	int from[FD_OTHERS] = { l->stdio[0], l->stdio[1], l->stdio[2], sync };
-	int high[FD_OTHERS], r = 0;
+	int ours[FD_OTHERS] = { l->stdio[0], l->stdio[1], l->stdio[2], sync };
+	size_t mounts = l->sources ? l->spec->n_mounts : 0, n = FD_OTHERS + mounts;
+	auto_free int *fds = xcalloc(n, sizeof(*fds));
+	int r = 0;
 
-	from[FD_USERNS] = l->ns.join[NS_USER];
-	from[FD_MNTNS] = l->ns.join[NS_MNT];
-	from[FD_INIT] = l->init_pidfd;
-	for (int i = 0; i < FD_OTHERS; i++) {
-		high[i] = -1;
-		if (from[i] < 0)
+	ours[FD_USERNS] = l->ns.join[NS_USER];
+	ours[FD_MNTNS] = l->ns.join[NS_MNT];
+	ours[FD_INIT] = l->init_pidfd;
+	memcpy(fds, ours, sizeof(ours));
+	if (mounts > 0)
+		memcpy(fds + FD_OTHERS, l->sources, mounts * sizeof(*fds));
+	for (size_t i = 0; i < n; i++) {
+		if (fds[i] < 0)
 			continue;
-		high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, FD_OTHERS);
-		if (high[i] < 0)
+		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, (int)n);
+		if (fds[i] < 0)
 			return -errno;
 	}
-	for (int i = 0; r == 0 && i < FD_OTHERS; i++)
-		r = place(high[i], i, i < FD_SYNC ? 0 : O_CLOEXEC);
-	if (r == 0 && syscall(SYS_close_range, FD_OTHERS, ~0U, 0) < 0)
+	for (int i = 0; r == 0 && i < (int)n; i++) {
+		if (i < FD_OTHERS || fds[i] >= 0)
+			r = place(fds[i], i, i < FD_SYNC ? 0 : O_CLOEXEC);
+		if (i >= FD_OTHERS && fds[i] >= 0)
+			l->sources[i - FD_OTHERS] = i;
+	}
+	if (r == 0 && syscall(SYS_close_range, n, ~0U, 0) < 0)
 		r = -errno;
 	return r;
 }

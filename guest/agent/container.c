@@ -17,6 +17,7 @@
 #include "guest/agent/label.h"
 #include "guest/agent/oom.h"
 #include "guest/agent/resources.h"
+#include "guest/agent/sources.h"
 #include "guest/agent/storage.h"
 #include "guest/agent/termination_log.h"
 #include "guest/agent/traits.h"
@@ -214,7 +215,10 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 	c->hooks = hooks_collect(req->oci, c->agent->guest_hook_path);
 	l.hooks = c->hooks;
 	l.hold = c->hooks;
-	c->init = process_new(c, *req->exec_id ? req->exec_id : c->id, &l, on_created, NULL, err);
+	if (sources_open(req->oci, &l.ns, &l.sources, err) == 0)
+		c->init = process_new(c, *req->exec_id ? req->exec_id : c->id, &l, on_created, NULL,
+				      err);
+	sources_done(l.sources, req->oci->n_mounts);
 	ns_plan_done(&l.ns);
 	if (c->init && c->hooks)
 		container_hooks_create(c);

@@ -19,6 +19,11 @@ static bool file_has(const char *path, const char *text)
 	return file_read(path, 65536, &have, NULL) == 0 && strstr(str_text(&have), text);
 }
 
+static bool has_selinux(void)
+{
+	return file_has("/proc/filesystems", "\tselinuxfs\n");
+}
+
 /* The profile that confines nobody is there without AppArmor too. */
 static bool has_profile(const Grpc__Process *process)
 {
@@ -31,10 +36,15 @@ int label_check(const Grpc__Process *process, struct err *err)
 		return err_set(err, EOPNOTSUPP,
 			       "apparmorProfile \"%s\": this kernel has no AppArmor",
 			       process->apparmorprofile);
-	if (*process->selinuxlabel && !file_has("/proc/filesystems", "\tselinuxfs\n"))
+	if (*process->selinuxlabel && !has_selinux())
 		return err_set(err, EOPNOTSUPP, "selinuxLabel \"%s\": this kernel has no SELinux",
 			       process->selinuxlabel);
 	return 0;
+}
+
+const char *label_of_mounts(const Grpc__Linux *spec)
+{
+	return spec && *spec->mountlabel && has_selinux() ? spec->mountlabel : NULL;
 }
 
 int label_open(const Grpc__Process *process, int *fd, struct err *err)

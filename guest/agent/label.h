@@ -9,6 +9,10 @@
 /* -EOPNOTSUPP when @process has a label that this kernel has no module for. */
 int label_check(const Grpc__Process *process, struct err *err);
 
+/* mountLabel, the SELinux context of what a container mounts; NULL without one, and where the
+ * kernel has no SELinux, to which it would mean nothing. */
+const char *label_of_mounts(const Grpc__Linux *spec);
+
 /*
  * Open the caller's file that takes the label of its next program, into *@fd
  * (owned), while its /proc can be trusted; -1 when @process has no label.

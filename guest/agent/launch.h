@@ -32,6 +32,7 @@ struct launch {
 	bool timens;			      /* the same for time */
 	bool guest;			      /* the kernel is the sandbox's own */
 	int init_pidfd; /* a further process: the container's first one (borrowed); else -1 */
+	int *sources;	/* of sources_open(); the child renumbers its own copy */
 	int stdio[3];	/* the child's ends (borrowed); -1: none, or the terminal */
 	struct passfd *streams; /* what process_new() connects them to and takes over */
 };

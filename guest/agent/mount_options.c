@@ -96,7 +96,7 @@ static bool meaningless(const char *opt)
 	return false;
 }
 
-int mount_options_parse(char *const *options, size_t n, struct mount_options *o, struct err *err)
+void mount_options_parse(char *const *options, size_t n, struct mount_options *o)
 {
 	*o = (struct mount_options){ .bind = false };
 	for (size_t i = 0; i < n; i++) {
@@ -112,13 +112,12 @@ int mount_options_parse(char *const *options, size_t n, struct mount_options *o,
 		} else if (!strcmp(opt, "tmpcopyup")) {
 			o->copy_up = true;
 		} else if (!strcmp(opt, "idmap") || !strcmp(opt, "ridmap")) {
-			mount_options_done(o);
-			return err_set(err, EINVAL, "mount option \"%s\" is not supported", opt);
+			o->idmap = true;
+			o->idmap_rec = opt[0] == 'r';
 		} else {
 			strv_add(&o->data, opt);
 		}
 	}
-	return 0;
 }
 
 void mount_options_done(struct mount_options *o)

@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
 #include "base/str.h"
 
 struct mount_options {
@@ -16,12 +15,13 @@ struct mount_options {
 	bool bind, recursive;
 	unsigned long propagation; /* MS_SHARED, MS_SLAVE, …; 0: as it comes */
 	bool propagation_rec;
-	bool copy_up;	  /* a tmpfs starts with what it covers */
-	struct strv data; /* "key=value" or "flag" for the file system */
+	bool idmap, idmap_rec; /* see sources.h */
+	bool copy_up;	       /* a tmpfs starts with what it covers */
+	struct strv data;      /* "key=value" or "flag" for the file system */
 };
 
-/* Parse @n options into @o (zeroed by this). -EINVAL for what contradicts itself. */
-int mount_options_parse(char *const *options, size_t n, struct mount_options *o, struct err *err);
+/* Sort @n options into @o (zeroed by this). What is not known is the file system's to judge. */
+void mount_options_parse(char *const *options, size_t n, struct mount_options *o);
 
 void mount_options_done(struct mount_options *o);
 

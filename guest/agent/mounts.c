@@ -163,16 +163,18 @@ static bool is_directory(int fd)
 	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static int bind_mount(int root, const Grpc__Mount *m, const struct mount_options *o,
+/* @source: a copy of it that is made already; -1: none. */
+static int bind_mount(int root, const Grpc__Mount *m, int source, const struct mount_options *o,
 		      struct err *err)
 {
-	auto_close int fd = -1, target = -1;
+	auto_close int fd = source, target = -1;
 	struct stat st;
 	int r;
 
 	if (m->source[0] != '/')
 		return err_set(err, EINVAL, "mount source \"%s\" is no absolute path", m->source);
-	fd = mount_copy(AT_FDCWD, m->source, o->recursive, err);
+	if (fd < 0)
+		fd = mount_copy(AT_FDCWD, m->source, o->recursive, err);
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0)
@@ -269,20 +271,30 @@ static int cgroup_v1_mount(int root, const Grpc__Mount *m, const struct mount_op
 	return r < 0 ? r : mount_change(fd, o, err);
 }
 
-int mount_spec(int root, const Grpc__Mount *m, struct err *err)
+/* As runc: all but what the kernel labels by itself. The mount's own label comes first. */
+static void add_label(const Grpc__Mount *m, const char *label, struct mount_options *o)
+{
+	static const char *const own[] = { "proc", "sysfs", "mqueue", "cgroup", "cgroup2" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (!strcmp(m->type, own[i]))
+			return;
+	for (size_t i = 0; i < o->data.n; i++)
+		if (str_starts(o->data.v[i], "context="))
+			return;
+	strv_addf(&o->data, "context=%s", label);
+}
+
+int mount_spec(int root, const Grpc__Mount *m, int source, const char *label, struct err *err)
 {
 	struct mount_options o;
-	int r = mount_options_parse(m->options, m->n_options, &o, err);
+	int r;
 
-	if (r < 0)
-		return err_wrap(err, "mount %s", m->destination);
-	if (m->n_uidmappings > 0 || m->n_gidmappings > 0) {
-		mount_options_done(&o);
-		return err_set(err, EOPNOTSUPP, "mount %s: mappings of IDs are not supported",
-			       m->destination);
-	}
+	mount_options_parse(m->options, m->n_options, &o);
+	if (label)
+		add_label(m, label, &o);
 	if (o.bind || !strcmp(m->type, "bind")) {
-		r = bind_mount(root, m, &o, err);
+		r = bind_mount(root, m, source, &o, err);
 	} else if (!strcmp(m->type, "cgroup") && cgroup_layout() != CGROUP_UNIFIED) {
 		r = cgroup_v1_mount(root, m, &o, err);
 	} else {

@@ -36,7 +36,11 @@ int mount_read_only(int fd, bool recursive, struct err *err);
 /* Bind the file or directory @source over @target, both descriptors, with what is below it. */
 int mount_bind_fd(int source, int target, const char *what, struct err *err);
 
-/* Carry out @m of the specification below the container's root directory @root. */
-int mount_spec(int root, const Grpc__Mount *m, struct err *err);
+/*
+ * Carry out @m of the specification below the container's root directory @root.
+ * @source is what sources_open() has for it, or -1 (taken over); @label that of
+ * label_of_mounts().
+ */
+int mount_spec(int root, const Grpc__Mount *m, int source, const char *label, struct err *err);
 
 #endif

@@ -24,6 +24,7 @@
 #include "guest/agent/reaper.h"
 #include "guest/agent/rlimits.h"
 #include "guest/agent/sync.h"
+#include "guest/agent/userns.h"
 
 bool process_alive(const struct process *p)
 {
@@ -139,20 +140,6 @@ static void on_reaped(pid_t pid, int status, void *arg)
 	container_process_ended(p->container, p);
 }
 
-static int write_map(pid_t pid, const char *name, Grpc__LinuxIDMapping *const *map, size_t n,
-		     struct err *err)
-{
-	auto_free char *path = xasprintf("/proc/%d/%s", (int)pid, name);
-	auto_str struct str text = STR_INIT;
-
-	for (size_t i = 0; i < n; i++)
-		str_printf(&text, "%" PRIu32 " %" PRIu32 " %" PRIu32 "\n", map[i]->containerid,
-			   map[i]->hostid, map[i]->size);
-	if (n == 0)
-		return err_set(err, EINVAL, "a user namespace without %s", name);
-	return file_write_knob(path, text.data, text.len, err);
-}
-
 /* What only the agent can do for its child before the child goes on. */
 static int furnish(struct process *p, const struct launch *l, struct err *err)
 {
@@ -161,11 +148,11 @@ static int furnish(struct process *p, const struct launch *l, struct err *err)
 	if (r == 0)
 		r = rlimits_apply(p->pid, l->process, p->container->agent->guest, err);
 	if (r == 0 && l->spec && l->ns.create & ns_flag(NS_USER)) {
-		r = write_map(p->pid, "uid_map", l->spec->linux->uidmappings,
-			      l->spec->linux->n_uidmappings, err);
-		if (r == 0)
-			r = write_map(p->pid, "gid_map", l->spec->linux->gidmappings,
-				      l->spec->linux->n_gidmappings, err);
+		const Grpc__Linux *lin = l->spec->linux;
+		struct userns_map map = { lin->uidmappings, lin->gidmappings, lin->n_uidmappings,
+					  lin->n_gidmappings };
+
+		r = userns_write(p->pid, &map, err);
 	}
 	if (r == 0 && !l->hold) {
 		r = sync_send(p->sync, SYNC_GO, NULL, -1);

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "guest/agent/devices.h"
 #include "guest/agent/inroot.h"
+#include "guest/agent/label.h"
 #include "guest/agent/mounts.h"
 
 /* Whether the specification binds a ready /dev, in which nothing is ours to make. */
@@ -26,8 +27,7 @@ static bool dev_is_bound(const Grpc__Spec *spec)
 
 		if (strcmp(m->destination, "/dev") && strcmp(m->destination, "/dev/"))
 			continue;
-		if (mount_options_parse(m->options, m->n_options, &o, NULL) < 0)
-			continue;
+		mount_options_parse(m->options, m->n_options, &o);
 		bound = o.bind || !strcmp(m->type, "bind");
 		mount_options_done(&o);
 	}
@@ -63,13 +63,14 @@ static int attach_root(const char *path, struct err *err)
 int rootfs_build(const struct launch *l, struct err *err)
 {
 	const Grpc__Spec *spec = l->spec;
+	const char *label = label_of_mounts(spec->linux);
 	auto_close int root = attach_root(spec->root->path, err);
 	int r;
 
 	if (root < 0)
 		return root;
 	for (size_t i = 0; i < spec->n_mounts; i++) {
-		r = mount_spec(root, spec->mounts[i], err);
+		r = mount_spec(root, spec->mounts[i], l->sources ? l->sources[i] : -1, label, err);
 		if (r < 0)
 			return r;
 	}

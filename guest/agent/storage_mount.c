@@ -325,10 +325,10 @@ int storage_mount(const Grpc__Storage *s, const char *cid, struct err *err)
 		return err_set(err, EINVAL, "storage \"%s\": the mount point is not absolute",
 			       s->mount_point);
 	r = parse_options(s, &o, err);
-	if (r == 0)
-		r = mount_options_parse(o.mount.v, o.mount.n, &mo, err);
-	if (r == 0)
+	if (r == 0) {
+		mount_options_parse(o.mount.v, o.mount.n, &mo);
 		r = mount_by_driver(s, cid, &mo, err);
+	}
 	if (r == 0) {
 		r = set_group(s->mount_point, &o, err);
 		if (r == 0 && s->fs_group)
@@ -348,10 +348,10 @@ int storage_remount(const Grpc__Storage *s, struct err *err)
 	struct options o;
 	int r = parse_options(s, &o, err);
 
-	if (r == 0)
-		r = mount_options_parse(o.mount.v, o.mount.n, &mo, err);
-	if (r == 0)
+	if (r == 0) {
+		mount_options_parse(o.mount.v, o.mount.n, &mo);
 		r = mount_again(s->mount_point, &mo, err);
+	}
 	mount_options_done(&mo);
 	strv_free(&o.mount);
 	return r < 0 ? err_wrap(err, "storage %s (%s)", s->mount_point, s->driver) : 0;

@@ -25,8 +25,8 @@ static void look_at_options(char *const *options, size_t n)
 {
 	struct mount_options o;
 
-	if (mount_options_parse(options, n, &o, NULL) == 0)
-		mount_options_done(&o);
+	mount_options_parse(options, n, &o);
+	mount_options_done(&o);
 }
 
 static void look_at_devices(Grpc__CreateContainerRequest *req)

@@ -114,9 +114,43 @@ load agent
 	[[ $output == *shared:* ]]
 	run -0 in_container --mount "bind:$src:/d:rbind,rprivate" -- sh -c "$try"
 	[[ $output != *shared:* && $output != *master:* ]]
-	refused EINVAL '"idmap" is not supported' in_container --mount "bind:$src:/d:bind,idmap"
-	refused ENOSYS 'mappings of IDs' oci_run '{"mounts": ["+", {"destination": "/d", "type": "bind", "source": "'"$src"'",
-		"options": ["bind"], "uidMappings": [{"containerID": 0, "hostID": 1, "size": 1}]}]}' -- true
+}
+
+@test "rootfs: binds whose files belong to others inside" {
+	local map='[{"containerID": 0, "hostID": 7000, "size": 10}]' users='[{"containerID": 0, "hostID": 100000, "size": 100}]'
+
+	src=$BATS_TEST_TMPDIR/mapped
+	mkdir -p "$src/sub"
+	in_agent() { nsenter -t "$agent" -m "$@"; }
+	in_agent mount -t tmpfs tmpfs "$src"
+	in_agent sh -c "mkdir $src/sub && mount -t tmpfs tmpfs $src/sub && echo x >$src/a && echo x >$src/sub/b && chown 3:4 $src/a"
+	bind() { # OPTIONS MAPPINGS [JSON]
+		oci_run '{"mounts": ["+", {"destination": "/d", "type": "bind", "source": "'"$src"'",
+			"options": ['"$1"'] '"$2"'}]}' "${3:-{\}}" -- sh -c 'stat -c "%u %g" /d/a; stat -c "%u %g" /d/sub/b; touch /d/new && stat -c "%u %g" /d/new; rm -f /d/new'
+	}
+	# Without a user namespace, by mappings of its own.
+	run -0 bind '"rbind"' ', "uidMappings": '"$map"', "gidMappings": '"$map"
+	[[ $output == $'7003 7004\n0 0'* ]]
+	run -0 bind '"rbind", "ridmap"' ', "uidMappings": '"$map"', "gidMappings": '"$map"
+	[[ $output == $'7003 7004\n7000 7000'* ]]
+	# In one, by its own: what is root's outside is root's inside.
+	userns='{"linux": {"namespaces": ["+", {"type": "user"}], "uidMappings": '"$users"', "gidMappings": '"$users"'}}'
+	chown 100000:100000 "$rootfs"
+	run -0 bind '"rbind", "ridmap"' '' "$userns"
+	[ "$output" = $'3 4\n0 0\n0 0' ]
+	run -0 bind '"rbind"' '' "$userns"
+	[[ $output == $'65534 65534\n65534 65534'* ]]
+	refused EINVAL 'mount /d: idmap without mappings and without a user namespace' bind '"bind", "idmap"' ''
+	refused EINVAL 'mount /d: uidMappings and gidMappings go together' bind '"bind"' ', "uidMappings": '"$map"
+	refused EINVAL 'mount /d: only a bind can map IDs' oci_run '{"mounts": ["+", {"destination": "/d", "type": "tmpfs",
+		"source": "tmpfs", "options": ["idmap"]}]}' -- true
+	refused EINVAL 'its file system cannot map IDs' oci_run '{"mounts": ["+", {"destination": "/d", "type": "bind",
+		"source": "/proc/sys", "options": ["bind"], "uidMappings": '"$map"', "gidMappings": '"$map"'}]}' -- true
+	# Of a label that no module of this kernel knows nothing comes.
+	if ! grep -q selinuxfs /proc/filesystems; then
+		run -1 oci_run '{"linux": {"mountLabel": "system_u:object_r:container_file_t:s0:c1,c2"}}' -- grep context= /proc/mounts
+	fi
+	in_agent umount "$src/sub" "$src"
 }
 
 @test "rootfs: a mount point behind a link stays inside" {

@@ -24,7 +24,7 @@ static void parse(struct mount_options *o, size_t n, ...)
 	for (size_t i = 0; i < n; i++)
 		list[i] = va_arg(ap, char *);
 	va_end(ap);
-	assert_int_equal(mount_options_parse(list, n, o, NULL), 0);
+	mount_options_parse(list, n, o);
 }
 
 static void test_attributes(void **state)
@@ -101,7 +101,6 @@ static void test_propagation(void **state)
 
 static void test_data(void **state)
 {
-	char *idmap[] = { (char *)"size=1", (char *)"idmap" };
 	struct mount_options o;
 
 	(void)state;
@@ -111,8 +110,12 @@ static void test_data(void **state)
 	assert_string_equal(o.data.v[2], "newinstance");
 	assert_true(o.copy_up);
 	mount_options_done(&o);
-	assert_int_equal(mount_options_parse(idmap, 2, &o, NULL), -EINVAL);
-	assert_int_equal(o.data.n, 0);
+	parse(&o, 2, "bind", "idmap");
+	assert_true(o.idmap && !o.idmap_rec && o.data.n == 0);
+	parse(&o, 2, "rbind", "ridmap");
+	assert_true(o.idmap && o.idmap_rec && o.data.n == 0);
+	parse(&o, 1, "bind");
+	assert_false(o.idmap || o.idmap_rec);
 }
 
 int main(void)
