@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+
 static struct {
 	int fd;
 	const char *name;
@@ -72,11 +74,28 @@ static void json_escape(char *out, size_t size, const char *s)
 	out[n] = '\0';
 }
 
+/*
+ * The date and time of @t in UTC, "2026-11-25T19:13:11". Not by gmtime_r(), which reads
+ * /etc/localtime at its first call: that is no more to be had in a jail.
+ */
+static void utc(time_t t, char out[48])
+{
+	long long days = t / 86400, left = t % 86400;
+	/* Years begin in March here, so that the odd day is a year's last. */
+	long long z = days + 719468, era = z / 146097, doe = z % 146097;
+	long long yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	long long doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+	long long month = mp < 10 ? mp + 3 : mp - 9;
+
+	snprintf(out, 48, "%04lld-%02lld-%02lldT%02lld:%02lld:%02lld",
+		 era * 400 + yoe + (month <= 2), month, doy - (153 * mp + 2) / 5 + 1, left / 3600,
+		 left / 60 % 60, left % 60);
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	char msg[2048], line[5120], when[48];
 	struct timespec ts;
-	struct tm tm;
 	va_list ap;
 	int len, saved = errno;
 
@@ -86,8 +105,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
 	clock_gettime(CLOCK_REALTIME, &ts);
-	gmtime_r(&ts.tv_sec, &tm);
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
+	utc(ts.tv_sec, when);
 	if (the_log.format != LOG_FORMAT_TEXT) {
 		static const char *const upper[] = { "ERROR", "WARNING", "INFO", "DEBUG" };
 		char esc[4608];
@@ -117,4 +135,26 @@ void log_line(enum log_level level, const char *fmt, ...)
 		/* There is nowhere left to say it. */
 	}
 	errno = saved;
+}
+
+void log_in_signal(enum log_level level, const char *text)
+{
+	const char *const plain[] = { level_names[level], " ", the_log.name, ": ", text, "\n" };
+	const char *const json[] = {
+		"{\"msg\":\"", text,   "\",\"level\":\"", level_names[level], "\",\"name\":\"",
+		the_log.name,  "\"}\n"
+	};
+	const char *const *parts = the_log.format == LOG_FORMAT_TEXT ? plain : json;
+	size_t n = the_log.format == LOG_FORMAT_TEXT ? ARRAY_SIZE(plain) : ARRAY_SIZE(json);
+	char line[512];
+	size_t len = 0;
+
+	if (!log_enabled(level))
+		return;
+	for (size_t i = 0; i < n; i++)
+		for (const char *p = parts[i]; *p && len < sizeof(line); p++)
+			line[len++] = *p;
+	if (write(the_log.fd, line, len) < 0) {
+		/* There is nowhere left to say it. */
+	}
 }

@@ -27,6 +27,9 @@ int log_level_parse(const char *name, enum log_level *level);
 
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same for a signal's handler: @text as it is (nothing to be escaped), without a time. */
+void log_in_signal(enum log_level level, const char *text);
+
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(...)  log_line(LOG_LEVEL_INFO, __VA_ARGS__)
