@@ -47,7 +47,6 @@ void virtio_device_start(struct virtio_device *dev, uint64_t features)
 	int r;
 
 	dev->features = features;
-	dev->started = true;
 	for (unsigned i = 0; i < dev->n_queues; i++) {
 		r = virtq_start(&dev->queues[i], dev->mem, virtio_has(dev, VIRTIO_RING_F_EVENT_IDX),
 				virtio_has(dev, VIRTIO_RING_F_INDIRECT_DESC));
@@ -56,6 +55,7 @@ void virtio_device_start(struct virtio_device *dev, uint64_t features)
 			return;
 		}
 	}
+	dev->started = true;
 	r = dev->ops->start(dev);
 	if (r < 0)
 		virtio_break(dev, "cannot start: %s", strerror(-r));

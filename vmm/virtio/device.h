@@ -33,8 +33,8 @@ struct virtio_ops {
 	int (*start)(struct virtio_device *dev);
 	/* Chains may wait in @queue. */
 	void (*kick)(struct virtio_device *dev, unsigned queue);
-	/* Stop and forget: when it returns nothing touches guest memory any more. Called
-	 * on started devices, broken ones included; the queues are stopped right after. */
+	/* Stop and forget: when it returns nothing touches guest memory any more. Follows
+	 * every start, also one that failed; the queues are stopped right after. */
 	void (*reset)(struct virtio_device *dev);
 	/* Optional: the driver wrote into the configuration space. */
 	void (*config_written)(struct virtio_device *dev);
