@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * keeper -t LIMIT -f FREEZE -b BOOT -c CONSOLE [-T] -- MACHINE...
+ * keeper -k: prints how many thousand times a second this processor's time
+ * stamp counter counts; what is emulated counts the same.
  *
- * Starts MACHINE (tests/lab/run --machine, which becomes QEMU), whose
- * descriptor 3 is the other end of the wire, in a pid and a mount namespace of
- * its own, so that nothing of it outlives this process. Passes standard input,
- * output, error and signals; ends with the command's status.
+ * Starts MACHINE (tests/lab/run --machine, which becomes QEMU) in a pid, a mount
+ * and a network namespace of its own, so that nothing of it outlives this
+ * process. Its descriptor 3 is the other end of the wire; 4 and 5 listen at the
+ * abstract addresses "root" and "out" for those who serve files. Passes standard
+ * input, output, error and signals; ends with the command's status.
  *
  * 124: not done within LIMIT seconds. 125: no sign of life for FREEZE seconds,
  * or none at all within BOOT, or the machine ended; twice, because the first
@@ -17,6 +20,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +29,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -99,33 +104,67 @@ static void show_console(void)
 	}
 }
 
+/* A descriptor is at most what the machine expects it to be: what it displaces is not needed. */
+static void put_fd(int fd, int as)
+{
+	if (fd == as)
+		fcntl(fd, F_SETFD, 0);
+	else if (dup2(fd, as) < 0)
+		_exit(BROKEN_STATUS);
+}
+
+/* virtiofsd given a path leaves a pid file, the same one for all labs. */
+static void listen_as(const char *name, int as)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	memcpy(address.sun_path + 1, name, strlen(name));
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, 1) < 0) {
+		say("socket %s: %s", name, strerror(errno));
+		_exit(BROKEN_STATUS);
+	}
+	if (fd != as) {
+		put_fd(fd, as);
+		close(fd);
+	}
+}
+
+static _Noreturn void become_machine(int fd)
+{
+	int null = open("/dev/null", O_RDWR);
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	setsid();
+	put_fd(null, 0);
+	put_fd(2, 1);
+	/* Above all those that are given away. */
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 10);
+	put_fd(fd, 3);
+	listen_as("root", 4);
+	listen_as("out", 5);
+	execvp(options.machine[0], options.machine);
+	say("%s: %s", options.machine[0], strerror(errno));
+	_exit(BROKEN_STATUS);
+}
+
 static void start_machine(void)
 {
+	const int namespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET;
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		say("socketpair: %s", strerror(errno));
 		exit(BROKEN_STATUS);
 	}
-	machine = (pid_t)syscall(SYS_clone, CLONE_NEWPID | CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0);
-	if (machine == 0) {
-		sigset_t none;
-		int null = open("/dev/null", O_RDWR);
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		signal(SIGPIPE, SIG_DFL);
-		setsid();
-		dup2(null, 0);
-		dup2(2, 1);
-		if (pair[1] == 3)
-			fcntl(3, F_SETFD, 0);
-		else
-			dup2(pair[1], 3);
-		execvp(options.machine[0], options.machine);
-		_exit(127);
-	}
+	machine = (pid_t)syscall(SYS_clone, namespaces | SIGCHLD, 0, 0, 0, 0);
+	if (machine == 0)
+		become_machine(pair[1]);
 	if (machine < 0) {
 		say("a process in namespaces of its own: %s", strerror(errno));
 		exit(BROKEN_STATUS);
@@ -371,11 +410,44 @@ static int conclude(void)
 	}
 }
 
+#ifdef __x86_64__
+/* The best of a few: whoever is interrupted between the two clocks measures too much. */
+static void print_tsc_khz(void)
+{
+	double best = 0, least = 1e18;
+
+	for (int i = 0; i < 5; i++) {
+		struct timespec a, b, c;
+		unsigned long long from, to;
+		double ns, gap;
+
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		from = __builtin_ia32_rdtsc();
+		usleep(20000);
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		to = __builtin_ia32_rdtsc();
+		clock_gettime(CLOCK_MONOTONIC, &c);
+		ns = (double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec);
+		gap = (double)(c.tv_sec - b.tv_sec) * 1e9 + (double)(c.tv_nsec - b.tv_nsec);
+		if (gap < least) {
+			least = gap;
+			best = (double)(to - from) * 1e6 / ns;
+		}
+	}
+	printf("%.0f\n", best);
+}
+#else
+static void print_tsc_khz(void)
+{
+	puts("0");
+}
+#endif
+
 static void parse_options(int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "+t:f:b:c:T")) != -1) {
+	while ((o = getopt(argc, argv, "+t:f:b:c:Tk")) != -1) {
 		switch (o) {
 		case 't':
 			options.limit_ms = atol(optarg) * 1000;
@@ -389,6 +461,9 @@ static void parse_options(int argc, char **argv)
 		case 'c':
 			options.console = optarg;
 			break;
+		case 'k':
+			print_tsc_khz();
+			exit(0);
 		case 'T':
 			options.terminal = tcgetattr(0, &saved) == 0;
 			break;
