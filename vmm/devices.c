@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/devices.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "vmm/virtio/rng.h"
+
+static int missing(const char *option, struct err *err)
+{
+	return err_set(err, ENOTSUP, "%s: this monitor was built without it", option);
+}
+
+static int add_console(struct machine *m, const struct cmdline *c, struct err *err)
+{
+	(void)m;
+	return strcmp(c->console, "none") != 0 ? missing("--console", err) : 0;
+}
+
+static int add_disks(struct machine *m, const struct cmdline *c, struct err *err)
+{
+	(void)m;
+	return c->n_disks > 0 ? missing("--disk", err) : 0;
+}
+
+static int add_nets(struct machine *m, const struct cmdline *c, struct err *err)
+{
+	(void)m;
+	return c->n_nets > 0 ? missing("--net", err) : 0;
+}
+
+static int add_filesystems(struct machine *m, const struct cmdline *c, struct err *err)
+{
+	(void)m;
+	return c->n_filesystems > 0 ? missing("--fs", err) : 0;
+}
+
+static int add_vsock(struct machine *m, const struct cmdline *c, struct err *err)
+{
+	(void)m;
+	return c->vsock ? missing("--vsock", err) : 0;
+}
+
+static int add_rng(struct machine *m, const struct cmdline *c, struct err *err)
+{
+	return c->rng ? machine_add(m, virtio_rng_new("rng", m->loop, &m->memory, err), err) : 0;
+}
+
+static int add_balloon(struct machine *m, const struct cmdline *c, struct err *err)
+{
+	(void)m;
+	return c->balloon ? missing("--balloon", err) : 0;
+}
+
+int devices_add(struct machine *m, const struct cmdline *c, struct err *err)
+{
+	static int (*const add[])(struct machine * m, const struct cmdline *c, struct err *err) = {
+		add_console, add_disks, add_nets, add_vsock, add_filesystems, add_rng, add_balloon,
+	};
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < ARRAY_SIZE(add); i++)
+		r = add[i](m, c, err);
+	return r;
+}

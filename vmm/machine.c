@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/machine.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "vmm/boot/elf.h"
+
+/* Longer than any device needs to let go of what is in flight. */
+#define STOP_LIMIT_MS 10000
+
+static void on_event(struct loop_source *src, int fd, uint32_t events, void *arg)
+{
+	struct machine *m = arg;
+	struct ending ending;
+	eventfd_t n;
+
+	(void)src;
+	(void)events;
+	(void)eventfd_read(fd, &n);
+	if (vcpus_ending(&m->vcpus, &ending) != ENDING_NONE) {
+		loop_stop(m->loop, 0);
+		return;
+	}
+	if (!m->on_paused || !vcpus_at_rest(&m->vcpus))
+		return;
+	for (unsigned i = 0; i < m->n_devices; i++)
+		virtio_device_pause(virtio_mmio_device(m->device[i]));
+	take_ptr(m->on_paused)(m->on_paused_arg);
+}
+
+static int create(struct machine *m, int kvm_fd, struct err *err)
+{
+	const struct machine_config *c = &m->config;
+	struct arch_config arch = {
+		.acpi = c->acpi, .debug = c->debug, .epoch_us = c->epoch_us, .n_cpus = c->n_cpus
+	};
+	int r = kvm_init(&m->kvm, kvm_fd, err);
+
+	if (r == 0 && c->n_cpus > m->kvm.max_vcpus)
+		r = err_set(err, ENOTSUP, "%u processors: this host's KVM gives at most %u",
+			    c->n_cpus, m->kvm.max_vcpus);
+	if (r == 0)
+		r = memory_init(&m->memory, c->memory, arch_limits.hole, arch_limits.hole_end,
+				c->shared_memory, err);
+	if (r == 0)
+		r = kvm_set_memory(&m->kvm, &m->memory, err);
+	if (r < 0)
+		return r;
+	m->arch = arch_new(&m->kvm, &arch, err);
+	if (!m->arch)
+		return err->code;
+	r = vcpus_init(&m->vcpus, c->n_cpus, &m->kvm, m->arch, &m->bus, err);
+	if (r < 0)
+		return r;
+	m->event = loop_add_fd(m->loop, m->vcpus.event, EPOLLIN, on_event, m);
+	return m->event ? 0 : err_sys(err, errno, "cannot wait for the processors");
+}
+
+int machine_init(struct machine *m, const struct machine_config *config, int kvm_fd,
+		 struct loop *loop, struct err *err)
+{
+	int r;
+
+	*m = (struct machine){ .config = *config,
+			       .loop = loop,
+			       .kvm = { -1, -1, 0, 0 },
+			       .memory = { .fd = -1 },
+			       .lines = arch_limits.lines,
+			       .vcpus = { .event = -1 } };
+	r = create(m, kvm_fd, err);
+	if (r < 0)
+		machine_done(m);
+	return r;
+}
+
+void machine_done(struct machine *m)
+{
+	for (unsigned i = m->n_devices; i-- > 0;)
+		virtio_mmio_free(m->device[i]);
+	m->n_devices = 0;
+	loop_remove(&m->event);
+	if (m->vcpus.thread)
+		vcpus_done(&m->vcpus);
+	arch_free(take_ptr(m->arch));
+	memory_done(&m->memory);
+	kvm_done(&m->kvm);
+}
+
+static void page_read(void *arg, uint64_t offset, void *data, uint32_t len)
+{
+	virtio_mmio_read(arg, offset, data, len);
+}
+
+static void page_write(void *arg, uint64_t offset, const void *data, uint32_t len)
+{
+	virtio_mmio_write(arg, offset, data, len);
+}
+
+static const struct bus_ops page_ops = { page_read, page_write };
+
+/* The wires of a device that has its place: kicks out of the guest, interrupts into it. */
+static int wire(struct machine *m, struct virtio_mmio *t, const struct arch_device *place,
+		struct err *err)
+{
+	unsigned n_queues = virtio_mmio_device(t)->n_queues;
+	int r = bus_add(&m->bus, place->start, place->size, &page_ops, t, err);
+
+	for (unsigned i = 0; r == 0 && i < n_queues; i++)
+		r = kvm_tie_write(&m->kvm, place->start + VIRTIO_MMIO_NOTIFY, i,
+				  virtio_mmio_kick_fd(t, i), err);
+	return r < 0 ? r : kvm_tie_line(&m->kvm, virtio_mmio_interrupt_fd(t), place->line, err);
+}
+
+int machine_add(struct machine *m, struct virtio_device *dev, struct err *err)
+{
+	struct virtio_mmio *t;
+	struct arch_device place;
+	int line, r;
+
+	if (!dev)
+		return err->code ? err->code : -EIO;
+	if (m->n_devices == MACHINE_DEVICES_MAX) {
+		virtio_device_free(dev);
+		return err_set(err, ENOSPC, "more than %d devices", MACHINE_DEVICES_MAX);
+	}
+	t = virtio_mmio_new(dev, err);
+	if (!t)
+		return err->code;
+	/* From here on it goes with the machine. */
+	m->device[m->n_devices] = t;
+	line = irq_take(&m->lines, err);
+	place = (struct arch_device){
+		.start = arch_limits.devices + m->n_devices * (gpa_t)VIRTIO_MMIO_SIZE,
+		.size = VIRTIO_MMIO_SIZE,
+		.line = (uint32_t)line,
+	};
+	m->place[m->n_devices++] = place;
+	r = line < 0 ? line : wire(m, t, &place, err);
+	return r < 0 ? err_wrap(err, "%s", dev->id) : 0;
+}
+
+int machine_boot(struct machine *m, int kernel_fd, int initrd_fd, const char *line, struct err *err)
+{
+	struct arch_boot boot = { .n_devices = m->n_devices, .devices = m->place };
+	struct elf_kernel kernel;
+	int r = elf_load(kernel_fd, &m->memory, arch_limits.kernel, &kernel, err);
+
+	if (r == 0 && initrd_fd >= 0)
+		r = initrd_load(initrd_fd, &m->memory, kernel.end, arch_limits.hole, &boot.initrd,
+				err);
+	if (r == 0)
+		r = kernel_line_add(&boot.line, arch_limits.line_max, line, err);
+	if (r == 0)
+		r = arch_add_to_line(m->arch, &boot, err);
+	boot.entry = kernel.entry;
+	if (r == 0)
+		r = arch_load(m->arch, &m->memory, &boot, err);
+	return r < 0 ? r : arch_set_entry(m->arch, m->vcpus.thread[0].cpu.fd, &boot, err);
+}
+
+struct ending machine_run(struct machine *m, vcpus_enter_cb enter)
+{
+	struct err err = ERR_INIT;
+	struct ending ending;
+	int r = vcpus_start(&m->vcpus, VCPUS_RUN, enter, &err);
+
+	if (r == 0)
+		r = loop_run(m->loop);
+	if (r < 0)
+		machine_end(m, ENDING_FAILED, err.code ? err_msg(&err) : strerror(-r));
+	/* A loop without sources would be a machine without devices and processors. */
+	machine_end(m, ENDING_FAILED, "the loop ended");
+	if (vcpus_join(&m->vcpus, m->loop, STOP_LIMIT_MS) < 0) {
+		log_error("a processor does not stop");
+		_exit(ENDING_FAILED);
+	}
+	vcpus_ending(&m->vcpus, &ending);
+	return ending;
+}
+
+void machine_end(struct machine *m, enum ending_word word, const char *text)
+{
+	vcpus_end(&m->vcpus, word, text);
+}
+
+int machine_pause(struct machine *m, machine_cb done, void *arg)
+{
+	if (m->paused)
+		return -EALREADY;
+	m->paused = true;
+	m->on_paused = done;
+	m->on_paused_arg = arg;
+	vcpus_want(&m->vcpus, VCPUS_PAUSE);
+	return 0;
+}
+
+int machine_resume(struct machine *m)
+{
+	if (!m->paused)
+		return -EALREADY;
+	if (m->on_paused)
+		return -EAGAIN;
+	for (unsigned i = 0; i < m->n_devices; i++)
+		virtio_device_resume(virtio_mmio_device(m->device[i]));
+	m->paused = false;
+	vcpus_want(&m->vcpus, VCPUS_RUN);
+	return 0;
+}
