@@ -78,7 +78,8 @@ int policy_load(const char *path, struct err *err)
 bool policy_allows(const char *request)
 {
 	for (size_t i = 0; i < policy.allowed.n; i++)
-		if (!strcmp(policy.allowed.v[i], request))
+		if (!strcmp(policy.allowed.v[i], request) ||
+		    !strcmp(policy.allowed.v[i], "AllowRequestsFailingPolicy"))
 			return true;
 	return !policy.set;
 }

@@ -14,7 +14,8 @@
 
 /*
  * Replace the policy by @text. A request that it does not name is denied, as
- * by the original. -EOPNOTSUPP for a rule of another kind, naming its line, and
+ * by the original; with AllowRequestsFailingPolicy none is, which is how a policy
+ * is tried out. -EOPNOTSUPP for a rule of another kind, naming its line, and
  * -EINVAL for a text without any; the policy then stays as it was.
  */
 int policy_set(const char *text, struct err *err);

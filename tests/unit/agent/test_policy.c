@@ -41,6 +41,14 @@ static void test_rules(void **state)
 	assert_int_equal(policy_set("default ExecProcessRequest := true", &err), 0);
 	assert_true(policy_allows("ExecProcessRequest"));
 	assert_false(policy_allows("CopyFileRequest"));
+	assert_int_equal(policy_set("default AllowRequestsFailingPolicy := true\n"
+				    "default CopyFileRequest := false",
+				    &err),
+			 0);
+	assert_true(policy_allows("CopyFileRequest"));
+	assert_true(policy_allows("ExecProcessRequest"));
+	assert_int_equal(policy_set("default AllowRequestsFailingPolicy := false", &err), 0);
+	assert_false(policy_allows("CopyFileRequest"));
 }
 
 /* What is not understood changes nothing. */
