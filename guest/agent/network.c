@@ -146,6 +146,20 @@ static bool has_ipv6(void)
 	return false;
 }
 
+static int check_addresses(const Types__Interface *i, struct err *err)
+{
+	struct net_addr a;
+
+	for (size_t k = 0; k < i->n_ipaddresses; k++) {
+		const Types__IPAddress *ip = i->ipaddresses[k];
+		auto_free char *text = xasprintf("%s/%s", ip->address, ip->mask);
+
+		if (net_addr_parse(text, &a) < 0)
+			return err_set(err, EINVAL, "\"%s\" is no address", text);
+	}
+	return 0;
+}
+
 static int add_address(int nl, int index, const Types__IPAddress *ip, struct err *err)
 {
 	auto_free char *text = xasprintf("%s/%s", ip->address, ip->mask);
@@ -154,8 +168,9 @@ static int add_address(int nl, int index, const Types__IPAddress *ip, struct err
 	struct net_addr a;
 	int r;
 
-	if (net_addr_parse(text, &a) < 0)
-		return err_set(err, EINVAL, "\"%s\" is no address", text);
+	r = net_addr_parse(text, &a);
+	if (r < 0)
+		return err_sys(err, r, "address %s", text);
 	if (a.family == AF_INET6 && !has_ipv6())
 		return 0;
 	h.ifa_family = (uint8_t)a.family;
@@ -228,6 +243,10 @@ int net_update_interface(const Types__Interface *i, const char *at, struct err *
 
 	if (!*i->name || strlen(i->name) >= IFNAMSIZ || i->mtu > UINT32_MAX)
 		return err_set(err, EINVAL, "link \"%s\": bad name or MTU", i->name);
+	/* Before the link is touched: a bad request must not leave it down. */
+	r = check_addresses(i, err);
+	if (r < 0)
+		return r;
 	nl = nl_open(err);
 	if (nl < 0)
 		return nl;

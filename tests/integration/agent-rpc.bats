@@ -165,6 +165,9 @@ eventually_is()
 	[[ $(in_agent ip neigh) == *"10.9.0.1 dev eth0 lladdr 02:00:00:00:00:09"*PERMANENT* ]]
 	refused EINVAL 'empty update interface request' call rpc UpdateInterface
 	refused EINVAL 'no hardware address' call rpc UpdateInterface interface.name=x interface.hwAddr=x
+	refused EINVAL '"10.9.0/24" is no address' call rpc UpdateInterface "${eth0[@]}" \
+		interface.IPAddresses.0.address=10.9.0 interface.IPAddresses.0.mask=24
+	[[ $(in_agent ip link show eth0) == *[,\<]UP[,\>]* ]]
 	refused EINVAL 'is no PCI path' call rpc UpdateInterface "${eth0[@]}" interface.devicePath=zz
 	refused ETIMEDOUT 'link at PCI path 02/00: not there after 300 ms' call rpc UpdateInterface \
 		"${eth0[@]}" interface.devicePath=02/00
