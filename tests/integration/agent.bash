@@ -34,6 +34,11 @@ setup_file()
 
 setup()
 {
+	agent_setup
+}
+
+agent_setup()
+{
 	socket=$BATS_TEST_TMPDIR/agent.sock
 	log=$BATS_TEST_TMPDIR/agent.log
 	rootfs=$BATS_TEST_TMPDIR/rootfs
