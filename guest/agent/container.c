@@ -140,6 +140,14 @@ static int check_unused(const char *path, struct err *err)
 		   0;
 }
 
+void container_note_cpus(struct container *c, const Grpc__LinuxResources *resources)
+{
+	if (!resources->cpu || !*resources->cpu->cpus)
+		return;
+	free(c->cpus);
+	c->cpus = xstrdup(resources->cpu->cpus);
+}
+
 static int make_cgroup(struct container *c, const Grpc__Spec *spec, struct err *err)
 {
 	const char *wanted = spec->linux ? spec->linux->cgroupspath : "";
@@ -154,6 +162,7 @@ static int make_cgroup(struct container *c, const Grpc__Spec *spec, struct err *
 		r = resources_devices(c->cgroup, spec->linux, err);
 	if (r < 0 || !spec->linux || !spec->linux->resources)
 		return r;
+	container_note_cpus(c, spec->linux->resources);
 	return resources_limit(c->cgroup, spec->linux->resources, err);
 }
 

@@ -23,6 +23,7 @@ struct container {
 	struct list processes; /* struct process */
 	struct process *init;  /* NULL until it is made */
 	char *termination_log; /* see termination_log.h; NULL: none */
+	char *cpus;	       /* the processors that it is to have; NULL: all */
 	struct strv storages;  /* mount points that it holds */
 	struct passfd streams; /* of its first process, until that is made */
 	bool userns, timens;
@@ -61,6 +62,9 @@ struct process *container_process(struct container *c, const char *exec_id);
 /* Carry out a CreateContainer whose @id is valid and free; answers @call. Takes over @streams. */
 void container_create(struct agent *agent, struct ttrpc_call *call,
 		      const Grpc__CreateContainerRequest *req, struct passfd *streams);
+
+/* Remember which processors @resources give it, for when more of them come. */
+void container_note_cpus(struct container *c, const Grpc__LinuxResources *resources);
 
 /* Carry out a StartContainer; answers @call. */
 void container_start(struct container *c, struct ttrpc_call *call);

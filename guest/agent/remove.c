@@ -29,6 +29,7 @@ static void container_free(struct container *c)
 	strv_free(&c->storages);
 	list_del(&c->link);
 	free(c->id);
+	free(c->cpus);
 	free(c->termination_log);
 	free(c);
 }

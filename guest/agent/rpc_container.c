@@ -82,10 +82,13 @@ void rpc_update_container(struct ttrpc_call *call, const ProtobufCMessage *msg, 
 
 	if (!c)
 		return;
-	if (req->resources && resources_update(c->cgroup, req->resources, &err) < 0)
+	if (req->resources && resources_update(c->cgroup, req->resources, &err) < 0) {
 		ttrpc_fail_err(call, &err);
-	else
-		rpc_reply_empty(call);
+		return;
+	}
+	if (req->resources)
+		container_note_cpus(c, req->resources);
+	rpc_reply_empty(call);
 }
 
 void rpc_stats_container(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)

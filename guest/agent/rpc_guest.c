@@ -138,6 +138,20 @@ struct cpu_wait {
 	int64_t deadline;
 };
 
+/* Each container as far as can be: the processors are online all the same. */
+static void give_cpus(const struct agent *agent)
+{
+	struct list *it;
+
+	list_for_each(it, &agent->containers) {
+		const struct container *c = container_of(it, struct container, link);
+		struct err err = ERR_INIT;
+
+		if (c->cgroup && cgroup_cpus_came(c->cgroup, c->cpus, &err) < 0)
+			log_warn("container %s: %s, ignoring", c->id, err_msg(&err));
+	}
+}
+
 static void look_for_cpus(void *arg)
 {
 	struct cpu_wait *w = arg;
@@ -150,6 +164,7 @@ static void look_for_cpus(void *arg)
 		return;
 	}
 	log_info("%u CPUs are online", now);
+	give_cpus(w->agent);
 	if (now < w->wanted)
 		ttrpc_fail(w->call, TTRPC_DEADLINE_EXCEEDED, "%u of %u CPUs are online after %d ms",
 			   now, w->wanted, CPU_MS);

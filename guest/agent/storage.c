@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
+#include "base/log.h"
+#include "guest/agent/output.h"
 #include "guest/agent/storage_layers.h"
 #include "guest/agent/storage_mount.h"
+#include "guest/agent/storage_op.h"
 #include "guest/agent/watch.h"
 
 /* One mount, or what is as good as one. */
@@ -21,29 +22,6 @@ struct storage {
 	bool watched;	     /* a copy in a directory of its own */
 	struct strv below;   /* mounts that go after it */
 	struct strv scratch; /* directories that go after those */
-};
-
-/* What is to be mounted at one mount point. */
-struct unit {
-	const Grpc__Storage *s;
-	Grpc__Storage *own;   /* one that no request names: the place of watched copies */
-	struct layers layers; /* if it has a target, several together */
-	bool skip;	      /* it is mounted already */
-};
-
-struct storage_op {
-	struct list link; /* agent->storage_ops */
-	struct agent *agent;
-	char *cid;
-	Grpc__Storage *const *list; /* hold; NULL: release */
-	size_t n;
-	struct unit *units;
-	size_t n_units;
-	struct strv *held;
-	struct strv unmount, watched, scratch; /* release: what nobody holds any more */
-	job_cb done;
-	void *arg;
-	struct err err;
 };
 
 static void run_first(struct agent *agent);
@@ -61,17 +39,12 @@ static struct storage *find(const struct agent *agent, const char *mount_point)
 	return NULL;
 }
 
-static const char *place_of(const struct unit *u)
-{
-	return u->layers.target ? u->layers.target : u->s->mount_point;
-}
-
 static struct storage *make_storage(struct storage_op *op, const struct unit *u)
 {
 	struct storage *s = xcalloc(1, sizeof(*s));
 	char *scratch = u->s ? overlay_scratch(u->s, op->cid) : NULL;
 
-	s->mount_point = xstrdup(place_of(u));
+	s->mount_point = xstrdup(unit_place(u));
 	s->shared = u->s ? u->s->shared : u->layers.shared;
 	if (u->layers.target) {
 		layers_mounts(&u->layers, &s->below);
@@ -99,7 +72,7 @@ static void free_storage(struct storage *s)
 static void take_hold(struct storage_op *op)
 {
 	for (size_t i = 0; i < op->n_units; i++) {
-		struct storage *s = find(op->agent, place_of(&op->units[i]));
+		struct storage *s = find(op->agent, unit_place(&op->units[i]));
 
 		if (!s)
 			s = make_storage(op, &op->units[i]);
@@ -119,14 +92,14 @@ static void free_op(struct storage_op *op)
 	strv_free(&op->unmount);
 	strv_free(&op->watched);
 	strv_free(&op->scratch);
+	output_free(op->progress);
 	free(op->units);
 	free(op->cid);
 	free(op);
 }
 
-static void finish(const struct err *err, void *arg)
+static void finish(struct storage_op *op, const struct err *err)
 {
-	struct storage_op *op = arg;
 	struct agent *agent = op->agent;
 
 	if (!err && op->list)
@@ -138,75 +111,37 @@ static void finish(const struct err *err, void *arg)
 		run_first(agent);
 }
 
-static int undo_unit(const struct storage_op *op, const struct unit *u)
-{
-	auto_strv struct strv mounts = { NULL, 0 };
-	auto_free char *scratch = u->s ? overlay_scratch(u->s, op->cid) : NULL;
-
-	layers_mounts(&u->layers, &mounts);
-	(void)storage_unmount(place_of(u), NULL);
-	while (mounts.n > 0) {
-		(void)storage_unmount(mounts.v[mounts.n - 1], NULL);
-		free(mounts.v[--mounts.n]);
-	}
-	if (scratch || u->layers.base)
-		(void)tree_remove(scratch ? scratch : u->layers.base, NULL);
-	return 0;
-}
-
-/* In the child: mount in order; what was mounted before a failure goes again. */
-static int mount_all(void *arg, struct err *err)
+static void on_undone(const struct err *err, void *arg)
 {
 	struct storage_op *op = arg;
 
-	for (size_t i = 0; i < op->n_units; i++) {
-		const struct unit *u = &op->units[i];
-		int r = 0;
-
-		if (!u->skip)
-			r = u->layers.target ? layers_mount(&u->layers, err) :
-					       storage_mount(u->s, op->cid, err);
-		if (r == 0)
-			continue;
-		while (i-- > 0)
-			if (!op->units[i].skip)
-				undo_unit(op, &op->units[i]);
-		return r;
-	}
-	return 0;
+	if (err)
+		log_error("undo what was mounted: %s, ignoring", err_msg(err));
+	finish(op, &op->err);
 }
 
-static int unmount_all(void *arg, struct err *err)
+static void on_mounted(const struct err *err, void *arg)
 {
 	struct storage_op *op = arg;
-	int first = 0;
 
-	for (size_t i = op->unmount.n; i-- > 0;) {
-		int r = storage_unmount(op->unmount.v[i], first ? NULL : err);
-
-		first = first ? first : r;
+	if (!err || !storage_op_is_half_done(op)) {
+		finish(op, err);
+		return;
 	}
-	return first;
+	op->err = *err;
+	job_run(op->agent->loop, storage_op_undo, on_undone, op);
 }
 
-/* Copies first: they lie in a tmpfs that goes with the mounts. */
-static int release_all(void *arg, struct err *err)
+static void on_released(const struct err *err, void *arg)
 {
 	struct storage_op *op = arg;
-	int r;
 
-	for (size_t i = 0; i < op->watched.n; i++)
-		if (storage_unmount(op->watched.v[i], NULL) == 0)
-			(void)tree_remove(op->watched.v[i], NULL);
-	r = unmount_all(op, err);
-	for (size_t i = 0; i < op->scratch.n; i++) {
-		auto_free char *above = xstrdup(op->scratch.v[i]);
-
-		(void)tree_remove(op->scratch.v[i], NULL);
-		*strrchr(above, '/') = '\0';
-		(void)rmdir(above); /* unless something else is in there */
-	}
-	return r;
+	if (err && op->err.code == 0)
+		op->err = *err;
+	if (storage_op_has_rest(op))
+		job_run(op->agent->loop, storage_op_release, on_released, op);
+	else
+		finish(op, op->err.code ? &op->err : NULL);
 }
 
 static void give_up(struct storage_op *op, struct storage *s)
@@ -313,9 +248,9 @@ static void skip_mounted(struct storage_op *op)
 	for (size_t i = 0; i < op->n_units; i++) {
 		struct unit *u = &op->units[i];
 
-		u->skip = find(op->agent, place_of(u)) != NULL;
+		u->skip = find(op->agent, unit_place(u)) != NULL;
 		for (size_t k = 0; k < i; k++)
-			u->skip |= !strcmp(place_of(&op->units[k]), place_of(u));
+			u->skip |= !strcmp(unit_place(&op->units[k]), unit_place(u));
 	}
 }
 
@@ -333,7 +268,7 @@ static void on_nothing(void *arg)
 {
 	struct storage_op *op = arg;
 
-	finish(op->err.code ? &op->err : NULL, op);
+	finish(op, op->err.code ? &op->err : NULL);
 }
 
 static void run_first(struct agent *agent)
@@ -344,10 +279,12 @@ static void run_first(struct agent *agent)
 		drop(op);
 	else if (plan(op, &op->err) == 0)
 		skip_mounted(op);
-	if (op->err.code || nothing_to_do(op))
+	if (op->err.code || nothing_to_do(op) || storage_op_prepare(op, &op->err) < 0)
 		loop_defer(agent->loop, on_nothing, op);
+	else if (op->list)
+		job_run(agent->loop, storage_op_mount, on_mounted, op);
 	else
-		job_run(agent->loop, op->list ? mount_all : release_all, finish, op);
+		job_run(agent->loop, storage_op_release, on_released, op);
 }
 
 static void enqueue(struct storage_op *op)

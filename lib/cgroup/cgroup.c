@@ -145,35 +145,10 @@ void cgroup_free(struct cgroup *cg)
 	free(cg);
 }
 
-/*
- * Call @fn for @dir and all groups below it, children first. @fn returns 0 or
- * -errno; the first failure is returned after all calls.
- */
-static int walk(const char *dir, int (*fn)(const char *dir, void *arg), void *arg)
-{
-	auto_closedir DIR *d = opendir(dir);
-	struct dirent *e;
-	int first = 0, r;
-
-	if (!d)
-		return errno == ENOENT || errno == ENODEV ? 0 : -errno;
-	while ((e = readdir(d))) {
-		auto_free char *sub = NULL;
-
-		if (e->d_type != DT_DIR || e->d_name[0] == '.')
-			continue;
-		sub = path_join(dir, e->d_name);
-		r = walk(sub, fn, arg);
-		first = first < 0 ? first : r;
-	}
-	r = fn(dir, arg);
-	return first < 0 ? first : r;
-}
-
-static int remove_one(const char *dir, void *arg)
+static int remove_one(int parent, const char *name, void *arg)
 {
 	(void)arg;
-	if (rmdir(dir) == 0 || errno == ENOENT)
+	if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 0;
 	return -errno;
 }
@@ -199,7 +174,7 @@ int cgroup_remove(struct cgroup *cg, struct err *err)
 
 	for (size_t i = 0; i < n; i++) {
 		auto_free char *dir = group_dir(&h[i], cg);
-		int r = walk(dir, remove_one, NULL);
+		int r = walk_groups(dir, remove_one, NULL);
 
 		if (r == 0)
 			remove_parents(&h[i], cg->path);
@@ -227,9 +202,9 @@ int cgroup_attach(struct cgroup *cg, pid_t pid, struct err *err)
 }
 
 /* cgroup.procs shows 0 for a process of another pid namespace: never signal that. */
-static void each_process(const char *dir, void (*fn)(pid_t pid, void *arg), void *arg)
+static void each_process(int parent, const char *name, void (*fn)(pid_t pid, void *arg), void *arg)
 {
-	auto_free char *path = path_join(dir, "cgroup.procs");
+	auto_free char *path = walk_file(parent, name, "cgroup.procs");
 	auto_str struct str text = STR_INIT;
 	char *save = NULL;
 
@@ -252,9 +227,9 @@ void cgroup_doors(const struct cgroup *cg, struct strv *files)
 		strv_addf(files, "%s%s/cgroup.procs", h[i].mount, cg->path);
 }
 
-static int count_one(const char *dir, void *arg)
+static int count_one(int parent, const char *name, void *arg)
 {
-	auto_free char *path = path_join(dir, "cgroup.procs");
+	auto_free char *path = walk_file(parent, name, "cgroup.procs");
 	auto_str struct str text = STR_INIT;
 	size_t *count = arg;
 
@@ -274,7 +249,7 @@ size_t cgroup_count(const struct cgroup *cg)
 		auto_free char *dir = group_dir(&h[i], cg);
 		size_t count = 0;
 
-		walk(dir, count_one, &count);
+		walk_groups(dir, count_one, &count);
 		most = count > most ? count : most;
 	}
 	return most;
@@ -295,9 +270,9 @@ static void signal_process(pid_t pid, void *arg)
 		(void)kill(pid, sig->signo);
 }
 
-static int signal_one(const char *dir, void *arg)
+static int signal_one(int parent, const char *name, void *arg)
 {
-	each_process(dir, signal_process, arg);
+	each_process(parent, name, signal_process, arg);
 	return 0;
 }
 
@@ -316,9 +291,9 @@ static void add_process(pid_t pid, void *arg)
 	l->v[l->n++] = pid;
 }
 
-static int list_one(const char *dir, void *arg)
+static int list_one(int parent, const char *name, void *arg)
 {
-	each_process(dir, add_process, arg);
+	each_process(parent, name, add_process, arg);
 	return 0;
 }
 
@@ -346,7 +321,7 @@ size_t cgroup_processes(struct cgroup *cg, pid_t **pids)
 	auto_free char *dir = h ? group_dir(h, cg) : NULL;
 
 	if (dir)
-		walk(dir, list_one, &list);
+		walk_groups(dir, list_one, &list);
 	if (list.n > 1)
 		qsort(list.v, list.n, sizeof(*list.v), compare);
 	*pids = list.v;
@@ -354,9 +329,9 @@ size_t cgroup_processes(struct cgroup *cg, pid_t **pids)
 }
 
 /* Version 1 delivers even SIGKILL only to processes that are not frozen. */
-static int thaw_one(const char *dir, void *arg)
+static int thaw_one(int parent, const char *name, void *arg)
 {
-	auto_free char *knob = path_join(dir, "freezer.state");
+	auto_free char *knob = walk_file(parent, name, "freezer.state");
 
 	(void)arg;
 	(void)file_write_knob(knob, "THAWED", 6, NULL);
@@ -366,10 +341,12 @@ static int thaw_one(const char *dir, void *arg)
 static void thaw_all(struct cgroup *cg)
 {
 	bool v2;
-	auto_free char *knob = controller_file(cg, "freezer", "", &v2);
+	auto_free char *dir = controller_file(cg, "freezer", "", &v2);
 
-	if (knob && !v2)
-		walk(knob, thaw_one, NULL);
+	if (!dir || v2)
+		return;
+	dir[strlen(dir) - 1] = '\0'; /* it ends with "/" */
+	walk_groups(dir, thaw_one, NULL);
 }
 
 void cgroup_signal(struct cgroup *cg, int signo)
@@ -383,7 +360,7 @@ void cgroup_signal(struct cgroup *cg, int signo)
 	dir = group_dir(h, cg);
 	knob = path_join(dir, "cgroup.kill"); /* since Linux 5.14 */
 	if (!h->v2 || signo != SIGKILL || file_write_knob(knob, "1", 1, NULL) < 0)
-		walk(dir, signal_one, &arg);
+		walk_groups(dir, signal_one, &arg);
 	if (signo == SIGKILL)
 		thaw_all(cg);
 }
@@ -401,7 +378,7 @@ bool cgroup_populated(struct cgroup *cg)
 	events = path_join(dir, "cgroup.events");
 	if (h->v2 && file_read(events, 4096, &text, NULL) == 0)
 		return keyed_value(str_text(&text), "populated") != 0;
-	walk(dir, signal_one, &arg);
+	walk_groups(dir, signal_one, &arg);
 	return arg.found;
 }
 

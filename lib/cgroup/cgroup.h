@@ -161,6 +161,13 @@ void cgroup_doors(const struct cgroup *cg, struct strv *files);
  */
 size_t cgroup_count(const struct cgroup *cg);
 
+/*
+ * Processors have come online: version 1 gives them to the root alone. Let the
+ * group have them too, or those of the list @own if that is not NULL, and its
+ * parents. Version 2 does that by itself.
+ */
+int cgroup_cpus_came(const struct cgroup *cg, const char *own, struct err *err);
+
 /* Set what @limits names. A limit whose controller the host lacks is an error. */
 int cgroup_limit(struct cgroup *cg, const struct cgroup_limits *limits, struct err *err);
 

@@ -36,6 +36,17 @@ char *controller_file(const struct cgroup *cg, const char *controller, const cha
 /* The directory of @cg in @h. The caller frees. */
 char *group_dir(const struct hierarchy *h, const struct cgroup *cg);
 
+/*
+ * Call @fn for the group @dir and all groups below it, children first: @name in
+ * the directory @parent. @fn returns 0 or -errno; the first failure is returned
+ * after all calls. A group that is gone is no failure.
+ */
+typedef int (*walk_fn)(int parent, const char *name, void *arg);
+int walk_groups(const char *dir, walk_fn fn, void *arg);
+
+/* The path of @file of such a group, good as long as the call. The caller frees. */
+char *walk_file(int parent, const char *name, const char *file);
+
 /* Write @text to @file of @controller; -ENOENT where the host lacks the controller. */
 int knob_set(struct cgroup *cg, const char *controller, const char *file, const char *text,
 	     struct err *err);

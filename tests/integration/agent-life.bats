@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2154,SC2016 # agent.bash and bats' run set them; sh expands
+# shellcheck disable=SC2034,SC2154,SC2016 # agent.bash and bats' run set them; sh expands
 #
 # The agent as a local process over a long life: nothing grows, nothing hangs.
 
 load agent
+
+agent_patience=20
 
 # What the agent holds: descriptors, children, mounts, groups.
 holdings()
@@ -64,6 +66,42 @@ memory()
 	run -0 in_container -- echo fine
 	[ "$output" = fine ]
 	[ "$(holdings)" = "$before" ]
+}
+
+@test "life: what a job mounted before it was killed goes" {
+	local base=$BATS_TEST_TMPDIR/storages
+
+	mkdir "$base"
+	mounted() { agent_mounts | grep -qx "$base/one"; }
+	unmounted() { ! agent_mounts | grep -q "$base"; }
+	call create c1 --rootfs "$rootfs" --storage "ephemeral:tmpfs:tmpfs:$base/one" \
+		--storage "overlayfs:overlay:overlay:$base/two:lowerdir=/usr/bin,io.katacontainers.fs-opt.overlay-rw" \
+		--storage "blk:02/00:ext4:$base/three" -- true 2>"$BATS_TEST_TMPDIR/said" &
+	eventually mounted
+	sleep 0.1
+	pkill -9 -P "$agent"
+	wait $! && return 1
+	grep 'error EIO: the helper process died' "$BATS_TEST_TMPDIR/said"
+	eventually unmounted
+	[ "$(agent_mounts)" = "$mounts" ]
+	[ ! -e /run/kata-containers/c1/overlay ]
+	# The name is free, and the place can be used.
+	run -0 call run c1 --rootfs "$rootfs" --storage "ephemeral:tmpfs:tmpfs:$base/one" --mount "bind:$base/one:/d:bind" -- \
+		sh -c 'grep -c " /d tmpfs" /proc/mounts'
+	[ "$output" = 1 ]
+}
+
+@test "life: groups nested deeper than the agent has descriptors go with their container" {
+	prlimit --pid "$agent" --nofile=100:100
+	call create c1 --rootfs "$rootfs" --cgroup "/kata-c-nest-$BATS_ROOT_PID" --bare --mount proc:proc:/proc \
+		--mount "cgroup:cgroup:/sys/fs/cgroup:rw" -- sh -c 'cd /sys/fs/cgroup/pids 2>/dev/null || cd /sys/fs/cgroup
+		i=0; while [ $i -lt 400 ]; do mkdir x && cd x || exit 1; i=$((i + 1)); done; echo nested; exec sleep 1000'
+	call start c1
+	run -0 call read c1
+	[ "$output" = nested ]
+	[ "$(find /sys/fs/cgroup -path "*kata-c-nest-$BATS_ROOT_PID*" -type d | wc -l)" -gt 400 ]
+	call remove c1
+	[ -z "$(find /sys/fs/cgroup -name "kata-c-nest-$BATS_ROOT_PID")" ]
 }
 
 @test "life: out of order" {

@@ -45,8 +45,8 @@ agent_setup()
 	cp -a "$BATS_FILE_TMPDIR/image" "$rootfs"
 	leftovers_snapshot "$BATS_TEST_TMPDIR/before"
 	# agent_view: what the test's file wants the agent to see, agent_unshare: to have,
-	# agent_keys: to be told.
-	printf 'hotplug_timeout = { secs = 0, nanos = 300_000_000 }\n%s\n' "${agent_keys:-}" \
+	# agent_keys: to be told, agent_patience: how many seconds longer to wait for devices.
+	printf 'hotplug_timeout = { secs = %s, nanos = 300_000_000 }\n%s\n' "${agent_patience:-0}" "${agent_keys:-}" \
 		>"$BATS_TEST_TMPDIR/agent.toml"
 	KATA_AGENT_LOG_LEVEL=debug KATA_AGENT_SERVER_ADDR=unix://$socket \
 		unshare -m ${agent_unshare:+"$agent_unshare"} --propagation private sh -c "${agent_view:-} exec \"\$@\"" - \
