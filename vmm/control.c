@@ -29,6 +29,7 @@ struct control {
 	int fd;	       /* -1: nobody is there */
 	struct loop_source *listener, *src;
 	bool started, ended;
+	bool busy; /* the answer to a request is to come by control_answer() */
 	struct str queue[QUEUE_MAX];
 	unsigned queued;
 };
@@ -47,6 +48,7 @@ static void disconnect(struct control *c, const char *why)
 	loop_remove(&c->src);
 	close_fd(&c->fd);
 	drop_queue(c);
+	c->busy = false;
 	if (c->listen_fd < 0 && !c->ended)
 		c->ops->stop(c->arg, why);
 }
@@ -100,6 +102,24 @@ static void answer(struct control *c, int r, const char *text)
 	say(c, r < 0 ? VMM_ANSWER_ERROR : VMM_ANSWER_OK, text);
 }
 
+/* What an operation returned: an answer, or nothing yet. */
+static void result(struct control *c, int r, const struct err *err)
+{
+	c->busy = r == -EINPROGRESS;
+	if (c->busy)
+		loop_set_events(c->src, EPOLLRDHUP); /* its end, and nothing else */
+	else
+		answer(c, r, r < 0 ? err_msg(err) : NULL);
+}
+
+void control_answer(struct control *c, const struct err *err)
+{
+	if (!c || !c->busy)
+		return;
+	loop_set_events(c->src, EPOLLIN);
+	result(c, err ? err->code : 0, err);
+}
+
 /* ---- requests -------------------------------------------------------------- */
 
 static void do_pause(struct control *c, const char *arg)
@@ -110,7 +130,7 @@ static void do_pause(struct control *c, const char *arg)
 	(void)arg;
 	r = c->ops->pause ? c->ops->pause(c->arg, &err) :
 			    err_set(&err, ENOTSUP, "the machine cannot pause");
-	answer(c, r, r < 0 ? err_msg(&err) : NULL);
+	result(c, r, &err);
 }
 
 static void do_resume(struct control *c, const char *arg)
@@ -121,7 +141,7 @@ static void do_resume(struct control *c, const char *arg)
 	(void)arg;
 	r = c->ops->resume ? c->ops->resume(c->arg, &err) :
 			     err_set(&err, ENOTSUP, "the machine cannot resume");
-	answer(c, r, r < 0 ? err_msg(&err) : NULL);
+	result(c, r, &err);
 }
 
 static void do_stats(struct control *c, const char *arg)
@@ -145,7 +165,7 @@ static void do_balloon(struct control *c, const char *arg)
 	else
 		r = c->ops->balloon ? c->ops->balloon(c->arg, (uint64_t)mib, &err) :
 				      err_set(&err, ENOTSUP, "the machine has no balloon");
-	answer(c, r, r < 0 ? err_msg(&err) : NULL);
+	result(c, r, &err);
 }
 
 static void do_stop(struct control *c, const char *arg)
@@ -231,6 +251,12 @@ static void on_ready(struct loop_source *src, int fd, uint32_t events, void *arg
 		return;
 	if (r < 0) {
 		disconnect(c, "the control connection was lost");
+		return;
+	}
+	if (c->busy) {
+		loop_set_events(src, EPOLLRDHUP);
+		if (events & (EPOLLRDHUP | EPOLLHUP))
+			disconnect(c, "the control connection was closed");
 		return;
 	}
 	loop_set_events(src, EPOLLIN);

@@ -15,9 +15,12 @@
 #include "base/str.h"
 #include "vmm/protocol.h"
 
-/* What a request does. Each is answered when its function returns. */
+/* What a request does. */
 struct control_ops {
-	/* 0, or a negative errno and @err, which becomes the answer. NULL: not supported. */
+	/*
+	 * 0, or a negative errno and @err, which becomes the answer; or -EINPROGRESS, and
+	 * control_answer() follows. NULL: not supported.
+	 */
 	int (*pause)(void *arg, struct err *err);
 	int (*resume)(void *arg, struct err *err);
 	int (*balloon)(void *arg, uint64_t mib, struct err *err);
@@ -42,6 +45,12 @@ struct control *control_new(struct loop *loop, int fd, const struct control_ops 
 
 /* Listen on @path, for the first of these. The descriptor or -errno. */
 int control_listen(const char *path, struct err *err);
+
+/*
+ * What began with -EINPROGRESS is done, or failed with @err (NULL: done). Until then no
+ * further request is read. Allowed when the other side has gone meanwhile.
+ */
+void control_answer(struct control *c, const struct err *err);
 
 /* The events. @text may be NULL or "". After the second nothing is read or sent any more. */
 void control_started(struct control *c);

@@ -22,7 +22,7 @@ struct fixture {
 	struct control *control;
 	int peer;
 	struct str done; /* what was asked of the machine */
-	bool fails;
+	bool fails, later;
 };
 
 static int on_pause(void *arg, struct err *err)
@@ -30,6 +30,8 @@ static int on_pause(void *arg, struct err *err)
 	struct fixture *f = arg;
 
 	str_puts(&f->done, "pause;");
+	if (f->later)
+		return -EINPROGRESS;
 	return f->fails ? err_set(err, EBUSY, "a disk\nis busy") : 0;
 }
 
@@ -231,6 +233,36 @@ static void test_failures(void **state)
 	hears(f, "error a disk?is busy");
 }
 
+static void test_answers_that_take_time(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+
+	start(f, &ops);
+	f->later = true;
+	ask(f, "pause");
+	ask(f, "stats");
+	hears_nothing(f);
+	control_started(f->control); /* an event may come between */
+	hears(f, "event started");
+	control_answer(f->control, NULL);
+	control_answer(f->control, NULL); /* it was given */
+	run(f);
+	hears(f, "ok");
+	hears(f, "ok vcpus=2 exits=17");
+	ask(f, "pause");
+	err_set(&err, EALREADY, "it is on its way");
+	control_answer(f->control, &err);
+	hears(f, "error it is on its way");
+	/* One who does not wait for the answer stops the machine as ever. */
+	ask(f, "pause");
+	close_fd(&f->peer);
+	run(f);
+	control_answer(f->control, NULL);
+	assert_string_equal(str_text(&f->done),
+			    "pause;pause;pause;the control connection was closed;");
+}
+
 static void test_not_supported(void **state)
 {
 	struct fixture *f = *state;
@@ -401,6 +433,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bad_requests, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_descriptors_are_closed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_answers_that_take_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_supported, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
 		cmocka_unit_test(test_words),
