@@ -12,8 +12,8 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/proc.h"
+#include "base/program.h"
 #include "base/str.h"
-#include "host/cli/program.h"
 
 #define SHIM_NAME      "containerd-shim-kata-v2"
 #define START_LIMIT_MS 10000
@@ -140,7 +140,7 @@ static void make_arguments(const struct shim_options *opt, const char *path, str
 
 int shim_start(struct loop *loop, const struct shim_options *opt, char **address, struct err *err)
 {
-	auto_free char *path = own_program(SHIM_NAME, "shim");
+	auto_free char *path = own_program(SHIM_NAME, "../shim");
 	auto_strv struct strv argv = { 0 };
 	int out[2] = { -1, -1 }, errors[2] = { -1, -1 };
 	auto_str struct str said = STR_INIT, failed = STR_INIT;

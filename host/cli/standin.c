@@ -15,7 +15,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/proc.h"
-#include "host/cli/program.h"
+#include "base/program.h"
 #include "host/standin/protocol.h"
 
 #define START_LIMIT_MS 5000
@@ -128,7 +128,7 @@ static int await_ready(const char *id, struct standin *st, struct err *err)
 static int spawn(const char *id, const struct strv *flags, int terminal, int control, int shim,
 		 struct proc *proc, struct err *err)
 {
-	auto_free char *path = own_program("kata-standin", "standin");
+	auto_free char *path = own_program("kata-standin", "../standin");
 	const int keep[] = { control, shim, terminal };
 	auto_strv struct strv argv = { 0 };
 	struct proc_spec spec = {

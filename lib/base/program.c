@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "host/cli/program.h"
+#include "base/program.h"
 
 #include <limits.h>
 #include <string.h>
@@ -8,11 +8,11 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
-char *own_program(const char *name, const char *room)
+char *own_program(const char *name, const char *build)
 {
 	auto_free char *libexec = xasprintf("../libexec/kata-containers/%s", name);
-	auto_free char *build = xasprintf("../%s/%s", room, name);
-	const char *const places[] = { name, libexec, build };
+	auto_free char *built = xasprintf("%s/%s", build, name);
+	const char *const places[] = { name, libexec, built };
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
