@@ -93,6 +93,20 @@ int asset_check_kernel(const char *key, const char *path, struct err *err)
 	return 0;
 }
 
+int asset_check_vmlinux(const char *key, const char *path, struct err *err)
+{
+	char magic[SELFMAG] = "";
+	uint64_t size;
+	auto_close int fd = open_asset(key, path, &size, err);
+
+	if (fd < 0)
+		return fd;
+	if (pread(fd, magic, sizeof(magic), 0) != SELFMAG || memcmp(magic, ELFMAG, SELFMAG) != 0)
+		return err_set(err, ENOEXEC, "%s %s: not an ELF file (vmlinux), which is needed",
+			       key, path);
+	return check_elf(fd, size, key, path, err);
+}
+
 int asset_check_image(const char *key, const char *path, struct err *err)
 {
 	/* The first of the partition table's entries, and the mark behind its last. */

@@ -21,6 +21,9 @@ int asset_check_program(const char *key, const char *path, struct err *err);
  */
 int asset_check_kernel(const char *key, const char *path, struct err *err);
 
+/* Of these the ELF file alone, for who boots nothing else. */
+int asset_check_vmlinux(const char *key, const char *path, struct err *err);
+
 /* A root file system: a disk with a partition table (of the MBR) whose first partition is in it. */
 int asset_check_image(const char *key, const char *path, struct err *err);
 

@@ -5,7 +5,8 @@
 
 #include "host/hypervisor/hypervisor.h"
 
-extern const struct hypervisor_ops hypervisor_qemu; /* qemu/qemu.c */
-extern const struct hypervisor_ops hypervisor_fake; /* fake/fake.c */
+extern const struct hypervisor_ops hypervisor_qemu;	  /* qemu/qemu.c */
+extern const struct hypervisor_ops hypervisor_dragonball; /* dragonball/dragonball.c */
+extern const struct hypervisor_ops hypervisor_fake;	  /* fake/fake.c */
 
 #endif

@@ -27,13 +27,29 @@
 
 enum hypervisor_cap {
 	HV_CAP_FS_SHARE = 1 << 0, /* a host directory can be shared (virtio-fs) */
-	HV_CAP_BLOCK = 1 << 1,	  /* block devices at boot */
+	HV_CAP_BLOCK = 1 << 1,	  /* block devices at boot: vm_spec.disks */
 	HV_CAP_BLOCK_HOTPLUG = 1 << 2,
 	HV_CAP_NET_HOTPLUG = 1 << 3,
 	HV_CAP_CPU_HOTPLUG = 1 << 4,
 	HV_CAP_MEM_HOTPLUG = 1 << 5,
 	HV_CAP_PAUSE = 1 << 6,
 	HV_CAP_LOCAL = 1 << 7, /* no machine: the agent is a process of this host, for tests */
+};
+
+/* A device for a machine. */
+enum vm_dev_type {
+	VM_DEV_DISK,
+};
+
+struct vm_dev {
+	enum vm_dev_type type;
+	const char *id; /* unique in the machine; letters, digits, '-', '_' and '.' */
+	union {
+		struct {
+			const char *path; /* on the host: a block device or a regular file */
+			bool read_only;
+		} disk;
+	};
 };
 
 /*
@@ -49,6 +65,9 @@ struct vm_spec {
 	const char *share_dir;	     /* host directory to share with the guest, or NULL */
 	const char *share_tag;	     /* its virtio-fs tag */
 	const char *kernel_params;   /* what the sandbox adds behind the driver's own parameters */
+	/* What it has from the start (HV_CAP_BLOCK), see vm_disk_place(). */
+	const struct vm_dev *disks;
+	size_t n_disks;
 	/*
 	 * NULL, or what each process of the machine calls between fork and exec (so system
 	 * calls only): into the sandbox's control group. 0 or -errno.
@@ -58,22 +77,6 @@ struct vm_spec {
 };
 
 struct vm;
-
-/* A device for a running machine. */
-enum vm_dev_type {
-	VM_DEV_DISK,
-};
-
-struct vm_dev {
-	enum vm_dev_type type;
-	const char *id; /* unique in the machine; letters, digits, '-', '_' and '.' */
-	union {
-		struct {
-			const char *path; /* on the host: a block device or a regular file */
-			bool read_only;
-		} disk;
-	};
-};
 
 /* Where the guest finds a device, in the words of the agent's protocol. */
 enum vm_place_type {
@@ -152,6 +155,10 @@ struct hypervisor_ops {
 	void (*unplug)(struct vm *vm, const char *id, vm_done done, void *arg);
 	void (*resize)(struct vm *vm, unsigned vcpus, uint64_t memory, vm_resize_done done,
 		       void *arg);
+	/* With HV_CAP_BLOCK; as vm_disk_place(). */
+	void (*disk_place)(const struct vm_spec *spec, size_t i, struct vm_place *place);
+	/* Optional; as hypervisor_program(). */
+	char *(*program)(const struct config *config);
 };
 
 /* Common part; drivers reach it, others use the functions. */
@@ -192,6 +199,12 @@ const struct hypervisor_ops *hypervisor_for(const struct config *config, struct 
 /* What it can do with the machine that @config asks for. */
 unsigned hypervisor_caps(const struct hypervisor_ops *ops, const struct config *config);
 
+/*
+ * The program that runs the machines of @config: what the configuration says, or where
+ * the driver finds its own. Also when there is no driver. The caller frees.
+ */
+char *hypervisor_program(const struct config *config);
+
 /* Make a machine that is not running. @spec and @arg are borrowed until vm_free(). */
 struct vm *vm_new(const struct hypervisor_ops *ops, const struct vm_spec *spec, struct loop *loop,
 		  vm_event_cb on_event, vm_process_cb on_process, void *arg, struct err *err);
@@ -203,6 +216,9 @@ void vm_stop(struct vm *vm);
 pid_t vm_pid(const struct vm *vm);
 int vm_pause(struct vm *vm, struct err *err);
 int vm_resume(struct vm *vm, struct err *err);
+
+/* Where the guest finds the @i-th of the disks that it has from the start. */
+void vm_disk_place(const struct vm *vm, size_t i, struct vm_place *place);
 
 /*
  * Add a device to the running machine (HV_CAP_BLOCK_HOTPLUG), @dev being borrowed during

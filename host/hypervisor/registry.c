@@ -10,12 +10,16 @@
 
 static const struct hypervisor_ops *const drivers[] = {
 	&hypervisor_qemu,
+	&hypervisor_dragonball,
 	&hypervisor_fake,
 };
 
 /* Tables that a configuration may have and that no driver here serves. */
 static const char *const without_driver[] = {
-	"clh", "firecracker", "dragonball", "stratovirt", "acrn",
+	"clh",
+	"firecracker",
+	"stratovirt",
+	"acrn",
 };
 
 static bool is_known(const char *name)
@@ -57,4 +61,11 @@ const struct hypervisor_ops *hypervisor_for(const struct config *config, struct 
 unsigned hypervisor_caps(const struct hypervisor_ops *ops, const struct config *config)
 {
 	return ops->caps & (ops->caps_for ? ops->caps_for(config) : ~0U);
+}
+
+char *hypervisor_program(const struct config *config)
+{
+	const struct hypervisor_ops *ops = hypervisor_find(config->hypervisor.name, NULL);
+
+	return ops && ops->program ? ops->program(config) : xstrdup(config->hypervisor.path);
 }

@@ -37,12 +37,12 @@ const char *virtiofsd_path(const struct config *config)
 {
 	const char *path = config->hypervisor.virtio_fs_daemon;
 
-	if (strcmp(path, DEFAULT_PATH) != 0)
+	if (*path && strcmp(path, DEFAULT_PATH) != 0)
 		return path;
 	for (size_t i = 0; i < ARRAY_SIZE(known_paths); i++)
 		if (access(known_paths[i], X_OK) == 0)
 			return known_paths[i];
-	return path;
+	return *path ? path : DEFAULT_PATH;
 }
 
 /*

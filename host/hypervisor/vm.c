@@ -165,6 +165,11 @@ int vm_resume(struct vm *vm, struct err *err)
 	return vm->ops->resume ? vm->ops->resume(vm, err) : not_supported(vm, "resume", err);
 }
 
+void vm_disk_place(const struct vm *vm, size_t i, struct vm_place *place)
+{
+	vm->ops->disk_place(vm->spec, i, place);
+}
+
 void vm_plug(struct vm *vm, const struct vm_dev *dev, vm_plug_done done, void *arg)
 {
 	if (vm->ops->plug)

@@ -196,7 +196,8 @@ static void drivers_are_found_by_name(void **state)
 		assert_string_equal(err_msg(&err), want);
 	}
 	assert_null(hypervisor_find("xen", &err));
-	assert_string_equal(err_msg(&err), "hypervisor \"xen\" is not known (drivers: qemu, fake)");
+	assert_string_equal(err_msg(&err),
+			    "hypervisor \"xen\" is not known (drivers: qemu, dragonball, fake)");
 }
 
 static void what_a_driver_lacks_is_said(void **state)

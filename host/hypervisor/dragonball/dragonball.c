@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The driver of the built-in monitor, kata-vmm. Everything that the machine is made of
+ * is opened here and handed over as descriptors: the monitor is in a jail when the guest
+ * runs, and has no path to anything.
+ *
+ *	"event started"			VM_STARTED
+ *	a handshake on the hybrid vsock	VM_AGENT
+ *	"event ended WORD", or its end	virtiofsd is ended, then VM_EXITED
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/program.h"
+#include "host/hypervisor/asset.h"
+#include "host/hypervisor/child.h"
+#include "host/hypervisor/console.h"
+#include "host/hypervisor/dragonball/args.h"
+#include "host/hypervisor/dragonball/control.h"
+#include "host/hypervisor/drivers.h"
+#include "host/hypervisor/hvsock.h"
+#include "host/hypervisor/kvm_probe.h"
+#include "host/hypervisor/tail.h"
+#include "host/hypervisor/virtiofsd.h"
+#include "host/hypervisor/vsock.h"
+
+#define PROGRAM "kata-vmm"
+
+/* How long the monitor may take to run the guest's first instruction. */
+#define START_MS 20000
+
+/* How long it may take to end by itself when it was asked to, and after it said so. */
+#define STOP_MS 500
+
+/* How long a monitor that lost virtiofsd gets to say that it is the guilty one. */
+#define GRACE_MS 1000
+
+/* How long the agent may take to offer its log. */
+#define LOG_MS	 2000
+#define LOG_PORT 1025
+
+struct dragonball {
+	struct vm *vm;
+	char *path; /* of the program */
+	char *socket;
+	struct child *child;
+	struct virtiofsd *fs;
+	struct monitor *monitor;
+	struct tail *console, *log;
+	struct hvsock_dial *dial, *log_dial;
+	struct loop_source *limit; /* of what is waited for: start, stop, grace */
+	bool ended;		   /* the monitor, or it never was */
+	bool started;
+	bool stopping; /* by vm_stop() */
+	bool agent_seen;
+	bool told;	      /* by the monitor, how it ended */
+	struct err why;	      /* what ended the machine, unless it was vm_stop() */
+	struct err suspicion; /* what it was if nothing better is heard until `limit` */
+};
+
+/* ---- ends ------------------------------------------------------------------- */
+
+static void kill_all(struct dragonball *d)
+{
+	child_kill(d->child);
+	virtiofsd_kill(d->fs);
+}
+
+/* The first failure counts. */
+static void note(struct dragonball *d, const struct err *why)
+{
+	if (!d->stopping && !d->why.code)
+		d->why = *why;
+}
+
+static void fail(struct dragonball *d, const struct err *why)
+{
+	note(d, why);
+	kill_all(d);
+}
+
+static void check_exited(struct dragonball *d)
+{
+	if (!d->ended || !virtiofsd_ended(d->fs))
+		return;
+	loop_remove(&d->limit);
+	vm_emit(d->vm, VM_EXITED, &d->why);
+}
+
+static void on_limit(void *arg)
+{
+	struct dragonball *d = arg;
+
+	d->limit = NULL;
+	fail(d, &d->suspicion);
+}
+
+/* End all after @ms for the reason in d->suspicion, unless something else comes first. */
+static void set_limit(struct dragonball *d, int ms)
+{
+	loop_remove(&d->limit);
+	d->limit = loop_add_timer(d->vm->loop, ms, on_limit, d);
+}
+
+static void add_last_words(struct dragonball *d, struct err *why)
+{
+	auto_str struct str words = STR_INIT;
+	auto_free char *first = xstrdup(why->msg);
+
+	if (d->agent_seen)
+		return;
+	console_words(d->console, &words);
+	if (words.len)
+		err_set(why, why->code, "%s; the guest's last words: %s", first, str_text(&words));
+}
+
+static void on_child_end(struct child *child, void *arg)
+{
+	struct dragonball *d = arg;
+	struct err why = ERR_INIT;
+
+	d->ended = true;
+	monitor_free(take_ptr(d->monitor));
+	hvsock_dial_free(take_ptr(d->dial));
+	hvsock_dial_free(take_ptr(d->log_dial));
+	loop_remove(&d->limit);
+	if (!d->why.code) {
+		child_error(child, &why);
+		add_last_words(d, &why);
+		note(d, &why);
+	}
+	/* It has nothing to serve any more. */
+	virtiofsd_kill(d->fs);
+	check_exited(d);
+}
+
+/*
+ * virtiofsd may learn of the monitor's end before we do, and then ends well: the monitor
+ * gets a moment to say why. Any other end is virtiofsd's own fault.
+ */
+static void on_fs_end(const struct err *why, void *arg)
+{
+	struct dragonball *d = arg;
+
+	if (virtiofsd_failed(d->fs)) {
+		fail(d, why);
+	} else if (!d->ended && !d->told && !d->stopping) {
+		d->suspicion = *why;
+		set_limit(d, GRACE_MS);
+	}
+	check_exited(d);
+}
+
+/* ---- what the monitor says ---------------------------------------------------- */
+
+static void on_started(void *arg)
+{
+	struct dragonball *d = arg;
+
+	if (d->started || d->stopping)
+		return;
+	d->started = true;
+	loop_remove(&d->limit);
+	vm_emit(d->vm, VM_STARTED, NULL);
+}
+
+/* In words for people who know of machines. */
+static void describe(struct dragonball *d, enum vmm_end end, const char *text, struct err *why)
+{
+	const char *colon = *text ? ": " : "";
+
+	switch (end) {
+	case VMM_END_POWEROFF:
+		err_set(why, EPIPE, "the guest has ended (poweroff)");
+		break;
+	case VMM_END_RESET:
+		err_set(why, EPIPE, "the guest has ended (reset)");
+		break;
+	case VMM_END_PANIC:
+		err_set(why, EPIPE, "the guest's kernel panicked%s%s", colon, text);
+		break;
+	case VMM_END_TRIPLE_FAULT:
+		err_set(why, EPIPE, "the guest has ended (triple fault)%s%s", colon, text);
+		break;
+	case VMM_END_STOPPED:
+		err_set(why, EPIPE, PROGRAM " (%s) was stopped by somebody else", d->path);
+		break;
+	case VMM_END_FAILED:
+		err_set(why, EPIPE, PROGRAM " (%s) failed%s%s", d->path, colon, text);
+		break;
+	}
+}
+
+static void on_ended(enum vmm_end end, const char *text, void *arg)
+{
+	struct dragonball *d = arg;
+	struct err why = ERR_INIT;
+
+	log_debug(PROGRAM ": ended: %s %s", vmm_end_word(end), text);
+	d->told = true;
+	describe(d, end, text, &why);
+	add_last_words(d, &why);
+	note(d, &why);
+	d->suspicion = why;
+	set_limit(d, STOP_MS);
+}
+
+static void on_closed(const struct err *err, void *arg)
+{
+	struct dragonball *d = arg;
+	struct err why = *err;
+
+	monitor_free(take_ptr(d->monitor));
+	if (why.code) {
+		err_wrap(&why, PROGRAM " (%s)", d->path);
+		fail(d, &why);
+	} else if (!d->told) {
+		/* It is ending; its status says more. */
+		err_set(&d->suspicion, EPIPE, PROGRAM " (%s) closed its control connection",
+			d->path);
+		set_limit(d, STOP_MS);
+	}
+}
+
+static const struct monitor_handler handler = { on_started, on_ended, on_closed };
+
+/* ---- the agent ------------------------------------------------------------------ */
+
+static void on_log(int fd, void *arg)
+{
+	struct dragonball *d = arg;
+	struct err err = ERR_INIT;
+
+	if (fd < 0) {
+		log_debug("the agent offers no log on port %d", LOG_PORT);
+		return;
+	}
+	tail_free(d->log);
+	d->log = tail_new(d->vm->loop, fd, "agent", LOG_LEVEL_INFO, NULL, NULL, &err);
+	if (!d->log)
+		log_warn("the agent's log: %s", err_msg(&err));
+}
+
+static void on_agent(int fd, void *arg)
+{
+	struct dragonball *d = arg;
+
+	close_fd(&d->vm->agent_fd);
+	d->vm->agent_fd = fd;
+	d->vm->agent_serial = false;
+	if (!d->agent_seen)
+		d->log_dial = hvsock_dial(d->vm->loop, d->socket, LOG_PORT, LOG_MS, on_log, d);
+	d->agent_seen = true;
+	vm_emit(d->vm, VM_AGENT, NULL);
+}
+
+static int dragonball_connect(struct vm *vm, struct err *err)
+{
+	struct dragonball *d = vm->driver;
+
+	if (!d->child)
+		return err_set(err, EPIPE, PROGRAM " was not started");
+	/* A machine that has ended already says why by VM_EXITED, which is on its way. */
+	if (d->ended)
+		return 0;
+	hvsock_dial_free(d->dial);
+	d->dial = hvsock_dial(vm->loop, d->socket, VSOCK_AGENT_PORT, 0, on_agent, d);
+	return 0;
+}
+
+/* ---- the start ------------------------------------------------------------------- */
+
+static int open_file(const char *key, const char *path, int flags, int *fd, struct err *err)
+{
+	if (!*path)
+		return 0;
+	*fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
+	return *fd < 0 ? err_sys(err, errno, "%s %s", key, path) : 0;
+}
+
+static int open_files(struct dragonball *d, struct dragonball_facts *f, struct err *err)
+{
+	const struct vm_spec *spec = d->vm->spec;
+	const struct config_hypervisor *h = &spec->config->hypervisor;
+	const int direct = h->block_device_cache_direct ? O_DIRECT : 0;
+	int r = open_file("kvm", "/dev/kvm", O_RDWR, &f->kvm_fd, err);
+
+	if (r == 0)
+		r = open_file("hypervisor.dragonball.kernel", h->kernel, O_RDONLY, &f->kernel_fd,
+			      err);
+	if (r == 0)
+		r = open_file("hypervisor.dragonball.initrd", h->initrd, O_RDONLY, &f->initrd_fd,
+			      err);
+	if (r == 0)
+		r = open_file("hypervisor.dragonball.image", h->image, O_RDONLY | direct,
+			      &f->image_fd, err);
+	for (size_t i = 0; r == 0 && i < spec->n_disks; i++)
+		r = open_file("disk", spec->disks[i].disk.path,
+			      (spec->disks[i].disk.read_only ? O_RDONLY : O_RDWR) | direct,
+			      &f->disk_fds[i], err);
+	return r;
+}
+
+static int make_pair(int type, int *ours, int *theirs, struct err *err)
+{
+	int sv[2];
+
+	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, sv) < 0)
+		return err_sys(err, errno, "socketpair");
+	*ours = sv[0];
+	*theirs = sv[1];
+	return 0;
+}
+
+static int open_channels(struct dragonball *d, struct dragonball_facts *f, struct err *err)
+{
+	struct vm *vm = d->vm;
+	bool debug = vm->spec->config->hypervisor.enable_debug;
+	int ours = -1, r = make_pair(SOCK_STREAM, &ours, &f->console_fd, err);
+
+	if (r < 0)
+		return r;
+	d->console = tail_new(vm->loop, ours, "guest", debug ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
+			      NULL, NULL, err);
+	if (!d->console)
+		return err->code;
+	r = make_pair(SOCK_SEQPACKET, &ours, &f->control_fd, err);
+	if (r < 0)
+		return r;
+	d->monitor = monitor_new(vm->loop, ours, &handler, d, err);
+	if (!d->monitor)
+		return err->code;
+	f->vsock_fd = unix_listen(d->socket, 16, err);
+	return f->vsock_fd < 0 ? f->vsock_fd : 0;
+}
+
+static int launch(struct dragonball *d, struct dragonball_facts *f, struct err *err)
+{
+	const struct vm_spec *spec = d->vm->spec;
+	const int fds[] = { f->kvm_fd,	   f->kernel_fd,  f->initrd_fd, f->image_fd,
+			    f->control_fd, f->console_fd, f->vsock_fd,	f->fs_fd };
+	auto_free int *keep = xcalloc(ARRAY_SIZE(fds) + spec->n_disks, sizeof(*keep));
+	struct proc_spec proc = { .keep = keep };
+	auto_strv struct strv argv = { 0 };
+	auto_str struct str line = STR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			keep[proc.nkeep++] = fds[i];
+	for (size_t i = 0; i < spec->n_disks; i++)
+		keep[proc.nkeep++] = f->disk_fds[i];
+	dragonball_args(spec, f, &argv);
+	proc.argv = (const char *const *)argv.v;
+	d->child = child_start(d->vm, PROGRAM, &proc, true, on_child_end, d, err);
+	if (!d->child)
+		return err->code;
+	d->ended = false;
+	for (size_t i = 0; i < argv.n; i++)
+		str_printf(&line, "%s%s", i ? " " : "", argv.v[i]);
+	log_info(PROGRAM ": started: %s", str_text(&line));
+	return 0;
+}
+
+/* Nothing runs and nothing is open afterwards. */
+static void reset(struct dragonball *d)
+{
+	monitor_free(take_ptr(d->monitor));
+	hvsock_dial_free(take_ptr(d->dial));
+	hvsock_dial_free(take_ptr(d->log_dial));
+	loop_remove(&d->limit);
+	child_free(take_ptr(d->child));
+	virtiofsd_free(take_ptr(d->fs));
+	tail_free(take_ptr(d->console));
+	tail_free(take_ptr(d->log));
+	d->ended = true;
+}
+
+static void close_facts(const struct vm_spec *spec, struct dragonball_facts *f)
+{
+	close_fd(&f->kvm_fd);
+	close_fd(&f->kernel_fd);
+	close_fd(&f->initrd_fd);
+	close_fd(&f->image_fd);
+	close_fd(&f->control_fd);
+	close_fd(&f->console_fd);
+	close_fd(&f->vsock_fd);
+	close_fd(&f->fs_fd);
+	for (size_t i = 0; i < spec->n_disks; i++)
+		close_fd(&f->disk_fds[i]);
+	free(f->disk_fds);
+}
+
+static int check_kvm(struct err *err)
+{
+	struct kvm_probe probe;
+
+	kvm_probe(&probe, false);
+	if (probe.usable)
+		return 0;
+	return err_set(err, ENOTSUP,
+		       "no usable KVM: %s; without it choose QEMU (configuration-qemu.toml), which "
+		       "can emulate a machine",
+		       probe.reason);
+}
+
+static int dragonball_start(struct vm *vm, struct err *err)
+{
+	const struct vm_spec *spec = vm->spec;
+	struct dragonball *d = vm->driver;
+	struct dragonball_facts f = { .path = d->path,
+				      .kvm_fd = -1,
+				      .kernel_fd = -1,
+				      .initrd_fd = -1,
+				      .image_fd = -1,
+				      .control_fd = -1,
+				      .console_fd = -1,
+				      .vsock_fd = -1,
+				      .fs_fd = -1 };
+	int r = check_kvm(err);
+
+	f.disk_fds = xcalloc(spec->n_disks + 1, sizeof(*f.disk_fds));
+	for (size_t i = 0; i < spec->n_disks; i++)
+		f.disk_fds[i] = -1;
+	if (r == 0)
+		r = open_files(d, &f, err);
+	if (r == 0)
+		r = open_channels(d, &f, err);
+	if (r == 0 && spec->share_dir) {
+		d->fs = virtiofsd_start(vm, &f.fs_fd, on_fs_end, d, err);
+		r = d->fs ? 0 : err->code;
+	}
+	if (r == 0)
+		r = launch(d, &f, err);
+	close_facts(spec, &f);
+	if (r < 0) {
+		reset(d);
+		return r;
+	}
+	err_set(&d->suspicion, ETIMEDOUT, PROGRAM " (%s) did not start the guest within %d s",
+		d->path, START_MS / 1000);
+	set_limit(d, START_MS);
+	return 0;
+}
+
+/* ---- the rest of the table ---------------------------------------------------------- */
+
+static void dragonball_stop(struct vm *vm)
+{
+	struct dragonball *d = vm->driver;
+
+	d->stopping = true;
+	d->why = (struct err)ERR_INIT;
+	/* One that has begun to serve a guest ends what is in flight first. */
+	if (!d->ended && d->started && d->monitor &&
+	    monitor_ask(d->monitor, VMM_REQUEST_STOP, NULL, NULL, NULL) == 0)
+		set_limit(d, STOP_MS);
+	else
+		kill_all(d);
+	check_exited(d);
+}
+
+static void on_asked(const struct err *err, const char *text, void *arg)
+{
+	(void)text;
+	(void)arg;
+	if (err)
+		log_warn(PROGRAM ": %s", err_msg(err));
+}
+
+static int ask(struct vm *vm, const char *request, struct err *err)
+{
+	struct dragonball *d = vm->driver;
+
+	if (!d->started || d->ended || !d->monitor)
+		return err_set(err, EPIPE, "%s: the machine does not run", request);
+	return monitor_ask(d->monitor, request, on_asked, d, err);
+}
+
+static int dragonball_pause(struct vm *vm, struct err *err)
+{
+	return ask(vm, VMM_REQUEST_PAUSE, err);
+}
+
+static int dragonball_resume(struct vm *vm, struct err *err)
+{
+	return ask(vm, VMM_REQUEST_RESUME, err);
+}
+
+/* The configuration of the original has no path; a path there means another build of the same. */
+static char *dragonball_program(const struct config *config)
+{
+	const char *path = config->hypervisor.path;
+	auto_free char *own = *path ? NULL : own_program(PROGRAM, "../../vmm");
+
+	if (!own)
+		return xstrdup(path);
+	return xstrdup(strchr(own, '/') ? own : "/usr/libexec/kata-containers/" PROGRAM);
+}
+
+static int dragonball_init(struct vm *vm, struct err *err)
+{
+	struct dragonball *d = xcalloc(1, sizeof(*d));
+
+	(void)err;
+	d->vm = vm;
+	d->ended = true;
+	d->path = dragonball_program(vm->spec->config);
+	d->socket = path_join(vm->spec->run_dir, HVSOCK_NAME);
+	vm->driver = d;
+	return 0;
+}
+
+static void dragonball_free(struct vm *vm)
+{
+	struct dragonball *d = vm->driver;
+
+	reset(d);
+	free(d->path);
+	free(d->socket);
+	free(d);
+}
+
+static pid_t dragonball_pid(const struct vm *vm)
+{
+	const struct dragonball *d = vm->driver;
+
+	return child_pid(d->child);
+}
+
+static void dragonball_console(const struct vm *vm, struct str *out)
+{
+	const struct dragonball *d = vm->driver;
+
+	console_words(d->console, out);
+}
+
+static void dragonball_address(const struct vm *vm, struct str *out)
+{
+	const struct dragonball *d = vm->driver;
+
+	str_printf(out, "hvsock://%s", d->socket);
+}
+
+static int check_root(const struct config_hypervisor *h, struct err *err)
+{
+	if (!*h->image && !*h->initrd)
+		return err_set(err, EINVAL,
+			       "hypervisor.dragonball: neither image nor initrd is set, the guest "
+			       "has no root file system");
+	return *h->image ? asset_check_image("hypervisor.dragonball.image", h->image, err) :
+			   asset_check_file("hypervisor.dragonball.initrd", h->initrd, err);
+}
+
+static int dragonball_check(const struct config *config, struct err *err)
+{
+	const struct config_hypervisor *h = &config->hypervisor;
+	auto_free char *path = dragonball_program(config);
+	int r = asset_check_program("hypervisor.dragonball.path", path, err);
+
+	if (r == 0)
+		r = dragonball_keys_check(config, err);
+	if (r == 0)
+		r = asset_check_vmlinux("hypervisor.dragonball.kernel", h->kernel, err);
+	if (r == 0)
+		r = check_root(h, err);
+	if (r == 0 && dragonball_shares(config))
+		r = asset_check_program("hypervisor.dragonball.virtio_fs_daemon",
+					virtiofsd_path(config), err);
+	return r;
+}
+
+const struct hypervisor_ops hypervisor_dragonball = {
+	.name = "dragonball",
+	.caps = HV_CAP_FS_SHARE | HV_CAP_BLOCK | HV_CAP_PAUSE,
+	.check = dragonball_check,
+	.caps_for = dragonball_keys_caps,
+	.init = dragonball_init,
+	.start = dragonball_start,
+	.connect = dragonball_connect,
+	.stop = dragonball_stop,
+	.free = dragonball_free,
+	.pid = dragonball_pid,
+	.pause = dragonball_pause,
+	.resume = dragonball_resume,
+	.console = dragonball_console,
+	.address = dragonball_address,
+	.disk_place = dragonball_place,
+	.program = dragonball_program,
+};
