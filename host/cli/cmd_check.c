@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "host/cli/capable.h"
 #include "host/cli/cli.h"
 #include "host/config/config.h"
@@ -72,7 +73,9 @@ static int tell_configuration(const struct cli *cli, struct err *err)
 	for (size_t i = 0; i < config->warnings.n; i++)
 		cli_warn("%s", config->warnings.v[i]);
 	if (opt.verbose) {
-		tell_file("hypervisor", config->hypervisor.path);
+		auto_free char *program = hypervisor_program(config);
+
+		tell_file("hypervisor", program);
 		tell_file("virtiofsd", config->hypervisor.virtio_fs_daemon);
 		tell_file("kernel", config->hypervisor.kernel);
 		tell_file("initrd", config->hypervisor.initrd);

@@ -13,7 +13,7 @@ path_of()
 	qemu) echo /usr/bin/qemu-system-x86_64 ;;
 	clh) echo /usr/bin/cloud-hypervisor ;;
 	fc) echo /usr/bin/firecracker ;;
-	dragonball) sed -n 's/^path = "\(.*\)"$/\1/p' "$kata_tree/config/configuration-dragonball.toml" ;;
+	dragonball) realpath -e "$KATA_BUILD/vmm/kata-vmm" 2>/dev/null || echo /usr/libexec/kata-containers/kata-vmm ;;
 	stratovirt) echo /usr/bin/stratovirt ;;
 	acrn) echo /usr/bin/acrn-dm ;;
 	esac
@@ -119,7 +119,7 @@ path_of()
 }
 
 @test "a hypervisor without a driver says so" {
-	for hypervisor in clh fc dragonball stratovirt acrn; do
+	for hypervisor in clh fc stratovirt acrn; do
 		container_bundle "$bundle" -- true
 		KATA_CONFIG=$kata_tree/config/configuration-$hypervisor.toml
 		run ! kata run --bundle "$bundle" "$id"

@@ -10,6 +10,7 @@
 #include "base/proc.h"
 #include "base/version.h"
 #include "host/cli/env/env_host.h"
+#include "host/hypervisor/hypervisor.h"
 
 #define VERSION_TIMEOUT_MS 2000
 #define VERSION_MAX	   4096
@@ -66,11 +67,11 @@ static void note_missing(struct str *missing, const char *what, const char *path
 		str_printf(missing, "%s%s %s", missing->len ? ", " : "", what, path);
 }
 
-static char *find_missing(const struct config_hypervisor *h)
+static char *find_missing(const struct config_hypervisor *h, const char *program)
 {
 	auto_str struct str missing = STR_INIT;
 
-	note_missing(&missing, h->name, h->path);
+	note_missing(&missing, h->name, program);
 	note_missing(&missing, "kernel", h->kernel);
 	note_missing(&missing, "image", h->image);
 	note_missing(&missing, "initrd", h->initrd);
@@ -85,11 +86,13 @@ static void copy_list(struct strv *to, const struct strv *from)
 		strv_add(to, from->v[i]);
 }
 
-static void collect_hypervisor(const struct config_hypervisor *h, struct env_hypervisor *env)
+static void collect_hypervisor(const struct config *config, struct env_hypervisor *env)
 {
+	const struct config_hypervisor *h = &config->hypervisor;
+
 	env->machine_type = xstrdup(h->machine_type);
-	env->version = program_version(h->path);
-	env->path = xstrdup(h->path);
+	env->path = hypervisor_program(config);
+	env->version = program_version(env->path);
 	env->block_device_driver = xstrdup(h->block_device_driver);
 	env->entropy_source = xstrdup(h->entropy_source);
 	env->shared_fs = xstrdup(h->shared_fs);
@@ -144,10 +147,10 @@ int env_collect(const struct config *config, struct env *env, struct err *err)
 	env->meta_version = xstrdup(ENV_FORMAT_VERSION);
 	env->image_path = xstrdup(h->image);
 	env->initrd_path = xstrdup(h->initrd);
-	collect_hypervisor(h, &env->hypervisor);
+	collect_hypervisor(config, &env->hypervisor);
 	collect_runtime(config, &env->runtime);
 	env->agent_debug = config->agent.enable_debug;
 	env->agent_trace = config->agent.enable_tracing;
-	env->missing = find_missing(h);
+	env->missing = find_missing(h, env->hypervisor.path);
 	return env_collect_host(&env->host, err);
 }

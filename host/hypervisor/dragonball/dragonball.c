@@ -498,11 +498,12 @@ static int dragonball_resume(struct vm *vm, struct err *err)
 static char *dragonball_program(const struct config *config)
 {
 	const char *path = config->hypervisor.path;
-	auto_free char *own = *path ? NULL : own_program(PROGRAM, "../../vmm");
+	auto_free char *own = *path ? NULL : own_program(PROGRAM, "../../vmm"), *real = NULL;
 
 	if (!own)
 		return xstrdup(path);
-	return xstrdup(strchr(own, '/') ? own : "/usr/libexec/kata-containers/" PROGRAM);
+	real = strchr(own, '/') ? path_real(own, NULL) : NULL;
+	return real ? take_ptr(real) : xstrdup("/usr/libexec/kata-containers/" PROGRAM);
 }
 
 static int dragonball_init(struct vm *vm, struct err *err)
