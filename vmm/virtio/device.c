@@ -73,14 +73,9 @@ void virtio_device_reset(struct virtio_device *dev)
 	dev->features = 0;
 }
 
-static bool runs(const struct virtio_device *dev)
-{
-	return dev->started && !dev->broken && !dev->paused;
-}
-
 void virtio_device_kick(struct virtio_device *dev, unsigned queue)
 {
-	if (queue < dev->n_queues && runs(dev) && dev->queues[queue].ready)
+	if (queue < dev->n_queues && virtio_runs(dev) && dev->queues[queue].ready)
 		dev->ops->kick(dev, queue);
 }
 

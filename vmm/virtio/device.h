@@ -123,6 +123,12 @@ static inline bool virtio_has(const struct virtio_device *dev, unsigned feature_
 	return dev->features & (1ULL << feature_bit);
 }
 
+/* May its queues be touched? For what comes from elsewhere: kicks come only when they may. */
+static inline bool virtio_runs(const struct virtio_device *dev)
+{
+	return dev->started && !dev->broken && !dev->paused;
+}
+
 /* Interrupt the guest if it wants to know of what was pushed into @queue. */
 void virtio_notify(struct virtio_device *dev, unsigned queue);
 

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/virtio/console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/virtio_console.h>
+#include <linux/virtio_ids.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+
+#define QUEUE_SIZE 64
+#define CHAIN_MAX  (64 << 10) /* bytes of one chain; no driver sends as many */
+#define INPUT_MAX  4096
+#define IS_FILE	   1 /* epoll refuses those: they never have to be waited for */
+
+enum { RX, TX, QUEUES };
+
+/* A descriptor and what the loop watches it for. */
+struct end {
+	int fd;
+	struct loop_source *source;
+	uint32_t events;
+};
+
+struct console {
+	struct virtio_device dev;
+	struct virtq queues[QUEUES];
+	struct virtio_console_config config;
+	struct virtio_console_setup setup;
+
+	struct end in, out, listener; /* @out is unused where @in is both */
+	bool both;
+	bool in_is_file;
+	bool out_is_socket; /* else it does not block by itself */
+	bool drop_told;
+
+	uint8_t input[INPUT_MAX]; /* for the guest */
+	size_t input_len;
+	uint8_t kept[CONSOLE_KEPT]; /* a ring of output */
+	size_t kept_start, kept_len;
+	struct virtq_chain chain;
+};
+
+static void on_event(struct loop_source *src, int fd, uint32_t events, void *arg);
+
+static struct end *output(struct console *c)
+{
+	return c->both ? &c->in : &c->out;
+}
+
+/* Watch @e for @events, if that is news. */
+static void watch(struct end *e, uint32_t events)
+{
+	if (e->source && e->events != events)
+		loop_set_events(e->source, events);
+	e->events = events;
+}
+
+static void update(struct console *c)
+{
+	bool room = c->setup.keys || c->input_len < INPUT_MAX;
+	uint32_t in = room ? EPOLLIN : 0, out = c->kept_len > 0 ? EPOLLOUT : 0;
+
+	watch(&c->in, c->both ? in | out : in);
+	watch(&c->out, out);
+	watch(&c->listener, c->in.fd < 0 ? EPOLLIN : 0);
+}
+
+static void end_close(struct end *e)
+{
+	loop_remove(&e->source);
+	close_fd(&e->fd);
+	e->events = 0;
+}
+
+/* Output. */
+
+/* What does not block: the bytes that went, 0 when there is no room now, -errno. */
+static ssize_t try_write(struct console *c, const struct iovec *iov, unsigned n)
+{
+	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n };
+	int fd = output(c)->fd;
+	ssize_t r;
+
+	do {
+		r = c->out_is_socket ? sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) :
+				       writev(fd, iov, (int)n);
+	} while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	return r;
+}
+
+static void keep(struct console *c, const uint8_t *data, size_t len)
+{
+	for (size_t done = 0; done < len;) {
+		size_t end = (c->kept_start + c->kept_len) % CONSOLE_KEPT;
+		size_t part = CONSOLE_KEPT - end;
+
+		if (part > len - done)
+			part = len - done;
+		memcpy(c->kept + end, data + done, part);
+		done += part;
+		c->kept_len += part;
+		if (c->kept_len <= CONSOLE_KEPT)
+			continue;
+		/* The oldest have been written over. */
+		c->kept_start = (c->kept_start + c->kept_len) % CONSOLE_KEPT;
+		c->kept_len = CONSOLE_KEPT;
+		if (output(c)->fd >= 0 && !c->drop_told) {
+			log_warn("console %s: output is dropped, its reader is slow", c->dev.id);
+			c->drop_told = true;
+		}
+	}
+}
+
+/* Whoever took the output has gone. */
+static void lose_output(struct console *c)
+{
+	end_close(output(c));
+	c->both = c->out_is_socket = false;
+}
+
+static void flush(struct console *c)
+{
+	while (c->kept_len > 0 && output(c)->fd >= 0) {
+		size_t first = CONSOLE_KEPT - c->kept_start;
+		struct iovec iov[2];
+		ssize_t n;
+
+		if (first > c->kept_len)
+			first = c->kept_len;
+		iov[0] = (struct iovec){ c->kept + c->kept_start, first };
+		iov[1] = (struct iovec){ c->kept, c->kept_len - first };
+		n = try_write(c, iov, iov[1].iov_len > 0 ? 2 : 1);
+		if (n < 0)
+			lose_output(c);
+		if (n <= 0)
+			break;
+		c->kept_start = (c->kept_start + (size_t)n) % CONSOLE_KEPT;
+		c->kept_len -= (size_t)n;
+	}
+}
+
+/* One chain of the guest's output: at once, right from its memory, if nothing is before it. */
+static void print(struct console *c, struct virtq_chain *chain)
+{
+	size_t left = CHAIN_MAX, sent = 0;
+	ssize_t n = 0;
+
+	for (unsigned i = 0; i < chain->readable; i++) {
+		if (chain->iov[i].iov_len > left)
+			chain->iov[i].iov_len = left;
+		left -= chain->iov[i].iov_len;
+	}
+	if (c->kept_len == 0 && output(c)->fd >= 0) {
+		n = try_write(c, chain->iov, chain->readable);
+		if (n < 0)
+			lose_output(c);
+		sent = n > 0 ? (size_t)n : 0;
+	}
+	for (unsigned i = 0; i < chain->readable; i++) {
+		size_t len = chain->iov[i].iov_len, skip = sent < len ? sent : len;
+
+		keep(c, (uint8_t *)chain->iov[i].iov_base + skip, len - skip);
+		sent -= skip;
+	}
+}
+
+static void transmit(struct console *c)
+{
+	struct virtq *q = &c->queues[TX];
+	unsigned done = 0;
+	int r = 0;
+
+	virtq_kicks(q, false);
+	for (; done < q->size && (r = virtq_pop(q, &c->chain)) > 0; done++) {
+		print(c, &c->chain);
+		virtq_push(q, c->chain.head, 0);
+	}
+	virtio_notify(&c->dev, TX);
+	if (r < 0)
+		virtio_break(&c->dev, "output: bad descriptors");
+	else if (virtq_kicks(q, true))
+		virtio_kick_later(&c->dev, TX);
+}
+
+/* Input. */
+
+/* Read once what fits. False at its end, or when it has to be waited for. */
+static bool take_input(struct console *c)
+{
+	uint8_t overflow[256], *to = c->input + c->input_len;
+	size_t room = INPUT_MAX - c->input_len;
+	bool full = room == 0;
+	ssize_t n;
+
+	if (full && !c->setup.keys)
+		return false;
+	if (full) {
+		to = overflow;
+		room = sizeof(overflow);
+	}
+	n = read(c->in.fd, to, room);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) {
+		c->in_is_file = false;
+		if (c->both)
+			lose_output(c);
+		else
+			end_close(&c->in);
+		return false;
+	}
+	if (c->setup.keys)
+		n = (ssize_t)c->setup.keys(c->setup.arg, to, (size_t)n);
+	if (!full)
+		c->input_len += (size_t)n;
+	return true;
+}
+
+static void receive(struct console *c)
+{
+	struct virtq *q = &c->queues[RX];
+	unsigned chains = 0;
+	size_t done = 0;
+	int r = 0;
+
+	if (!virtio_runs(&c->dev))
+		return;
+	virtq_kicks(q, false);
+	for (; chains < q->size && done < c->input_len; chains++) {
+		size_t n;
+
+		r = virtq_pop(q, &c->chain);
+		if (r <= 0)
+			break;
+		n = virtq_write(&c->chain, 0, c->input + done, c->input_len - done);
+		virtq_push(q, c->chain.head, (uint32_t)n);
+		done += n;
+	}
+	c->input_len -= done;
+	memmove(c->input, c->input + done, c->input_len);
+	virtio_notify(&c->dev, RX);
+	if (r < 0)
+		virtio_break(&c->dev, "input: bad descriptors");
+	else if (c->input_len > 0 && virtq_kicks(q, true))
+		virtio_kick_later(&c->dev, RX);
+}
+
+static void receive_file(struct console *c)
+{
+	size_t before;
+
+	do {
+		before = c->input_len;
+		if (c->in_is_file)
+			take_input(c);
+		receive(c);
+	} while (c->in_is_file && c->input_len < before);
+}
+
+/* Callers. */
+
+static void accept_caller(struct console *c)
+{
+	int fd = accept4(c->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	c->in.fd = fd;
+	c->in.source = loop_add_fd(c->dev.loop, fd, EPOLLIN, on_event, c);
+	if (!c->in.source) {
+		close_fd(&c->in.fd);
+		return;
+	}
+	c->in.events = EPOLLIN;
+	c->both = c->out_is_socket = true;
+	flush(c);
+}
+
+static void on_event(struct loop_source *src, int fd, uint32_t events, void *arg)
+{
+	struct console *c = arg;
+
+	(void)fd;
+	if (src == c->listener.source) {
+		accept_caller(c);
+	} else {
+		if (src == output(c)->source && events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
+			flush(c);
+		if (src == c->in.source && events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
+			take_input(c);
+			receive(c);
+		}
+	}
+	update(c);
+}
+
+/* The device. */
+
+static int console_start(struct virtio_device *dev)
+{
+	(void)dev;
+	return 0;
+}
+
+static void console_kick(struct virtio_device *dev, unsigned queue)
+{
+	struct console *c = container_of(dev, struct console, dev);
+
+	if (queue == TX)
+		transmit(c);
+	else if (c->in_is_file)
+		receive_file(c);
+	else
+		receive(c);
+	update(c);
+}
+
+static void console_reset(struct virtio_device *dev)
+{
+	(void)dev; /* nothing of the guest's is ever held */
+}
+
+static void console_free(struct virtio_device *dev)
+{
+	struct console *c = container_of(dev, struct console, dev);
+
+	flush(c);
+	end_close(&c->in);
+	end_close(&c->out);
+	end_close(&c->listener);
+	free(c);
+}
+
+static const struct virtio_ops console_ops = {
+	.name = "console",
+	.id = VIRTIO_ID_CONSOLE,
+	.start = console_start,
+	.kick = console_kick,
+	.reset = console_reset,
+	.free = console_free,
+};
+
+/*
+ * Make *@fd not block. Its description may be shared with whoever started the monitor, so
+ * it gets one of its own where that can be had (sockets have none, and need none to send).
+ */
+static int unblock(int *fd, int mode, bool *is_socket)
+{
+	char path[32];
+	struct stat st;
+	int own;
+
+	if (fstat(*fd, &st) < 0)
+		return -errno;
+	*is_socket = S_ISSOCK(st.st_mode);
+	if (*is_socket || S_ISREG(st.st_mode))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", *fd);
+	own = open(path, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (own < 0)
+		return fd_set_nonblock(*fd, true);
+	close_fd(fd);
+	*fd = own;
+	return 0;
+}
+
+/* 0, IS_FILE or -errno. */
+static int watch_end(struct console *c, struct end *e, uint32_t events)
+{
+	if (e->fd < 0)
+		return 0;
+	e->source = loop_add_fd(c->dev.loop, e->fd, EPOLLIN, on_event, c);
+	if (!e->source)
+		return errno == EPERM ? IS_FILE : -errno;
+	e->events = EPOLLIN;
+	watch(e, events);
+	return 0;
+}
+
+static int open_ends(struct console *c)
+{
+	bool in_is_socket;
+	int r = 0;
+
+	c->both = c->in.fd >= 0 && c->in.fd == c->out.fd;
+	if (c->both)
+		c->out.fd = -1;
+	if (c->in.fd >= 0)
+		r = unblock(&c->in.fd, c->both ? O_RDWR : O_RDONLY, &in_is_socket);
+	if (r == 0 && c->both)
+		c->out_is_socket = in_is_socket;
+	if (r == 0 && c->out.fd >= 0)
+		r = unblock(&c->out.fd, O_WRONLY, &c->out_is_socket);
+	if (r == 0)
+		r = watch_end(c, &c->in, EPOLLIN);
+	c->in_is_file = r == IS_FILE;
+	if (r >= 0)
+		r = watch_end(c, &c->out, 0);
+	return r >= 0 ? watch_end(c, &c->listener, EPOLLIN) : r;
+}
+
+struct virtio_device *virtio_console_new(const struct virtio_console_setup *setup, const char *id,
+					 struct loop *loop, const struct memory *mem,
+					 struct err *err)
+{
+	struct console *c = xcalloc(1, sizeof(*c));
+	int r;
+
+	virtio_device_init(&c->dev, &console_ops, id, loop, mem, c->queues, QUEUES, QUEUE_SIZE);
+	c->setup = *setup;
+	c->in.fd = setup->in;
+	c->out.fd = setup->out;
+	c->listener.fd = setup->listener;
+	c->config.cols = setup->columns;
+	c->config.rows = setup->rows;
+	c->dev.config = (uint8_t *)&c->config;
+	c->dev.config_len = sizeof(c->config);
+	if (setup->columns > 0 && setup->rows > 0)
+		c->dev.offered |= 1ULL << VIRTIO_CONSOLE_F_SIZE;
+	r = open_ends(c);
+	if (r < 0) {
+		err_sys(err, r, "console %s", id);
+		virtio_device_free(&c->dev);
+		return NULL;
+	}
+	return &c->dev;
+}
