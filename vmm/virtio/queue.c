@@ -186,14 +186,13 @@ int virtq_pop(struct virtq *q, struct virtq_chain *c)
 	if (r < 0)
 		return r;
 	mark(q, head, true);
-	q->last = head;
 	q->next_avail++;
 	return 1;
 }
 
-void virtq_unpop(struct virtq *q)
+void virtq_unpop(struct virtq *q, uint16_t head)
 {
-	mark(q, q->last, false);
+	mark(q, head, false);
 	q->next_avail--;
 }
 

@@ -45,7 +45,6 @@ struct virtq {
 	uint16_t seen_avail; /* the driver's index when it was last looked at */
 	uint16_t signalled;  /* next_used when the driver was last thought of */
 	bool event_idx, indirect;
-	uint16_t last;	/* head of the chain popped last */
 	unsigned taken; /* chains that were popped and not yet pushed */
 	uint64_t taken_heads[VIRTQ_SIZE_MAX / 64];
 };
@@ -74,8 +73,11 @@ void virtq_stop(struct virtq *q);
 
 /* 1 and the next chain in *@c; 0 when there is none; -EPROTO. */
 int virtq_pop(struct virtq *q, struct virtq_chain *c);
-/* Give back the chain that was popped last, as if it never had been. */
-void virtq_unpop(struct virtq *q);
+/*
+ * Give back the chain @head that was popped last, as if it never had been; then the one
+ * that was popped before it may be given back as well.
+ */
+void virtq_unpop(struct virtq *q, uint16_t head);
 /* Hand the chain @head, which is out, back with @written bytes in its writable part. */
 void virtq_push(struct virtq *q, uint16_t head, uint32_t written);
 /* Does the driver want an interrupt for what was pushed since the last call? */

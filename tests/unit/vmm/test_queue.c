@@ -97,7 +97,31 @@ static void a_chain_put_back_comes_again(void **state)
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(virtq_pop(&f->q, &f->c), 1);
 		assert_int_equal(f->q.taken, 1);
-		virtq_unpop(&f->q);
+		virtq_unpop(&f->q, f->c.head);
+		assert_int_equal(f->q.taken, 0);
+	}
+}
+
+/* Several of them, the last one first. */
+static void chains_put_back_come_in_order(void **state)
+{
+	struct fixture *f = *state;
+	struct guest_buffer b = { f->page, 10, true };
+	uint16_t head[3], popped[3];
+
+	for (int i = 0; i < 3; i++) {
+		head[i] = guest_chain(&f->r, &b, 1);
+		guest_offer(&f->r, head[i]);
+	}
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 3; i++) {
+			assert_int_equal(virtq_pop(&f->q, &f->c), 1);
+			popped[i] = f->c.head;
+			assert_int_equal(popped[i], head[i]);
+		}
+		assert_int_equal(virtq_pop(&f->q, &f->c), 0);
+		for (int i = 2; i >= 0; i--)
+			virtq_unpop(&f->q, popped[i]);
 		assert_int_equal(f->q.taken, 0);
 	}
 }
@@ -449,7 +473,7 @@ static void what_is_checked_is_what_is_used(void **state)
 			assert_true(p >= low && p < low + GUEST_LOW &&
 				    f->c.iov[j].iov_len <= (size_t)(low + GUEST_LOW - p));
 		}
-		virtq_unpop(&f->q);
+		virtq_unpop(&f->q, f->c.head);
 	}
 	__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
 	pthread_join(other, NULL);
@@ -462,6 +486,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(takes_and_gives_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_chain_put_back_comes_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(chains_put_back_come_in_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(indices_wrap, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_table_is_a_chain, setup, teardown),
 		cmocka_unit_test_setup_teardown(interrupts_as_the_driver_wants, setup, teardown),
