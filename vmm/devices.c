@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "vmm/console.h"
 #include "vmm/virtio/rng.h"
 
 static int missing(const char *option, struct err *err)
@@ -12,10 +13,22 @@ static int missing(const char *option, struct err *err)
 	return err_set(err, ENOTSUP, "%s: this monitor was built without it", option);
 }
 
+static void quit(void *arg)
+{
+	machine_end(arg, ENDING_STOPPED, "Ctrl-A x");
+}
+
 static int add_console(struct machine *m, const struct cmdline *c, struct err *err)
 {
-	(void)m;
-	return strcmp(c->console, "none") != 0 ? missing("--console", err) : 0;
+	struct virtio_console_setup setup;
+	int r;
+
+	if (!strcmp(c->console, "none"))
+		return 0;
+	r = console_open(c->console, quit, m, &setup, err);
+	if (r < 0)
+		return r;
+	return machine_add(m, virtio_console_new(&setup, "hvc0", m->loop, &m->memory, err), err);
 }
 
 static int add_disks(struct machine *m, const struct cmdline *c, struct err *err)
