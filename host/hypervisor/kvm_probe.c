@@ -187,3 +187,18 @@ void kvm_probe(struct kvm_probe *result, bool fresh)
 	if (keyed && path && !t.starved)
 		cache_save(path, str_text(&key), result);
 }
+
+int kvm_open(struct err *err)
+{
+	struct kvm_probe probe;
+	int fd;
+
+	kvm_probe(&probe, false);
+	if (!probe.usable)
+		return err_set(err, ENOTSUP,
+			       "no usable KVM: %s; without it choose QEMU "
+			       "(configuration-qemu.toml), which can emulate a machine",
+			       probe.reason);
+	fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	return fd < 0 ? err_sys(err, errno, "/dev/kvm") : fd;
+}

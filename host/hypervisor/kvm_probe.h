@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 struct kvm_probe {
 	bool usable;
 	bool present;	   /* /dev/kvm exists and opens */
@@ -26,5 +28,11 @@ struct kvm_probe {
  * slow and below a second whatever happens. @fresh ignores the cache.
  */
 void kvm_probe(struct kvm_probe *result, bool fresh);
+
+/*
+ * A descriptor of /dev/kvm for whoever can do nothing without it; -ENOTSUP and @err, which
+ * says what is wrong with it and what to use instead.
+ */
+int kvm_open(struct err *err);
 
 #endif

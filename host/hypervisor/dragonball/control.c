@@ -152,33 +152,39 @@ static void take(struct monitor *m, const char *line)
 		broken(m, line);
 }
 
-static void on_ready(struct loop_source *src, int fd, uint32_t events, void *arg)
+bool monitor_read(struct monitor *m)
 {
 	static const struct err none = ERR_INIT;
-	struct monitor *m = arg;
 	char line[VMM_MESSAGE_MAX + 2];
 	size_t no_fds = 0;
-	ssize_t n = fd_recv(fd, line, sizeof(line) - 1, NULL, &no_fds);
+	ssize_t n = m->fd < 0 ? -EAGAIN : fd_recv(m->fd, line, sizeof(line) - 1, NULL, &no_fds);
 
-	(void)src;
-	(void)events;
 	if (n == -EAGAIN)
-		return;
+		return false;
 	if (n == 0 || n == -ECONNRESET) {
 		closed(m, &none);
-		return;
+		return false;
 	}
 	if (n < 0 || n > VMM_MESSAGE_MAX) {
 		broken(m, n < 0 ? "descriptors" : "a message that is too long");
-		return;
+		return false;
 	}
 	line[n] = '\0';
 	for (ssize_t i = 0; i < n; i++)
 		if (line[i] < ' ' || line[i] > '~') {
 			broken(m, "a message that is not text");
-			return;
+			return false;
 		}
 	take(m, line);
+	return true;
+}
+
+static void on_ready(struct loop_source *src, int fd, uint32_t events, void *arg)
+{
+	(void)src;
+	(void)fd;
+	(void)events;
+	monitor_read(arg);
 }
 
 struct monitor *monitor_new(struct loop *loop, int fd, const struct monitor_handler *handler,

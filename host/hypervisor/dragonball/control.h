@@ -7,6 +7,8 @@
 #ifndef HOST_HYPERVISOR_DRAGONBALL_CONTROL_H
 #define HOST_HYPERVISOR_DRAGONBALL_CONTROL_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/loop.h"
 #include "vmm/protocol.h"
@@ -45,6 +47,12 @@ struct monitor *monitor_new(struct loop *loop, int fd, const struct monitor_hand
  */
 int monitor_ask(struct monitor *m, const char *request, monitor_done done, void *arg,
 		struct err *err);
+
+/*
+ * Hear one message now if there is one: the handler is called. False when there is none
+ * or the connection is over. For the last words of a monitor that has ended.
+ */
+bool monitor_read(struct monitor *m);
 
 /* Release and close. NULL is allowed. */
 void monitor_free(struct monitor *m);

@@ -128,6 +128,9 @@ static void on_child_end(struct child *child, void *arg)
 	struct err why = ERR_INIT;
 
 	d->ended = true;
+	/* It may have said how just before. */
+	while (d->monitor && monitor_read(d->monitor))
+		;
 	monitor_free(take_ptr(d->monitor));
 	hvsock_dial_free(take_ptr(d->dial));
 	hvsock_dial_free(take_ptr(d->log_dial));
@@ -291,11 +294,8 @@ static int open_files(struct dragonball *d, struct dragonball_facts *f, struct e
 	const struct vm_spec *spec = d->vm->spec;
 	const struct config_hypervisor *h = &spec->config->hypervisor;
 	const int direct = h->block_device_cache_direct ? O_DIRECT : 0;
-	int r = open_file("kvm", "/dev/kvm", O_RDWR, &f->kvm_fd, err);
+	int r = open_file("hypervisor.dragonball.kernel", h->kernel, O_RDONLY, &f->kernel_fd, err);
 
-	if (r == 0)
-		r = open_file("hypervisor.dragonball.kernel", h->kernel, O_RDONLY, &f->kernel_fd,
-			      err);
 	if (r == 0)
 		r = open_file("hypervisor.dragonball.initrd", h->initrd, O_RDONLY, &f->initrd_fd,
 			      err);
@@ -398,19 +398,6 @@ static void close_facts(const struct vm_spec *spec, struct dragonball_facts *f)
 	free(f->disk_fds);
 }
 
-static int check_kvm(struct err *err)
-{
-	struct kvm_probe probe;
-
-	kvm_probe(&probe, false);
-	if (probe.usable)
-		return 0;
-	return err_set(err, ENOTSUP,
-		       "no usable KVM: %s; without it choose QEMU (configuration-qemu.toml), which "
-		       "can emulate a machine",
-		       probe.reason);
-}
-
 static int dragonball_start(struct vm *vm, struct err *err)
 {
 	const struct vm_spec *spec = vm->spec;
@@ -424,13 +411,13 @@ static int dragonball_start(struct vm *vm, struct err *err)
 				      .console_fd = -1,
 				      .vsock_fd = -1,
 				      .fs_fd = -1 };
-	int r = check_kvm(err);
+	int r, limit = START_MS;
 
 	f.disk_fds = xcalloc(spec->n_disks + 1, sizeof(*f.disk_fds));
 	for (size_t i = 0; i < spec->n_disks; i++)
 		f.disk_fds[i] = -1;
-	if (r == 0)
-		r = open_files(d, &f, err);
+	f.kvm_fd = kvm_open(err);
+	r = f.kvm_fd < 0 ? f.kvm_fd : open_files(d, &f, err);
 	if (r == 0)
 		r = open_channels(d, &f, err);
 	if (r == 0 && spec->share_dir) {
@@ -444,9 +431,12 @@ static int dragonball_start(struct vm *vm, struct err *err)
 		reset(d);
 		return r;
 	}
-	err_set(&d->suspicion, ETIMEDOUT, PROGRAM " (%s) did not start the guest within %d s",
-		d->path, START_MS / 1000);
-	set_limit(d, START_MS);
+	/* Who waits no longer than that for the agent is told what was the matter. */
+	if (spec->config->agent.dial_timeout_ms < limit)
+		limit = (int)spec->config->agent.dial_timeout_ms;
+	err_set(&d->suspicion, ETIMEDOUT, PROGRAM " (%s) did not start the guest within %d ms",
+		d->path, limit);
+	set_limit(d, limit);
 	return 0;
 }
 

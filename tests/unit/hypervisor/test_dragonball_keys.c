@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every key of [hypervisor.dragonball], so that none is forgotten: a value that is not its
+ * default changes the monitor's command line, or is refused with a sentence that names
+ * it, or is somebody else's to heed.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "host/config/keys.h"
+#include "host/hypervisor/dragonball/args.h"
+
+enum kind {
+	CHANGES, /* the command line then has `what`, and by default has not */
+	REMOVES, /* the command line by default has `what`, and then has not */
+	REFUSED, /* the error has `what` */
+	ABOVE,	 /* another layer acts on it; `what` names it */
+	MOOT,	 /* it qualifies a key that is refused, or says what is so anyway */
+};
+
+#define IMAGE "image = \"/i\"\ninitrd = \"\""
+
+static const struct {
+	const char *key, *value;
+	enum kind kind;
+	const char *what;
+	const char *with; /* more lines that it needs */
+} keys[] = {
+	{ "path", "\"/v/mm\"", ABOVE, "dragonball_program()", NULL },
+	{ "valid_hypervisor_paths", "[\"/x\"]", ABOVE, "annotations", NULL },
+	{ "ctlpath", "\"/x\"", REFUSED, "no other program", NULL },
+	{ "valid_ctlpaths", "[\"/x\"]", ABOVE, "annotations", NULL },
+	{ "kernel", "\"/k/other\"", ABOVE, "it is opened", NULL },
+	{ "initrd", "\"/k/other\"", ABOVE, "it is opened", NULL },
+	{ "image", "\"/i\"", CHANGES, " root=/dev/vda1 rootflags=", "initrd = \"\"" },
+	{ "rootfs_type", "\"erofs\"", CHANGES, " root=/dev/vda1 ro rootfstype=erofs ", IMAGE },
+	{ "kernel_params", "\"a=b c\"", CHANGES, " a=b c|", NULL },
+	{ "firmware", "\"/x\"", REFUSED, "firmware", NULL },
+	{ "disable_seccomp", "true", CHANGES, "|--no-seccomp|", NULL },
+	/* KVM is measured, on every host. */
+	{ "disable_nesting_checks", "true", ABOVE, "kvm_probe", NULL },
+	{ "enable_annotations", "[\"x\"]", ABOVE, "annotations", NULL },
+	{ "guest_hook_path", "\"/x\"", ABOVE, "CreateSandbox", NULL },
+
+	{ "default_vcpus", "2", CHANGES, "|--cpus|2|", NULL },
+	{ "default_maxvcpus", "3", CHANGES, "|--cpus|3|", "default_vcpus = 7" },
+	{ "default_memory", "300", CHANGES, "|--memory|300|", NULL },
+	{ "default_maxmemory", "5000", MOOT, "no memory is added", NULL },
+	{ "overhead_vcpus", "0.5", ABOVE, "size_boot()", NULL },
+	{ "overhead_memory", "64", ABOVE, "size_boot()", NULL },
+	{ "enable_hugepages", "true", REFUSED, "transparent huge pages", NULL },
+	{ "enable_guest_swap", "true", REFUSED, "swap", NULL },
+	{ "guest_swap_path", "\"/x\"", MOOT, "enable_guest_swap", NULL },
+	{ "guest_swap_size_percent", "1", MOOT, "enable_guest_swap", NULL },
+	{ "guest_swap_create_threshold_secs", "1", MOOT, "enable_guest_swap", NULL },
+	{ "reclaim_guest_freed_memory", "true", CHANGES, "|--balloon|reporting|", NULL },
+
+	{ "shared_fs", "\"virtio-fs-nydus\"", REFUSED, "virtio-fs-nydus", NULL },
+	{ "virtio_fs_daemon", "\"/x\"", ABOVE, "virtiofsd", NULL },
+	{ "valid_virtio_fs_daemon_paths", "[\"/x\"]", ABOVE, "annotations", NULL },
+	{ "virtio_fs_cache", "\"never\"", ABOVE, "virtiofsd", NULL },
+	{ "virtio_fs_cache_size", "64", REFUSED, "cannot map", NULL },
+	{ "virtio_fs_extra_args", "[\"-d\"]", ABOVE, "virtiofsd", NULL },
+
+	{ "block_device_driver", "\"virtio-blk-mmio\"", MOOT, "there is one bus", NULL },
+	{ "block_device_cache_direct", "true", CHANGES, ",id=image,ro,direct|", IMAGE },
+	{ "queue_size", "64", REFUSED, "fixed", NULL },
+	{ "num_queues", "2", REFUSED, "one queue", NULL },
+	{ "vm_rootfs_driver", "\"virtio-pmem\"", REFUSED, "virtio-blk-pci", NULL },
+	{ "disk_rate_limiter_bw_max_rate", "8000000", CHANGES, ",id=image,ro,bps=1000000|", IMAGE },
+	{ "disk_rate_limiter_bw_one_time_burst", "1", REFUSED, "limit", NULL },
+	{ "disk_rate_limiter_ops_max_rate", "50", CHANGES, ",id=image,ro,iops=50|", IMAGE },
+	{ "disk_rate_limiter_ops_one_time_burst", "1", REFUSED, "limit", NULL },
+
+	{ "disable_vhost_net", "true", MOOT, "it is so always", NULL },
+	{ "network_queues", "2", REFUSED, "network", NULL },
+	{ "default_bridges", "1", REFUSED, "PCI", NULL },
+
+	{ "enable_debug", "true", CHANGES, "|--debug|", NULL },
+	{ "log_level", "\"debug\"", CHANGES, "|--debug|", NULL },
+};
+
+static struct config *config_with(const char *lines)
+{
+	char path[] = "/tmp/dragonball-test-XXXXXX.toml";
+	auto_free char *text = xasprintf("[hypervisor.dragonball]\n%s\n", lines);
+	auto_close int fd = mkstemps(path, 5);
+	struct err err = ERR_INIT;
+	struct config *c;
+
+	assert_true(fd >= 0);
+	assert_int_equal(fd_write_full(fd, text, strlen(text)), 0);
+	c = config_load(path, &err);
+	unlink(path);
+	if (!c)
+		fail_msg("%s", err_msg(&err));
+	return c;
+}
+
+/* The arguments between bars, or "error CODE: why". */
+static char *outcome(const char *lines, const char *more)
+{
+	static const struct size_host host = { .cpus = 4, .memory = 8000 };
+	static const struct size_load load;
+	static const struct vm_dev disks[] = {
+		{ .id = "disk0", .disk = { .path = "/d0" } },
+		{ .id = "disk1", .disk = { .path = "/d1", .read_only = true } },
+	};
+	int disk_fds[] = { 20, 21 };
+	auto_free char *text = xasprintf("%s\n%s%s", lines, more,
+					 strstr(lines, "initrd =") || strstr(more, "initrd =") ?
+						 "" :
+						 "\ninitrd = \"/k/initrd\"");
+	struct config *c = config_with(text);
+	auto_strv struct strv argv = { 0 };
+	struct str out = STR_INIT;
+	struct err err = ERR_INIT;
+
+	if (dragonball_keys_check(c, &err) < 0) {
+		str_printf(&out, "error %d: %s", err.code, err.msg);
+	} else {
+		struct vm_spec spec = {
+			.id = "x",
+			.config = c,
+			.size = size_boot(c, &host, &load, false, false),
+			.share_tag = "tag",
+			.kernel_params = "",
+			.disks = disks,
+			.n_disks = 2,
+		};
+		struct dragonball_facts f = {
+			.path = "/bin/kata-vmm",
+			.kvm_fd = 3,
+			.kernel_fd = 4,
+			.initrd_fd = *c->hypervisor.initrd ? 5 : -1,
+			.image_fd = *c->hypervisor.image ? 6 : -1,
+			.control_fd = 7,
+			.console_fd = 8,
+			.vsock_fd = 9,
+			.fs_fd = dragonball_shares(c) ? 10 : -1,
+			.disk_fds = disk_fds,
+		};
+
+		dragonball_args(&spec, &f, &argv);
+		for (size_t i = 0; i < argv.n; i++)
+			str_printf(&out, "%s|", argv.v[i]);
+	}
+	config_free(c);
+	return str_take(&out);
+}
+
+static void the_whole_line(void **state)
+{
+	auto_free char *line = outcome("default_memory = 256", "");
+
+	(void)state;
+	assert_string_equal(
+		line,
+		"/bin/kata-vmm|--id|x|--control|fd:7|--kvm|fd:3|--kernel|fd:4|--initrd|fd:5|"
+		"--cmdline|tsc=reliable no_timer_check noreplace-smp rcupdate.rcu_expedited=1 "
+		"reboot=k panic=1 cryptomgr.notests net.ifnames=0 random.trust_cpu=on "
+		"console=hvc0 agent.log_vport=1025 quiet|--memory|256|--cpus|1|--shared-memory|"
+		"--console|fd:8|--disk|fd:20,id=disk0|--disk|fd:21,id=disk1,ro|--vsock|fd:9,cid=3|"
+		"--fs|fd:10,tag=tag,queue-size=1024|--rng|");
+}
+
+/* Memory is shared only where a daemon has to see it. */
+static void nothing_is_shared(void **state)
+{
+	static const char *const lines[] = { "shared_fs = \"none\"", "shared_fs = \"\"" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		auto_free char *line = outcome(lines[i], "");
+
+		assert_null(strstr(line, "|--fs|"));
+		assert_null(strstr(line, "|--shared-memory|"));
+		assert_non_null(strstr(line, "|--rng|"));
+	}
+}
+
+static void every_key_has_its_place(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < config_key_count; i++) {
+		bool found = false;
+
+		if (config_keys[i].section != SECTION_HYPERVISOR || config_keys[i].alias ||
+		    !(config_keys[i].hypervisors & HV_DRAGONBALL))
+			continue;
+		for (size_t j = 0; j < ARRAY_SIZE(keys); j++)
+			found = found || !strcmp(keys[j].key, config_keys[i].name);
+		if (!found)
+			fail_msg("the key %s is in no list", config_keys[i].name);
+	}
+	for (size_t j = 0; j < ARRAY_SIZE(keys); j++)
+		if (!config_key_find(SECTION_HYPERVISOR, keys[j].key))
+			fail_msg("%s is no key", keys[j].key);
+}
+
+static void check_key(size_t i)
+{
+	const char *more = keys[i].with ? keys[i].with : "", *what = keys[i].what;
+	auto_free char *set = xasprintf("%s = %s", keys[i].key, keys[i].value);
+	auto_free char *key = xasprintf("hypervisor.dragonball.%s: ", keys[i].key);
+	auto_free char *line = outcome(set, more);
+	/* What goes with an image is its initrd's absence. */
+	auto_free char *plain = outcome("", strcmp(keys[i].key, "image") ? more : "");
+	bool ok = false;
+
+	switch (keys[i].kind) {
+	case CHANGES:
+		ok = strstr(line, what) && !strstr(plain, what) && !strstr(line, "error ");
+		break;
+	case REMOVES:
+		ok = strstr(plain, what) && !strstr(line, what) && !strstr(line, "error ");
+		break;
+	case REFUSED:
+		ok = strstr(line, "error -95: ") == line && strstr(line, key) && strstr(line, what);
+		break;
+	case ABOVE:
+	case MOOT:
+		ok = !strcmp(line, plain);
+		break;
+	}
+	if (!ok)
+		fail_msg("%s: wanted %s\n%s\nwithout it: %s", set, what, line, plain);
+}
+
+static void every_key_does_what_it_says(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		check_key(i);
+}
+
+/* Keys of other hypervisors that somebody may count on. */
+static void foreign_keys_are_refused(void **state)
+{
+	static const char *const lines[] = {
+		"firmware_volume = \"/x\"",
+		"enable_iommu = true",
+		"enable_virtio_mem = true",
+		"enable_mem_prealloc = true",
+		"hot_plug_vfio = \"root-port\"",
+		"entropy_source = \"/dev/hwrng\"",
+		"enable_vhost_user_store = true",
+		"rx_rate_limiter_max_rate = 1",
+		"kernel_verity_params = \"root_hash=ab\"",
+		"rootless = true",
+		"confidential_guest = true",
+		"enable_numa = true",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		auto_free char *line = outcome(lines[i], "");
+		auto_free char *key = xstrndup(lines[i], strcspn(lines[i], " "));
+
+		if (strstr(line, "error -95: hypervisor.dragonball.") != line || !strstr(line, key))
+			fail_msg("%s: %s", lines[i], line);
+	}
+}
+
+static void bad_values_are_named(void **state)
+{
+	static const struct {
+		const char *lines, *what;
+	} cases[] = {
+		{ "default_memory = 32",
+		  "error -22: hypervisor.dragonball.default_memory: 32 MiB" },
+		{ "default_memory = 512\ndefault_maxmemory = 256", "256 MiB are less than" },
+		{ "default_vcpus = 255",
+		  "error -22: hypervisor.dragonball.default_vcpus: 255 are" },
+		{ "disk_rate_limiter_bw_max_rate = 7", "less than a byte" },
+		{ "log_level = \"loud\"", "hypervisor.dragonball.log_level: \"loud\"" },
+		{ "shared_fs = \"virtio-9p\"",
+		  "hypervisor.dragonball.shared_fs: \"virtio-9p\" is "
+		  "not supported (\"inline-virtio-fs\", \"virtio-fs\", "
+		  "\"none\")" },
+		{ "block_device_driver = \"virtio-scsi\"",
+		  "hypervisor.dragonball.block_device_driver: \"virtio-scsi\" is not supported" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		auto_free char *line = outcome(cases[i].lines, "");
+
+		if (strncmp(line, "error ", 6) != 0 || !strstr(line, cases[i].what))
+			fail_msg("%s: %s", cases[i].lines, line);
+	}
+}
+
+/* As the Rust runtime of Kata ships configuration-dragonball.toml. */
+static void what_kata_ships_is_accepted(void **state)
+{
+	auto_free char *line = outcome(
+		"path = \"\"\nctlpath = \"\"\nvalid_hypervisor_paths = []\nvalid_ctlpaths = []\n"
+		"image = \"/usr/share/kata-containers/kata-containers.img\"\nrootfs_type = \"ext4\"\n"
+		"enable_annotations = [\"kernel_params\"]\nfirmware = \"\"\n"
+		"kernel_params = \"console=ttyS1 agent.log_vport=1025\"\ndefault_vcpus = 1\n"
+		"default_maxvcpus = 0\ndefault_bridges = 0\noverhead_vcpus = 0.2\n"
+		"overhead_memory = 32\nreclaim_guest_freed_memory = false\ndefault_memory = 2048\n"
+		"default_maxmemory = 0\nblock_device_driver = \"virtio-blk-pci\"\n"
+		"vm_rootfs_driver = \"virtio-blk-pci\"\nblock_device_cache_direct = false\n"
+		"queue_size = 128\nnum_queues = 1\nnetwork_queues = 1\nenable_debug = false\n"
+		"log_level = \"info\"\nenable_hugepages = false\ndisable_nesting_checks = false\n"
+		"disable_vhost_net = false\nguest_hook_path = \"\"\nshared_fs = \"inline-virtio-fs\"\n"
+		"virtio_fs_cache_size = 0\nvirtio_fs_extra_args = []\nvirtio_fs_cache = \"auto\"\n"
+		"enable_guest_swap = false\nguest_swap_path = \"/run/kata-containers/swap\"\n"
+		"guest_swap_size_percent = 100\nguest_swap_create_threshold_secs = 60\n"
+		"disable_seccomp = false\nenable_balloon_f_reporting = true\n",
+		"initrd = \"\"");
+
+	(void)state;
+	assert_non_null(strstr(line, " root=/dev/vda1 rootflags=data=ordered,errors=remount-ro ro "
+				     "rootfstype=ext4 quiet systemd.show_status=false "));
+	assert_non_null(strstr(line, " console=ttyS1 agent.log_vport=1025|"));
+	assert_non_null(strstr(line, "|--balloon|reporting|"));
+}
+
+static void disks_have_names(void **state)
+{
+	struct config *c = config_with("initrd = \"/x\""), *i = config_with(IMAGE);
+	struct vm_spec spec = { .config = c, .n_disks = 2 };
+	struct vm_place place;
+
+	(void)state;
+	dragonball_place(&spec, 0, &place);
+	assert_int_equal(place.type, VM_PLACE_NODE);
+	assert_string_equal(place.at, "/dev/vda");
+	spec.config = i;
+	dragonball_place(&spec, 1, &place);
+	assert_string_equal(place.at, "/dev/vdc");
+	config_free(c);
+	config_free(i);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_whole_line),
+		cmocka_unit_test(nothing_is_shared),
+		cmocka_unit_test(every_key_has_its_place),
+		cmocka_unit_test(every_key_does_what_it_says),
+		cmocka_unit_test(foreign_keys_are_refused),
+		cmocka_unit_test(bad_values_are_named),
+		cmocka_unit_test(what_kata_ships_is_accepted),
+		cmocka_unit_test(disks_have_names),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("dragonball keys", tests, NULL, NULL);
+}
