@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "vmm/open.h"
 
 #define MEMORY_MIN_MIB	   64
 #define MEMORY_MAX_MIB	   (16ULL << 20) /* 16 TiB: what processors of today address */
@@ -370,4 +371,23 @@ int cmdline_parse(struct cmdline *c, int argc, char **argv, struct err *err)
 	if (c->balloon_mib > c->memory_mib)
 		return err_set(err, EINVAL, "--balloon: larger than the machine's memory");
 	return 0;
+}
+
+unsigned cmdline_fds(const struct cmdline *c, int fds[CMDLINE_FDS_MAX])
+{
+	const char *const names[] = {
+		c->kernel, c->initrd, c->kvm, c->control, c->vsock, c->console
+	};
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		n += names[i] && open_is_fd(names[i], &fds[n]) > 0;
+	for (unsigned i = 0; i < c->n_disks; i++)
+		n += open_is_fd(c->disk[i].file, &fds[n]) > 0;
+	for (unsigned i = 0; i < c->n_filesystems; i++)
+		n += open_is_fd(c->fs[i].socket, &fds[n]) > 0;
+	for (unsigned i = 0; i < c->n_nets; i++)
+		if (c->net[i].fd >= 0)
+			fds[n++] = c->net[i].fd;
+	return n;
 }

@@ -64,6 +64,10 @@ struct cmdline {
  */
 int cmdline_parse(struct cmdline *c, int argc, char **argv, struct err *err);
 
+/* The descriptors that the names are; @fds has room for CMDLINE_FDS_MAX. Returns how many. */
+#define CMDLINE_FDS_MAX (6 + 3 * CMDLINE_DEVICES_MAX)
+unsigned cmdline_fds(const struct cmdline *c, int fds[CMDLINE_FDS_MAX]);
+
 /* All options, for --help. */
 extern const char cmdline_usage[];
 

@@ -6,33 +6,26 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "vmm/boot/elf.h"
 
-/* Longer than any device needs to let go of what is in flight. */
-#define STOP_LIMIT_MS 10000
+/* Longer than a processor needs to come out of the guest on a busy host. */
+#define REST_LIMIT_MS 5000
 
 static void on_event(struct loop_source *src, int fd, uint32_t events, void *arg)
 {
 	struct machine *m = arg;
 	struct ending ending;
-	eventfd_t n;
 
-	(void)src;
+	(void)fd;
 	(void)events;
-	(void)eventfd_read(fd, &n);
-	if (vcpus_ending(&m->vcpus, &ending) != ENDING_NONE) {
-		loop_stop(m->loop, 0);
+	if (vcpus_ending(&m->vcpus, &ending) == ENDING_NONE)
 		return;
-	}
-	if (!m->on_paused || !vcpus_at_rest(&m->vcpus))
-		return;
-	for (unsigned i = 0; i < m->n_devices; i++)
-		virtio_device_pause(virtio_mmio_device(m->device[i]));
-	take_ptr(m->on_paused)(m->on_paused_arg);
+	loop_set_events(src, 0);
+	loop_stop(m->loop, 0);
 }
 
 static int create(struct machine *m, int kvm_fd, struct err *err)
@@ -80,8 +73,29 @@ int machine_init(struct machine *m, const struct machine_config *config, int kvm
 	return r;
 }
 
+/* A processor may wait for a device's reset, which is the loop's to do. */
+static void settle(void *arg)
+{
+	struct machine *m = arg;
+
+	for (unsigned i = 0; i < m->n_devices; i++)
+		virtio_mmio_settle(m->device[i]);
+}
+
+static void stop(struct machine *m)
+{
+	if (vcpus_rest(&m->vcpus, VCPUS_STOP, settle, m, REST_LIMIT_MS) < 0) {
+		/* What it might still touch cannot be freed. */
+		log_error("a processor does not stop");
+		_exit(ENDING_FAILED);
+	}
+	vcpus_join(&m->vcpus);
+}
+
 void machine_done(struct machine *m)
 {
+	if (m->vcpus.thread)
+		stop(m);
 	for (unsigned i = m->n_devices; i-- > 0;)
 		virtio_mmio_free(m->device[i]);
 	m->n_devices = 0;
@@ -165,22 +179,21 @@ int machine_boot(struct machine *m, int kernel_fd, int initrd_fd, const char *li
 	return r < 0 ? r : arch_set_entry(m->arch, m->vcpus.thread[0].cpu.fd, &boot, err);
 }
 
-struct ending machine_run(struct machine *m, vcpus_enter_cb enter)
+int machine_start(struct machine *m, vcpus_enter_cb enter, struct err *err)
 {
-	struct err err = ERR_INIT;
-	struct ending ending;
-	int r = vcpus_start(&m->vcpus, VCPUS_RUN, enter, &err);
+	return vcpus_start(&m->vcpus, enter, err);
+}
 
-	if (r == 0)
-		r = loop_run(m->loop);
-	if (r < 0)
-		machine_end(m, ENDING_FAILED, err.code ? err_msg(&err) : strerror(-r));
-	/* A loop without sources would be a machine without devices and processors. */
-	machine_end(m, ENDING_FAILED, "the loop ended");
-	if (vcpus_join(&m->vcpus, m->loop, STOP_LIMIT_MS) < 0) {
-		log_error("a processor does not stop");
-		_exit(ENDING_FAILED);
-	}
+struct ending machine_run(struct machine *m)
+{
+	struct ending ending;
+	int r;
+
+	vcpus_want(&m->vcpus, VCPUS_RUN);
+	r = loop_run(m->loop);
+	/* Counts when nothing else ended the loop. */
+	machine_end(m, ENDING_FAILED, r < 0 ? strerror(-r) : "the loop ended");
+	stop(m);
 	vcpus_ending(&m->vcpus, &ending);
 	return ending;
 }
@@ -190,26 +203,26 @@ void machine_end(struct machine *m, enum ending_word word, const char *text)
 	vcpus_end(&m->vcpus, word, text);
 }
 
-int machine_pause(struct machine *m, machine_cb done, void *arg)
+int machine_pause(struct machine *m)
 {
-	if (m->paused)
-		return -EALREADY;
+	int r = m->paused ? 0 : vcpus_rest(&m->vcpus, VCPUS_PAUSE, settle, m, REST_LIMIT_MS);
+
+	if (r < 0) {
+		vcpus_want(&m->vcpus, VCPUS_RUN);
+		return r;
+	}
+	for (unsigned i = 0; !m->paused && i < m->n_devices; i++)
+		virtio_device_pause(virtio_mmio_device(m->device[i]));
 	m->paused = true;
-	m->on_paused = done;
-	m->on_paused_arg = arg;
-	vcpus_want(&m->vcpus, VCPUS_PAUSE);
 	return 0;
 }
 
-int machine_resume(struct machine *m)
+void machine_resume(struct machine *m)
 {
 	if (!m->paused)
-		return -EALREADY;
-	if (m->on_paused)
-		return -EAGAIN;
+		return;
 	for (unsigned i = 0; i < m->n_devices; i++)
 		virtio_device_resume(virtio_mmio_device(m->device[i]));
 	m->paused = false;
 	vcpus_want(&m->vcpus, VCPUS_RUN);
-	return 0;
 }

@@ -32,9 +32,6 @@ struct machine_config {
 	int64_t epoch_us; /* when the monitor began: CLOCK_MONOTONIC */
 };
 
-/* @arg's machine has come to rest, or runs again. On the loop's thread. */
-typedef void (*machine_cb)(void *arg);
-
 struct machine {
 	struct machine_config config;
 	struct loop *loop;
@@ -50,8 +47,6 @@ struct machine {
 
 	struct loop_source *event; /* of vcpus */
 	bool paused;
-	machine_cb on_paused;
-	void *on_paused_arg;
 };
 
 /*
@@ -74,18 +69,22 @@ int machine_boot(struct machine *m, int kernel_fd, int initrd_fd, const char *li
 		 struct err *err);
 
 /*
- * Run until the guest ends; each processor's thread calls @enter first (vcpus.h). Returns
- * how it ended, all processors at rest.
+ * Make the processors' threads, which call @enter first (vcpus.h) and then wait for
+ * machine_run(). All other threads, files and privileges are to be had before this.
  */
-struct ending machine_run(struct machine *m, vcpus_enter_cb enter);
+int machine_start(struct machine *m, vcpus_enter_cb enter, struct err *err);
+/* Let them run until the guest ends: how it did, all processors at rest. */
+struct ending machine_run(struct machine *m);
 
 /* End it, from any thread. */
 void machine_end(struct machine *m, enum ending_word word, const char *text);
 
-/* Bring processors and devices to rest, then call @done. -EALREADY. */
-int machine_pause(struct machine *m, machine_cb done, void *arg);
-/* -EALREADY when it runs, -EAGAIN while it is on its way to rest. */
-int machine_resume(struct machine *m);
+/*
+ * Bring processors and devices to rest, or let them go on; what is so already is fine.
+ * -ETIMEDOUT: a processor did not come out of the guest, and all run on.
+ */
+int machine_pause(struct machine *m);
+void machine_resume(struct machine *m);
 
 /* Append words and numbers: "cpus=2 exits=… mmio=… io=…". Any thread. */
 void machine_stats(struct machine *m, struct str *out);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,8 +14,14 @@
 #include "base/version.h"
 #include "vmm/cmdline.h"
 #include "vmm/devices.h"
+#include "vmm/jail.h"
+#include "vmm/lead.h"
 #include "vmm/machine.h"
 #include "vmm/open.h"
+#include "vmm/seccomp.h"
+
+/* That vsock and the console may accept while the guest runs. */
+#define CONNECTIONS_MAX 1024
 
 static int64_t now_us(void)
 {
@@ -27,6 +34,19 @@ static int64_t now_us(void)
 static void on_signal(const struct signalfd_siginfo *info, void *arg)
 {
 	machine_end(arg, ENDING_STOPPED, info->ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+}
+
+/* Whoever may stop it. */
+static int lead(struct machine *m, const struct cmdline *c, struct control **control,
+		struct err *err)
+{
+	if (!loop_add_signal(m->loop, SIGTERM, on_signal, m) ||
+	    !loop_add_signal(m->loop, SIGINT, on_signal, m))
+		return err_sys(err, errno, "cannot wait for signals");
+	if (!c->control)
+		return 0;
+	*control = lead_new(m, c->control, err);
+	return *control ? 0 : err->code;
 }
 
 static int build(struct machine *m, const struct cmdline *c, struct loop *loop, int64_t epoch_us,
@@ -66,46 +86,64 @@ static int load(struct machine *m, const struct cmdline *c, struct err *err)
 	return machine_boot(m, kernel, initrd, c->line, err);
 }
 
-/* Signals, then the last steps before guest code runs. */
-static int prepare(struct machine *m, const struct cmdline *c, struct err *err)
+/* From here on the process holds what it will ever hold, and then gives up all else. */
+static int confine(struct machine *m, const struct cmdline *c, struct err *err)
 {
-	(void)c;
-	(void)err;
-	loop_add_signal(m->loop, SIGTERM, on_signal, m);
-	loop_add_signal(m->loop, SIGINT, on_signal, m);
-	/* jail_enter() and seccomp_load() come here. */
-	return 0;
+	struct jail_config jail = { .descriptors = CONNECTIONS_MAX, .file_size = RLIM_INFINITY };
+	int r = c->no_jail ? 0 : jail_enter(&jail, err);
+
+	if (r == 0)
+		r = machine_start(m, c->no_seccomp ? NULL : seccomp_vcpu, err);
+	if (r == 0 && !c->no_seccomp)
+		r = seccomp_loop(err);
+	return r;
 }
 
-static int tell(const struct ending *ending)
+static int tell(struct control *control, const struct ending *ending)
 {
+	const char *word = vmm_end_word((enum vmm_end)ending->word);
+
+	control_ended(control, (enum vmm_end)ending->word, ending->text);
 	if (ending->word == ENDING_FAILED || ending->word == ENDING_TRIPLE_FAULT)
-		log_error("the guest ended: %s%s%s", vmm_end_word((enum vmm_end)ending->word),
-			  ending->text[0] ? ": " : "", ending->text);
+		log_error("the guest ended: %s%s%s", word, ending->text[0] ? ": " : "",
+			  ending->text);
 	return (int)ending->word;
 }
 
-static int run(const struct cmdline *c, int64_t epoch_us)
+static int run(const struct cmdline *c, int64_t epoch_us, struct loop *loop, struct err *err)
 {
 	static struct machine m;
-	struct err err = ERR_INIT;
-	struct loop *loop = loop_new();
-	struct ending ending;
-	int r = loop ? build(&m, c, loop, epoch_us, &err) : err_sys(&err, errno, "no event loop");
+	struct control *control = NULL;
+	int r = build(&m, c, loop, epoch_us, err);
 
-	if (r == 0) {
-		r = load(&m, c, &err);
-		if (r == 0)
-			r = prepare(&m, c, &err);
-		if (r == 0)
-			ending = machine_run(&m, NULL);
-		machine_done(&m);
-	}
-	loop_free(loop);
+	if (r < 0)
+		return r;
+	r = load(&m, c, err);
 	if (r == 0)
-		return tell(&ending);
-	log_error("%s", err_msg(&err));
-	return VMM_END_FAILED;
+		r = lead(&m, c, &control, err);
+	if (r == 0)
+		r = confine(&m, c, err);
+	if (r == 0) {
+		struct ending ending;
+
+		control_started(control);
+		ending = machine_run(&m);
+		r = tell(control, &ending);
+	}
+	control_free(control);
+	machine_done(&m);
+	return r;
+}
+
+static int usage(const struct err *err)
+{
+	fprintf(stderr, "kata-vmm: %s (--help tells more)\n", err_msg(err));
+	return VMM_EXIT_USAGE;
+}
+
+static int print(const char *text)
+{
+	return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? VMM_END_FAILED : 0;
 }
 
 int main(int argc, char **argv)
@@ -113,19 +151,22 @@ int main(int argc, char **argv)
 	static struct cmdline c;
 	int64_t epoch_us = now_us();
 	struct err err = ERR_INIT;
+	struct loop *loop;
+	int fds[CMDLINE_FDS_MAX];
+	int status;
 
-	log_open(STDERR_FILENO, "kata-vmm", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
-	if (cmdline_parse(&c, argc, argv, &err) < 0) {
-		fprintf(stderr, "kata-vmm: %s (--help tells more)\n", err_msg(&err));
-		return VMM_EXIT_USAGE;
-	}
-	if (c.help) {
-		fputs(cmdline_usage, stdout);
-		return 0;
-	}
-	if (c.version) {
-		printf("kata-vmm %s\n", kata_version);
-		return 0;
-	}
-	return run(&c, epoch_us);
+	if (cmdline_parse(&c, argc, argv, &err) < 0)
+		return usage(&err);
+	if (c.help)
+		return print(cmdline_usage);
+	if (c.version)
+		return printf("kata-vmm %s\n", kata_version) < 0 ? VMM_END_FAILED : 0;
+	jail_close_others(fds, cmdline_fds(&c, fds));
+	log_open(STDERR_FILENO, c.id, LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+	loop = loop_new();
+	status = loop ? run(&c, epoch_us, loop, &err) : err_sys(&err, errno, "no event loop");
+	if (status < 0)
+		log_error("%s", err_msg(&err));
+	loop_free(loop);
+	return status < 0 ? VMM_END_FAILED : status;
 }

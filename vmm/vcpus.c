@@ -10,11 +10,10 @@
 #include <sys/ioctl.h>
 
 #include "base/cleanup.h"
+#include "base/loop.h"
 
 #define KICK	   SIGUSR1     /* gets a thread out of the guest, and does nothing else */
 #define STACK_SIZE (128 << 10) /* deepest: a log line of a device that breaks the rules */
-
-static vcpus_enter_cb enter_hook; /* of the one machine that a process has */
 
 static void on_kick(int signo)
 {
@@ -57,12 +56,6 @@ void vcpus_done(struct vcpus *all)
 	pthread_mutex_destroy(&all->lock);
 }
 
-static void tell_loop(const struct vcpus *all)
-{
-	/* A full counter says the same. */
-	(void)eventfd_write(all->event, 1);
-}
-
 static enum vcpus_state wanted(const struct vcpus *all)
 {
 	return __atomic_load_n(&all->wanted, __ATOMIC_SEQ_CST);
@@ -72,22 +65,20 @@ static enum vcpus_state wanted(const struct vcpus *all)
 static bool rest(struct vcpu_thread *t)
 {
 	struct vcpus *all = t->all;
-	bool paused = false, run;
+	bool run;
 
 	vcpu_settle(&t->cpu);
 	pthread_mutex_lock(&all->lock);
 	if (--all->running == 0)
-		tell_loop(all);
-	while (all->wanted == VCPUS_PAUSE) {
-		paused = true;
+		pthread_cond_broadcast(&all->changed);
+	while (all->wanted == VCPUS_PAUSE)
 		pthread_cond_wait(&all->changed, &all->lock);
-	}
 	run = all->wanted == VCPUS_RUN;
 	all->running += run;
 	pthread_mutex_unlock(&all->lock);
 #ifdef KVM_KVMCLOCK_CTRL
 	/* Or the guest would take the pause for a processor that hangs. No clock, no need. */
-	if (paused && run)
+	if (run)
 		(void)ioctl(t->cpu.fd, KVM_KVMCLOCK_CTRL, 0);
 #endif
 	return run;
@@ -102,7 +93,7 @@ static void *run(void *arg)
 
 	snprintf(name, sizeof(name), "vcpu%u", t->cpu.index);
 	pthread_setname_np(pthread_self(), name);
-	if (enter_hook && enter_hook(&err) < 0)
+	if (t->all->enter && t->all->enter(&err) < 0)
 		vcpus_end(t->all, ENDING_FAILED, err_msg(&err));
 	for (;;) {
 		if (wanted(t->all) != VCPUS_RUN && !rest(t))
@@ -143,14 +134,14 @@ static int start_threads(struct vcpus *all)
 	return -r;
 }
 
-int vcpus_start(struct vcpus *all, enum vcpus_state first, vcpus_enter_cb enter, struct err *err)
+int vcpus_start(struct vcpus *all, vcpus_enter_cb enter, struct err *err)
 {
 	struct sigaction kick = { .sa_handler = on_kick };
 	int r;
 
 	sigaction(KICK, &kick, NULL);
-	enter_hook = enter;
-	__atomic_store_n(&all->wanted, first, __ATOMIC_SEQ_CST);
+	all->enter = enter;
+	all->wanted = VCPUS_PAUSE;
 	r = start_threads(all);
 	return r < 0 ? err_sys(err, r, "cannot start the processors' threads") : 0;
 }
@@ -158,7 +149,6 @@ int vcpus_start(struct vcpus *all, enum vcpus_state first, vcpus_enter_cb enter,
 void vcpus_want(struct vcpus *all, enum vcpus_state state)
 {
 	pthread_mutex_lock(&all->lock);
-	/* A stop is for ever. */
 	if (all->wanted != VCPUS_STOP)
 		__atomic_store_n(&all->wanted, state, __ATOMIC_SEQ_CST);
 	pthread_cond_broadcast(&all->changed);
@@ -170,19 +160,48 @@ void vcpus_want(struct vcpus *all, enum vcpus_state state)
 		vcpu_interrupt(&t->cpu);
 		pthread_kill(t->thread, KICK);
 	}
-	if (all->running == 0)
-		tell_loop(all);
 	pthread_mutex_unlock(&all->lock);
 }
 
-bool vcpus_at_rest(struct vcpus *all)
+/* True: all rest. False: a millisecond has gone. */
+static bool wait_a_moment(struct vcpus *all)
 {
+	struct timespec until;
 	bool at_rest;
 
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&all->lock);
-	at_rest = all->running == 0 && all->wanted != VCPUS_RUN;
+	if (all->running > 0)
+		pthread_cond_timedwait(&all->changed, &all->lock, &until);
+	at_rest = all->running == 0;
 	pthread_mutex_unlock(&all->lock);
 	return at_rest;
+}
+
+int vcpus_rest(struct vcpus *all, enum vcpus_state state, void (*meanwhile)(void *arg), void *arg,
+	       int ms)
+{
+	int64_t limit = loop_now_ms() + ms;
+
+	vcpus_want(all, state);
+	while (!wait_a_moment(all)) {
+		if (loop_now_ms() >= limit)
+			return -ETIMEDOUT;
+		meanwhile(arg);
+	}
+	return 0;
+}
+
+void vcpus_join(struct vcpus *all)
+{
+	for (unsigned i = 0; i < all->n; i++) {
+		if (all->thread[i].started)
+			pthread_join(all->thread[i].thread, NULL);
+		all->thread[i].started = false;
+	}
 }
 
 void vcpus_end(struct vcpus *all, enum ending_word word, const char *text)
@@ -192,7 +211,8 @@ void vcpus_end(struct vcpus *all, enum ending_word word, const char *text)
 		ending_set(&all->ending, word, "%s", text);
 	pthread_mutex_unlock(&all->lock);
 	vcpus_want(all, VCPUS_STOP);
-	tell_loop(all);
+	/* A full counter says the same. */
+	(void)eventfd_write(all->event, 1);
 }
 
 enum ending_word vcpus_ending(struct vcpus *all, struct ending *ending)
@@ -201,22 +221,4 @@ enum ending_word vcpus_ending(struct vcpus *all, struct ending *ending)
 	*ending = all->ending;
 	pthread_mutex_unlock(&all->lock);
 	return ending->word;
-}
-
-int vcpus_join(struct vcpus *all, struct loop *loop, int ms)
-{
-	int64_t limit = loop_now_ms() + ms;
-
-	vcpus_want(all, VCPUS_STOP);
-	while (!vcpus_at_rest(all)) {
-		if (loop_now_ms() >= limit)
-			return -ETIMEDOUT;
-		loop_step(loop, 20);
-	}
-	for (unsigned i = 0; i < all->n; i++) {
-		if (all->thread[i].started)
-			pthread_join(all->thread[i].thread, NULL);
-		all->thread[i].started = false;
-	}
-	return 0;
 }

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the requests of the control socket do to the machine. */
+#ifndef VMM_LEAD_H
+#define VMM_LEAD_H
+
+#include "base/err.h"
+#include "vmm/control.h"
+#include "vmm/machine.h"
+
+/* @name as on the command line: a descriptor, or a path to listen on. NULL and @err. */
+struct control *lead_new(struct machine *m, const char *name, struct err *err);
+
+#endif
