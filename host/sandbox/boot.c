@@ -206,9 +206,13 @@ static int begin(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 	if (r < 0)
 		return r;
 	plan(sb, spec);
+	r = disks_at_boot(sb, spec, err);
+	if (r < 0)
+		return r;
 	sb->vm = vm_new(sb->ops, &sb->vm_spec, sb->loop, on_event, on_process, sb, err);
 	if (!sb->vm)
 		return err->code;
+	disks_placed(sb);
 	r = vm_start(sb->vm, err);
 	if (r < 0) {
 		vm_free(take_ptr(sb->vm));

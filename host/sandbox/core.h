@@ -54,6 +54,8 @@ struct sandbox {
 	/* disk.c */
 	struct list disks; /* struct disk: what is plugged in */
 	unsigned disk_count;
+	struct sandbox_disk root_disk; /* of the first container; source NULL: it is none */
+	struct vm_dev *boot_disks;     /* what the machine starts with */
 
 	/* resize.c */
 	unsigned vcpus; /* what the machine has */

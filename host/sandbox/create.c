@@ -242,8 +242,8 @@ static void attach(struct making *m)
 
 	if (!c || m->sb->caps & HV_CAP_LOCAL)
 		on_attached(NULL, m);
-	else if (disk_plan(&m->disk, m->sb->caps & HV_CAP_BLOCK_HOTPLUG, m->spec, &m->disks, &err) <
-		 0)
+	else if (disk_plan(&m->disk, m->sb->caps & (HV_CAP_BLOCK_HOTPLUG | HV_CAP_BLOCK), m->spec,
+			   &m->disks, &err) < 0)
 		fail(m, &err);
 	else
 		disks_attach(m->sb, c, &m->disks, on_attached, m);

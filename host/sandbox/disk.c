@@ -17,6 +17,7 @@ struct disk {
 	bool read_only;
 	bool plugging; /* its place is not known yet */
 	bool leaving;  /* nobody gets it any more */
+	bool fixed;    /* there since the start, and until the end */
 	unsigned holders;
 	struct vm_place at;
 	struct list waiters; /* struct attach: for its place */
@@ -192,6 +193,56 @@ void disks_attach(struct sandbox *sb, struct container *c, struct disk_plan *pla
 	next(a);
 }
 
+/* ---- at the start ------------------------------------------------------------------ */
+
+static void add_at_boot(struct sandbox *sb, const struct disk_want *w)
+{
+	struct vm_spec *spec = &sb->vm_spec;
+	struct disk *d = find(sb, w->path);
+
+	if (d)
+		return;
+	d = disk_new(sb, w);
+	d->plugging = false;
+	d->fixed = true;
+	sb->boot_disks[spec->n_disks++] = (struct vm_dev){
+		.type = VM_DEV_DISK,
+		.id = d->id,
+		.disk = { .path = d->path, .read_only = d->read_only },
+	};
+}
+
+int disks_at_boot(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
+{
+	struct disk_plan plan = { .v = NULL };
+	size_t size = grpc__spec__get_packed_size(spec);
+	auto_free uint8_t *packed = xmalloc(size + 1);
+	Grpc__Spec *copy;
+	int r;
+
+	if (sb->caps & (HV_CAP_BLOCK_HOTPLUG | HV_CAP_LOCAL) || !(sb->caps & HV_CAP_BLOCK))
+		return 0;
+	/* The plan takes from the specification what becomes a disk. */
+	grpc__spec__pack(spec, packed);
+	copy = grpc__spec__unpack(NULL, size, packed);
+	if (!copy)
+		return err_set(err, ENOMEM, "out of memory");
+	r = disk_plan(&sb->root_disk, true, copy, &plan, err);
+	sb->boot_disks = xcalloc(plan.n + 1, sizeof(*sb->boot_disks));
+	for (size_t i = 0; r == 0 && i < plan.n; i++)
+		add_at_boot(sb, &plan.v[i]);
+	sb->vm_spec.disks = sb->boot_disks;
+	disk_plan_free(&plan);
+	grpc__spec__free_unpacked(copy, NULL);
+	return r;
+}
+
+void disks_placed(struct sandbox *sb)
+{
+	for (size_t i = 0; i < sb->vm_spec.n_disks; i++)
+		vm_disk_place(sb->vm, i, &find_id(sb, sb->boot_disks[i].id)->at);
+}
+
 /* ---- out --------------------------------------------------------------------------- */
 
 struct detach {
@@ -234,7 +285,7 @@ void disks_detach(struct sandbox *sb, struct container *c, sandbox_done done, vo
 	for (size_t i = 0; i < c->disks.n; i++) {
 		struct disk *d = find_id(sb, c->disks.v[i]);
 
-		if (!d || --d->holders > 0)
+		if (!d || --d->holders > 0 || d->fixed)
 			continue;
 		d->leaving = true;
 		d->gone = one_less;

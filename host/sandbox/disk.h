@@ -50,6 +50,14 @@ void disk_plan_unrequest(Grpc__CreateContainerRequest *req);
 struct container;
 
 /*
+ * For a machine that takes disks when it starts and never again: put those that the first
+ * container wants into sb->vm_spec. Once the machine is made, disks_placed() asks where
+ * the guest has them; disks_attach() finds them plugged in then.
+ */
+int disks_at_boot(struct sandbox *sb, const Grpc__Spec *spec, struct err *err);
+void disks_placed(struct sandbox *sb);
+
+/*
  * Plug in all of @plan (borrowed until @done) for @c, or find it plugged in already. On
  * failure disks_detach() gives back what was had until then.
  */

@@ -12,12 +12,13 @@
 #include "host/sandbox/plan.h"
 #include "host/storage/disk.h"
 
-bool sandbox_takes_disks(const struct config *config)
+bool sandbox_takes_disks(const struct config *config, bool first)
 {
 	const struct hypervisor_ops *ops = hypervisor_find(config->hypervisor.name, NULL);
+	unsigned needed = HV_CAP_BLOCK_HOTPLUG | (first ? HV_CAP_BLOCK : 0);
 
 	return ops && !config->hypervisor.disable_block_device_use &&
-	       hypervisor_caps(ops, config) & HV_CAP_BLOCK_HOTPLUG;
+	       hypervisor_caps(ops, config) & needed;
 }
 
 static struct disk_want *add(struct disk_plan *plan)

@@ -42,6 +42,8 @@ int sandbox_new(struct loop *loop, const struct sandbox_options *opt, sandbox_di
 	list_init(&sb->resizers);
 	list_init(&sb->disks);
 	list_init(&sb->hookings);
+	if (opt->disk)
+		sandbox_disk_copy(&sb->root_disk, opt->disk);
 	sb->runtime = opt->runtime ? *opt->runtime : (struct hook_place){ .root = -1 };
 	*out = sb;
 	return 0;
@@ -123,6 +125,8 @@ void sandbox_destroy(struct sandbox *sb)
 		grpc__create_sandbox_request__free_unpacked(sb->create, NULL);
 	remove_state(sb);
 	share_free(sb->share);
+	sandbox_disk_free(&sb->root_disk);
+	free(sb->boot_disks);
 	free(sb->run_dir);
 	free(sb->first);
 	group_free(sb->group);

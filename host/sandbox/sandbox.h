@@ -32,6 +32,7 @@
 #include "proto/oci.pb-c.h"
 
 struct sandbox;
+struct sandbox_disk;
 struct hook_place;
 
 typedef void (*sandbox_done)(const struct err *err, void *arg);
@@ -46,6 +47,8 @@ struct sandbox_options {
 	 * which containers' files are looked for, too; NULL: where this process is. Its
 	 * descriptors are borrowed for the sandbox's life. */
 	const struct hook_place *runtime;
+	/* The root file system of the first container, if it is a disk (copied); or NULL. */
+	const struct sandbox_disk *disk;
 };
 
 /* The machine ended without being asked to. Called once, from the loop. */
@@ -79,8 +82,11 @@ void sandbox_disk_copy(struct sandbox_disk *to, const struct sandbox_disk *from)
 /* It may be empty, and is afterwards. */
 void sandbox_disk_free(struct sandbox_disk *disk);
 
-/* Whether containers with @config may have one: it says so, and the machine can. */
-bool sandbox_takes_disks(const struct config *config);
+/*
+ * Whether a container with @config may have one: it says so, and the machine can, which
+ * may be so for the @first container of a sandbox alone.
+ */
+bool sandbox_takes_disks(const struct config *config, bool first);
 
 /* What it was booted with; NULL before. */
 const struct config *sandbox_config(const struct sandbox *sb);

@@ -215,6 +215,7 @@ static int boot(struct creation *c, struct config **config, struct err *err)
 		.bundle = c->task->bundle,
 		.address = s->opt.address,
 		.runtime = s->opt.runtime,
+		.disk = c->disk.source ? &c->disk : NULL,
 	};
 	int r = sandbox_new(s->loop, &opt, shim_machine_died, s, &s->sandbox, err);
 
@@ -307,7 +308,7 @@ static int find_rootfs(struct creation *c, const Containerd__Task__V2__CreateTas
 		return 0;
 	}
 	c->rootfs = path_join(req->bundle, "rootfs");
-	if (config && sandbox_takes_disks(config) &&
+	if (config && sandbox_takes_disks(config, c->boots) &&
 	    rootfs_is_disk(req->rootfs, req->n_rootfs, &c->disk))
 		return 0;
 	r = rootfs_mount(c->rootfs, req->rootfs, req->n_rootfs, err);

@@ -161,12 +161,13 @@ int main(int argc, char **argv)
 				   &(const struct sandbox_options){ .id = "disk-root",
 								    .root = argv[2],
 								    .bundle = "/b",
-								    .address = "unix:///none" },
+								    .address = "unix:///none",
+								    .disk = &r.disk },
 				   on_died, NULL, &r.sb, &err) < 0) {
 		fprintf(stderr, "%s\n", err_msg(&err));
 		return 1;
 	}
-	if (!sandbox_takes_disks(config))
+	if (!sandbox_takes_disks(config, true))
 		puts("this machine takes no disks");
 	sandbox_boot(r.sb, config, r.spec, on_booted, &r);
 	status = loop_run(r.loop);

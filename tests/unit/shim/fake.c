@@ -290,9 +290,10 @@ void sandbox_boot(struct sandbox *sb, struct config *config, const Grpc__Spec *s
 	ask_done(FAKE_BOOT, done, arg);
 }
 
-bool sandbox_takes_disks(const struct config *config)
+bool sandbox_takes_disks(const struct config *config, bool first)
 {
 	(void)config;
+	(void)first;
 	return false;
 }
 
