@@ -116,6 +116,11 @@ void virtio_kick_later(struct virtio_device *dev, unsigned queue)
 		dev->transport->kick_later(dev, queue);
 }
 
+void virtio_hand_over(struct virtio_device *dev, unsigned queue, int *kick, int *call)
+{
+	dev->transport->hand_over(dev, queue, kick, call);
+}
+
 static void lock(struct virtio_device *dev)
 {
 	if (dev->transport)

@@ -58,6 +58,8 @@ struct virtio_transport_ops {
 	void (*config_changed)(struct virtio_device *dev);
 	/* Status becomes DEVICE_NEEDS_RESET. */
 	void (*needs_reset)(struct virtio_device *dev);
+	/* See virtio_hand_over(). */
+	void (*hand_over)(struct virtio_device *dev, unsigned queue, int *kick, int *call);
 	/* The transport's lock around the configuration space. */
 	void (*lock)(struct virtio_device *dev);
 	void (*unlock)(struct virtio_device *dev);
@@ -138,6 +140,13 @@ void virtio_notify(struct virtio_device *dev, unsigned queue);
  * queue holds up nothing but itself.
  */
 void virtio_kick_later(struct virtio_device *dev, unsigned queue);
+
+/*
+ * Until the reset another process serves @queue: it waits for @*kick and signals @*call
+ * (eventfds, borrowed), past this one. virtio_ops.kick is then called only for those kicks
+ * that are not the guest's own.
+ */
+void virtio_hand_over(struct virtio_device *dev, unsigned queue, int *kick, int *call);
 
 /* Change a part of the configuration space and tell the driver. */
 void virtio_set_config(struct virtio_device *dev, uint32_t offset, const void *data, uint32_t len);

@@ -18,6 +18,8 @@
 
 #define VENDOR 0x6174616b /* "kata" */
 
+#define KICK_EVENTS (EPOLLIN | EPOLLET)
+
 /*
  * Who has the device. A processor takes it from IDLE to STARTING and from anywhere to
  * RESETTING; only the loop takes it on from there.
@@ -50,6 +52,11 @@ struct virtio_mmio {
 	struct queue_registers *queues;
 
 	uint32_t interrupt_status; /* atomic */
+	/*
+	 * Atomic: somebody else interrupts for used buffers, and does not tell us. So the
+	 * status always says that there may be some, which costs the driver a look.
+	 */
+	uint32_t handed_over;
 };
 
 static void signal_fd(int fd)
@@ -93,10 +100,19 @@ static void start_device(struct virtio_mmio *t)
 	pthread_mutex_lock(&t->lock);
 }
 
+static void take_back(struct virtio_mmio *t)
+{
+	if (!__atomic_exchange_n(&t->handed_over, 0, __ATOMIC_RELAXED))
+		return;
+	for (unsigned i = 0; i < t->dev->n_queues; i++)
+		loop_set_events(t->kick_sources[i], KICK_EVENTS);
+}
+
 static void reset_device(struct virtio_mmio *t)
 {
 	pthread_mutex_unlock(&t->lock);
 	virtio_device_reset(t->dev);
+	take_back(t);
 	pthread_mutex_lock(&t->lock);
 	forget(t);
 	pthread_cond_broadcast(&t->reset_done);
@@ -158,6 +174,16 @@ static void op_kick_later(struct virtio_device *dev, unsigned queue)
 	signal_fd(t->kick_fds[queue]);
 }
 
+static void op_hand_over(struct virtio_device *dev, unsigned queue, int *kick, int *call)
+{
+	struct virtio_mmio *t = dev->transport_data;
+
+	loop_set_events(t->kick_sources[queue], 0);
+	__atomic_store_n(&t->handed_over, VIRTIO_MMIO_INT_VRING, __ATOMIC_RELAXED);
+	*kick = t->kick_fds[queue];
+	*call = t->interrupt_fd;
+}
+
 static void op_config_changed(struct virtio_device *dev)
 {
 	struct virtio_mmio *t = dev->transport_data;
@@ -200,6 +226,7 @@ static const struct virtio_transport_ops transport_ops = {
 	.kick_later = op_kick_later,
 	.config_changed = op_config_changed,
 	.needs_reset = op_needs_reset,
+	.hand_over = op_hand_over,
 	.lock = op_lock,
 	.unlock = op_unlock,
 };
@@ -213,7 +240,7 @@ static int watch_eventfd(struct virtio_mmio *t, loop_fd_cb cb, int *fd, struct l
 	*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (*fd < 0)
 		return -errno;
-	*src = loop_add_fd(t->dev->loop, *fd, EPOLLIN | EPOLLET, cb, t);
+	*src = loop_add_fd(t->dev->loop, *fd, KICK_EVENTS, cb, t);
 	return *src ? 0 : -errno;
 }
 
@@ -425,7 +452,8 @@ static uint32_t read_register(const struct virtio_mmio *t, uint64_t offset)
 		return queue && t->queues[t->queue_sel].ready;
 	case VIRTIO_MMIO_INTERRUPT_STATUS:
 		/* Acquire: pairs with interrupt(), so the guest sees what it is told of. */
-		return __atomic_load_n(&t->interrupt_status, __ATOMIC_ACQUIRE);
+		return __atomic_load_n(&t->interrupt_status, __ATOMIC_ACQUIRE) |
+		       __atomic_load_n(&t->handed_over, __ATOMIC_RELAXED);
 	case VIRTIO_MMIO_STATUS:
 		return t->status;
 	case VIRTIO_MMIO_CONFIG_GENERATION:
