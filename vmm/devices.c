@@ -3,10 +3,15 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "vmm/console.h"
+#include "vmm/open.h"
+#include "vmm/virtio/fs.h"
 #include "vmm/virtio/rng.h"
+#include "vmm/virtio/vsock.h"
+#include "vmm/virtio/vsock_doorman.h"
 
 static int missing(const char *option, struct err *err)
 {
@@ -45,14 +50,40 @@ static int add_nets(struct machine *m, const struct cmdline *c, struct err *err)
 
 static int add_filesystems(struct machine *m, const struct cmdline *c, struct err *err)
 {
-	(void)m;
-	return c->n_filesystems > 0 ? missing("--fs", err) : 0;
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < c->n_filesystems; i++) {
+		const struct cmdline_fs *fs = &c->fs[i];
+		struct virtio_fs_setup setup = { .tag = fs->tag, .queue_size = fs->queue_size };
+
+		setup.server = open_connection("--fs", fs->socket, err);
+		if (setup.server < 0)
+			return setup.server;
+		r = machine_add(m, virtio_fs_new(&setup, fs->id, m->loop, &m->memory, err), err);
+	}
+	return r;
 }
 
+/* By hand the guest may connect to what listens beside the socket; Kata's never does. */
 static int add_vsock(struct machine *m, const struct cmdline *c, struct err *err)
 {
-	(void)m;
-	return c->vsock ? missing("--vsock", err) : 0;
+	struct virtio_vsock_setup setup = { .cid = c->vsock_cid, .doorman = -1 };
+	int fd;
+
+	if (!c->vsock)
+		return 0;
+	setup.listener = open_listener("--vsock", c->vsock, err);
+	if (setup.listener < 0)
+		return setup.listener;
+	if (open_is_fd(c->vsock, &fd) == 0) {
+		setup.doorman = vsock_doorman_start(c->vsock, err);
+		if (setup.doorman < 0) {
+			close(setup.listener);
+			unlink(c->vsock);
+			return setup.doorman;
+		}
+	}
+	return machine_add(m, virtio_vsock_new(&setup, "vsock", m->loop, &m->memory, err), err);
 }
 
 static int add_rng(struct machine *m, const struct cmdline *c, struct err *err)

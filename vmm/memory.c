@@ -48,6 +48,8 @@ static int map_region(struct memory *m, gpa_t start, uint64_t size, uint64_t off
 	/* Advice: a kernel without huge pages refuses it, and all works as well, slower. */
 	(void)madvise(at, size, MADV_HUGEPAGE);
 	(void)madvise(at, size, MADV_DONTDUMP);
+	/* A helper process has no business with it. */
+	(void)madvise(at, size, MADV_DONTFORK);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/fd.h"
 
@@ -26,17 +27,60 @@ int open_is_fd(const char *name, int *fd)
 	return 1;
 }
 
-int open_file(const char *what, const char *name, int flags, struct err *err)
+/* As open_is_fd(), with the message; the descriptor is close-on-exec now. */
+static int inherited(const char *what, const char *name, int *fd, struct err *err)
 {
-	int fd = -1;
-	int r = open_is_fd(name, &fd);
+	int r = open_is_fd(name, fd);
 
 	if (r < 0)
 		return err_set(err, EINVAL, "%s: \"%s\" is no descriptor", what, name);
-	if (r == 0) {
-		fd = open(name, flags | O_CLOEXEC);
-		return fd >= 0 ? fd : err_sys(err, errno, "%s: %s", what, name);
-	}
-	r = fd_set_cloexec(fd, true);
+	if (r == 0)
+		return 0;
+	r = fd_set_cloexec(*fd, true);
+	return r < 0 ? err_sys(err, r, "%s: %s", what, name) : 1;
+}
+
+int open_file(const char *what, const char *name, int flags, struct err *err)
+{
+	int fd = -1;
+	int r = inherited(what, name, &fd, err);
+
+	if (r != 0)
+		return r < 0 ? r : fd;
+	fd = open(name, flags | O_CLOEXEC);
+	return fd >= 0 ? fd : err_sys(err, errno, "%s: %s", what, name);
+}
+
+/* A socket that is inherited may block: it was for somebody else to use. */
+static int nonblocking(const char *what, const char *name, int fd, struct err *err)
+{
+	int r = fd_set_nonblock(fd, true);
+
 	return r < 0 ? err_sys(err, r, "%s: %s", what, name) : fd;
+}
+
+int open_listener(const char *what, const char *name, struct err *err)
+{
+	int fd = -1;
+	int r = inherited(what, name, &fd, err);
+
+	if (r < 0)
+		return r;
+	if (r > 0)
+		return nonblocking(what, name, fd, err);
+	fd = unix_listen(name, SOMAXCONN, err);
+	return fd >= 0 ? fd : err_wrap(err, "%s", what);
+}
+
+int open_connection(const char *what, const char *name, struct err *err)
+{
+	int fd = -1;
+	int r = inherited(what, name, &fd, err);
+
+	if (r < 0)
+		return r;
+	if (r > 0)
+		return nonblocking(what, name, fd, err);
+	fd = unix_connect(name, true, err);
+	return fd >= 0 ? fd : err_wrap(err, "%s", what);
 }

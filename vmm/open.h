@@ -19,4 +19,8 @@ int open_is_fd(const char *name, int *fd);
  */
 int open_file(const char *what, const char *name, int flags, struct err *err);
 
+/* The same for unix stream sockets, non-blocking: one to accept from, a connected one. */
+int open_listener(const char *what, const char *name, struct err *err);
+int open_connection(const char *what, const char *name, struct err *err);
+
 #endif

@@ -48,6 +48,7 @@ static _Noreturn void serve(int sock, const char *path)
 	close(1);
 	while (vsock_doorman_serve(3, path) > 0)
 		;
+	unlink(path);
 	_exit(0);
 }
 

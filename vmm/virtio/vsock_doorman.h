@@ -5,7 +5,8 @@
  * to <path>_<port> and hands the connection in. That is all that it can be asked for, also
  * by a monitor that a guest has taken over.
  *
- * It is there only if the guest may connect to the host at all; Kata needs no such thing.
+ * In the end it also removes <path>, which the monitor cannot either. It is there only if the
+ * guest may connect to the host at all; Kata needs no such thing.
  */
 #ifndef VMM_VIRTIO_VSOCK_DOORMAN_H
 #define VMM_VIRTIO_VSOCK_DOORMAN_H
