@@ -13,13 +13,18 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "guest/agent/reaper.h"
 
+/* One that ends may lead to another; so many are no more at work. */
+#define ROUNDS_MAX 1000
+
 int job_limit_ms = 50000;
 
 struct job {
+	struct list link; /* jobs */
 	job_cb done;
 	void *arg;
 	pid_t pid;
@@ -28,10 +33,13 @@ struct job {
 	struct err err;
 };
 
+static struct list jobs = LIST_INIT(jobs);
+
 static void finish(struct job *job)
 {
 	struct job copy = *job;
 
+	list_del(&job->link);
 	loop_remove(&job->readable);
 	loop_remove(&job->limit);
 	close_fd(&job->fd);
@@ -112,6 +120,7 @@ void job_run(struct loop *loop, job_fn fn, job_cb done, void *arg)
 	job->done = done;
 	job->arg = arg;
 	job->fd = -1;
+	list_add_tail(&jobs, &job->link);
 	if (pipe2(p, O_CLOEXEC) < 0) {
 		err_sys(&job->err, errno, "pipe");
 		job->limit = loop_defer(loop, on_deferred, job);
@@ -130,4 +139,17 @@ void job_run(struct loop *loop, job_fn fn, job_cb done, void *arg)
 	reaper_watch(job->pid, on_reaped, NULL);
 	job->readable = loop_add_fd(loop, job->fd, EPOLLIN, on_readable, job);
 	job->limit = loop_add_timer(loop, job_limit_ms, on_limit, job);
+}
+
+void job_close(struct loop *loop)
+{
+	for (int i = 0; i < ROUNDS_MAX && !list_empty(&jobs); i++) {
+		struct job *job = container_of(jobs.next, struct job, link);
+
+		if (job->pid > 0)
+			kill(job->pid, SIGKILL);
+		err_set(&job->err, ECANCELED, "the agent ends");
+		finish(job);
+	}
+	(void)loop_step(loop, 0); /* what was deferred */
 }

@@ -24,4 +24,10 @@ typedef void (*job_cb)(const struct err *err, void *arg);
  */
 void job_run(struct loop *loop, job_fn fn, job_cb done, void *arg);
 
+/*
+ * The loop has ended: kill all that is at work and fail it with -ECANCELED, and
+ * what follows from that. A local agent leaves nobody behind.
+ */
+void job_close(struct loop *loop);
+
 #endif

@@ -150,6 +150,7 @@ static int serve(struct agent *agent)
 	r = loop_run(agent->loop);
 	if (r < 0)
 		log_error("the agent ends: %s", strerror(-r));
+	job_close(agent->loop);
 	debug_console_close();
 	passfd_close();
 	transport_close();

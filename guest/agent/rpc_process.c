@@ -67,8 +67,8 @@ static bool handles(pid_t pid, int signo)
 void rpc_signal_process(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
 {
 	const Grpc__SignalProcessRequest *req = (const Grpc__SignalProcessRequest *)msg;
-	struct process *p = rpc_process(ctx, req->container_id, req->exec_id, call);
 	int signo = (int)req->signal, r;
+	struct process *p = rpc_process(ctx, req->container_id, req->exec_id, call);
 
 	if (!p)
 		return;
