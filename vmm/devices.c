@@ -2,6 +2,7 @@
 #include "vmm/devices.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,7 +10,9 @@
 #include "vmm/console.h"
 #include "vmm/open.h"
 #include "vmm/virtio/fs.h"
+#include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
+#include "vmm/virtio/tap.h"
 #include "vmm/virtio/vsock.h"
 #include "vmm/virtio/vsock_doorman.h"
 
@@ -42,10 +45,35 @@ static int add_disks(struct machine *m, const struct cmdline *c, struct err *err
 	return c->n_disks > 0 ? missing("--disk", err) : 0;
 }
 
+static int add_net(struct machine *m, const struct cmdline_net *net, unsigned i, struct err *err)
+{
+	struct virtio_net_setup setup = {
+		.tap = net->tap ? tap_open(net->tap, err) : net->fd,
+		.has_mac = net->has_mac,
+		.mtu = net->mtu,
+		.rx_bps = net->rx_bps,
+		.tx_bps = net->tx_bps,
+	};
+	static char names[CMDLINE_DEVICES_MAX][16];
+	const char *id = net->id ? net->id : net->tap;
+
+	if (setup.tap < 0)
+		return err_wrap(err, "--net");
+	memcpy(setup.mac, net->mac, sizeof(setup.mac));
+	if (!id) {
+		snprintf(names[i], sizeof(names[i]), "eth%u", i);
+		id = names[i];
+	}
+	return machine_add(m, virtio_net_new(&setup, id, m->loop, &m->memory, err), err);
+}
+
 static int add_nets(struct machine *m, const struct cmdline *c, struct err *err)
 {
-	(void)m;
-	return c->n_nets > 0 ? missing("--net", err) : 0;
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < c->n_nets; i++)
+		r = add_net(m, &c->net[i], i, err);
+	return r;
 }
 
 static int add_filesystems(struct machine *m, const struct cmdline *c, struct err *err)

@@ -162,6 +162,7 @@ int main(int argc, char **argv)
 	if (c.version)
 		return printf("kata-vmm %s\n", kata_version) < 0 ? VMM_END_FAILED : 0;
 	jail_close_others(fds, cmdline_fds(&c, fds));
+	signal(SIGPIPE, SIG_IGN); /* the other end of a console may go */
 	log_open(STDERR_FILENO, c.id, LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
 	loop = loop_new();
 	status = loop ? run(&c, epoch_us, loop, &err) : err_sys(&err, errno, "no event loop");

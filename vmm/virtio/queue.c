@@ -196,18 +196,29 @@ void virtq_unpop(struct virtq *q, uint16_t head)
 	q->next_avail--;
 }
 
-void virtq_push(struct virtq *q, uint16_t head, uint32_t written)
+void virtq_fill(struct virtq *q, unsigned i, uint16_t head, uint32_t written)
 {
-	struct vring_used_elem *e = &q->used_ring->ring[q->next_used % q->size];
+	struct vring_used_elem *e = &q->used_ring->ring[(uint16_t)(q->next_used + i) % q->size];
 
 	__atomic_store_n(&e->id, head, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->len, written, __ATOMIC_RELAXED);
 	mark(q, head, false);
+}
+
+void virtq_publish(struct virtq *q, unsigned n)
+{
+	q->next_used = (uint16_t)(q->next_used + n);
 	/*
 	 * Release: pairs with the driver's read barrier behind its look at the index, so the
-	 * element and the data are there before the index says so.
+	 * elements and the data are there before the index says so.
 	 */
-	__atomic_store_n(&q->used_ring->idx, ++q->next_used, __ATOMIC_RELEASE);
+	__atomic_store_n(&q->used_ring->idx, q->next_used, __ATOMIC_RELEASE);
+}
+
+void virtq_push(struct virtq *q, uint16_t head, uint32_t written)
+{
+	virtq_fill(q, 0, head, written);
+	virtq_publish(q, 1);
 }
 
 bool virtq_wants_interrupt(struct virtq *q)

@@ -80,6 +80,12 @@ int virtq_pop(struct virtq *q, struct virtq_chain *c);
 void virtq_unpop(struct virtq *q, uint16_t head);
 /* Hand the chain @head, which is out, back with @written bytes in its writable part. */
 void virtq_push(struct virtq *q, uint16_t head, uint32_t written);
+/*
+ * The same for several that belong together, so that the driver sees all of them or none:
+ * fill in one after another, @i from 0, then publish all @n.
+ */
+void virtq_fill(struct virtq *q, unsigned i, uint16_t head, uint32_t written);
+void virtq_publish(struct virtq *q, unsigned n);
 /* Does the driver want an interrupt for what was pushed since the last call? */
 bool virtq_wants_interrupt(struct virtq *q);
 /*
