@@ -33,7 +33,8 @@ enum hypervisor_cap {
 	HV_CAP_CPU_HOTPLUG = 1 << 4,
 	HV_CAP_MEM_HOTPLUG = 1 << 5,
 	HV_CAP_PAUSE = 1 << 6,
-	HV_CAP_LOCAL = 1 << 7, /* no machine: the agent is a process of this host, for tests */
+	HV_CAP_LOCAL = 1 << 7,	 /* no machine: the agent is a process of this host, for tests */
+	HV_CAP_EMULATE = 1 << 8, /* machines run without KVM, too, if slower */
 };
 
 /* A device for a machine. */

@@ -173,7 +173,7 @@ unsigned qemu_keys_caps(const struct config *config)
 {
 	const struct config_hypervisor *h = &config->hypervisor;
 	const struct machine *m = machine_find(h->machine_type);
-	unsigned caps = 0;
+	unsigned caps = qemu_forced_kvm(config) > 0 ? 0 : HV_CAP_EMULATE;
 
 	if (!strcmp(h->shared_fs, "virtio-fs"))
 		caps |= HV_CAP_FS_SHARE;

@@ -539,7 +539,8 @@ static int qemu_check(const struct config *config, struct err *err)
 
 const struct hypervisor_ops hypervisor_qemu = {
 	.name = "qemu",
-	.caps = HV_CAP_FS_SHARE | HV_CAP_BLOCK_HOTPLUG | HV_CAP_CPU_HOTPLUG | HV_CAP_MEM_HOTPLUG,
+	.caps = HV_CAP_FS_SHARE | HV_CAP_BLOCK_HOTPLUG | HV_CAP_CPU_HOTPLUG | HV_CAP_MEM_HOTPLUG |
+		HV_CAP_EMULATE,
 	.check = qemu_check,
 	.caps_for = qemu_keys_caps,
 	.init = qemu_init,
