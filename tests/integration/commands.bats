@@ -136,3 +136,11 @@ path_of()
 	run ! kata spec --bundle "$bundle"
 	[[ $output == *config.json*exists* ]]
 }
+
+@test "kata-vmm: the manual page has all of its options, and no others" {
+	local page=$kata_tree/docs/man/kata-vmm.8
+
+	run -0 "$KATA_BUILD/vmm/kata-vmm" --help
+	[ "$(grep -oE -e '--[a-z-]+' <<<"$output" | sort -u)" = \
+		"$(grep -oE 'Fl -[a-z-]+' "$page" | sed 's/Fl /-/' | sort -u)" ]
+}

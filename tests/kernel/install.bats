@@ -32,7 +32,7 @@ installed()
 	local defaults=$dest$prefix/share/defaults/kata-containers file
 
 	for file in bin/kata-runtime bin/containerd-shim-kata-v2 bin/kata-agent \
-		libexec/kata-containers/kata-{init,standin}; do
+		libexec/kata-containers/kata-{init,standin,vmm}; do
 		[ -x "$dest$prefix/$file" ]
 	done
 	for file in vmlinux.container vmlinuz.container kata-containers.img kata-containers-initrd.img; do
@@ -45,6 +45,7 @@ installed()
 		[ -s "$defaults/configuration-$file.toml" ]
 	done
 	[ "$(readlink "$defaults/configuration.toml")" = configuration-qemu.toml ]
+	[ -s "$dest$prefix/share/man/man8/kata-vmm.8" ]
 	# Nothing lies outside.
 	[ "$(cd "$dest$prefix" && find . -mindepth 1 -maxdepth 1 | sort | xargs)" = './bin ./libexec ./share' ]
 }
