@@ -64,6 +64,34 @@ in_agent()
 	eventually none_runs 'sleep 3600'
 }
 
+@test "rpc: who hangs up in the middle of any call" {
+	holdings() {
+		echo "$(find "/proc/$agent/fd" -mindepth 1 | wc -l) descriptors"
+		agent_mounts
+		find /sys/fs/cgroup -type d -name 'c[1-9]' | sort
+	}
+	in_agent mkdir -p /run/kata-containers/shared/containers
+	start_container c1 -- sleep 1000
+	before=$(holdings)
+	run -0 timeout 150 python3 "$BATS_TEST_DIRNAME/hangup.py" "$socket" "$rootfs"
+	[ "$output" = $'sandbox 14\ncontainer 17\nstdio 5\nnetwork 7\nhealth 2' ]
+	for name in c2 c3 c4; do
+		# What nobody waited for may be there or be refused; it can be removed, in the end.
+		gone() { call remove "$name" 2>"$BATS_TEST_TMPDIR/said" || grep -q "no container $name" "$BATS_TEST_TMPDIR/said"; }
+		eventually gone
+	done
+	call resume c1 2>/dev/null || :
+	# The sandbox's own namespaces came meanwhile: two descriptors and the place of its DNS.
+	settled() { [ "$(holdings | tail -n +2)" = "$(tail -n +2 <<<"$before")" ]; }
+	eventually settled
+	few() { [ "$(find "/proc/$agent/fd" -mindepth 1 | wc -l)" -le $((${before%% *} + 3)) ]; }
+	eventually few
+	run -0 call run c5 --rootfs "$rootfs" -- echo fine
+	[ "$output" = fine ]
+	call remove c1
+	in_agent rm -rf /run/kata-containers/shared
+}
+
 @test "rpc: a termination message, whatever is in it" {
 	path=io.kubernetes.container.terminationMessagePath
 	annotated=(--set "OCI.Annotations.0.key=$path" --set OCI.Annotations.0.value=/dev/termination-log)

@@ -72,6 +72,25 @@ can_resize()
 		cat /data/f)" = x ]
 }
 
+@test "storage: an xfs grows" {
+	command -v mkfs.xfs >/dev/null && grep -qw xfs /proc/filesystems || skip "no xfs here"
+	disk two 320M
+	mkfs.xfs -q "$disk"
+	dir=$BATS_TEST_TMPDIR/xfs
+	start_container st1 --storage "mmioblk:$disk:xfs:$dir" --mount "bind:$dir:/data:rbind" -- sleep 100
+	before=$(in_agent stat -f -c %b "$dir")
+	truncate -s 640M "$BATS_TEST_TMPDIR/two"
+	losetup -c "$disk"
+	call rpc ResizeVolume "volume_guest_path=$dir" size=671088640
+	[ "$(in_agent stat -f -c %b "$dir")" -gt $((before + before / 2)) ]
+	# Once more is no mistake; what does not fit the disk is.
+	call rpc ResizeVolume "volume_guest_path=$dir" size=671088640
+	refused ENOSPC 'its disk has 671088640 bytes' call rpc ResizeVolume "volume_guest_path=$dir" size=771088640
+	run -0 call rpc GetVolumeStats "volume_guest_path=$dir"
+	[[ $output == *usage.0.total=6* ]]
+	call remove st1
+}
+
 @test "storage: a shared one stays for the next container" {
 	dir=$BATS_TEST_TMPDIR/vol
 	call create-sandbox sb1 pod

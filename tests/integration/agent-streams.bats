@@ -6,7 +6,8 @@
 
 load agent
 
-agent_keys='passfd_listener_port = 1027'
+agent_keys='passfd_listener_port = 1027
+container_pipe_size = 131072'
 
 setup_file()
 {
@@ -73,6 +74,20 @@ time.sleep(0.3)
 assert run("close-stdin", "c1", "e2").returncode == 0
 print(read(o))'
 	[ "$output" = "$(printf '%s\n' "b'/dev/null\n/dev/null\n/dev/null\n'" "b'100000\n'")" ]
+	call remove c1
+}
+
+@test "streams: the pipes have the size that is asked for" {
+	run -0 streams '
+import fcntl
+i, o = connect(7151), connect(7152)
+create("--set", "stdin_port=7151", "--set", "stdout_port=7152", "--", "sh", "-c", "echo ready; exec sleep 1000")
+o.recv(10)
+child = subprocess.run(["pgrep", "-P", os.environ["agent"]], capture_output=True, text=True).stdout.strip()
+for n in (0, 1):
+    fd = os.open(f"/proc/{child}/fd/{n}", (os.O_RDONLY, os.O_WRONLY)[n] | os.O_NONBLOCK)
+    print(fcntl.fcntl(fd, 1032))  # F_GETPIPE_SZ'
+	[ "$output" = $'131072\n131072' ]
 	call remove c1
 }
 
