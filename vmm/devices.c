@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "vmm/console.h"
 #include "vmm/open.h"
+#include "vmm/virtio/balloon.h"
 #include "vmm/virtio/fs.h"
 #include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
@@ -121,8 +122,12 @@ static int add_rng(struct machine *m, const struct cmdline *c, struct err *err)
 
 static int add_balloon(struct machine *m, const struct cmdline *c, struct err *err)
 {
-	(void)m;
-	return c->balloon ? missing("--balloon", err) : 0;
+	struct virtio_balloon_setup setup = { .mib = c->balloon_mib,
+					      .reporting = c->balloon_reporting };
+
+	if (!c->balloon)
+		return 0;
+	return machine_add(m, virtio_balloon_new(&setup, "balloon", m->loop, &m->memory, err), err);
 }
 
 int devices_add(struct machine *m, const struct cmdline *c, struct err *err)

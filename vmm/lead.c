@@ -2,8 +2,10 @@
 #include "vmm/lead.h"
 
 #include <errno.h>
+#include <linux/virtio_ids.h>
 
 #include "vmm/open.h"
+#include "vmm/virtio/balloon.h"
 
 static int lead_pause(void *arg, struct err *err)
 {
@@ -19,6 +21,19 @@ static int lead_resume(void *arg, struct err *err)
 	return 0;
 }
 
+static int lead_balloon(void *arg, uint64_t mib, struct err *err)
+{
+	struct machine *m = arg;
+
+	for (unsigned i = 0; i < m->n_devices; i++) {
+		struct virtio_device *dev = virtio_mmio_device(m->device[i]);
+
+		if (dev->ops->id == VIRTIO_ID_BALLOON)
+			return virtio_balloon_resize(dev, mib, err);
+	}
+	return err_set(err, ENOTSUP, "the machine has no balloon");
+}
+
 static void lead_stats(void *arg, struct str *out)
 {
 	machine_stats(arg, out);
@@ -32,6 +47,7 @@ static void lead_stop(void *arg, const char *why)
 static const struct control_ops ops = {
 	.pause = lead_pause,
 	.resume = lead_resume,
+	.balloon = lead_balloon,
 	.stats = lead_stats,
 	.stop = lead_stop,
 };

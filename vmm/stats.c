@@ -39,4 +39,10 @@ void machine_stats(struct machine *m, struct str *out)
 				   of_reason(&m->vcpus, r));
 	for (unsigned i = 0; m->vcpus.n > 1 && i < m->vcpus.n; i++)
 		str_printf(out, " cpu%u=%" PRIu64, i, of_cpu(&m->vcpus, i));
+	for (unsigned i = 0; i < m->n_devices; i++) {
+		struct virtio_device *dev = virtio_mmio_device(m->device[i]);
+
+		if (dev->ops->stats)
+			dev->ops->stats(dev, out);
+	}
 }

@@ -20,6 +20,7 @@
 #include "vmm/memory.h"
 #include "vmm/virtio/queue.h"
 
+struct str;
 struct virtio_device;
 
 struct virtio_ops {
@@ -45,6 +46,8 @@ struct virtio_ops {
 	 */
 	void (*pause)(struct virtio_device *dev);
 	void (*resume)(struct virtio_device *dev);
+	/* Optional: append " name=number" words about what it did. */
+	void (*stats)(struct virtio_device *dev, struct str *out);
 	/* Of a device that is reset. */
 	void (*free)(struct virtio_device *dev);
 };

@@ -2,6 +2,7 @@
 #include "vmm/virtio/net.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/if_ether.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_ids.h>
@@ -266,6 +267,17 @@ static void net_reset(struct virtio_device *dev)
 		loop_remove(&net->pace[i].timer);
 }
 
+static void net_stats(struct virtio_device *dev, struct str *out)
+{
+	const struct virtio_net_counters *c = virtio_net_counters(dev);
+
+	str_printf(out,
+		   " %s.rx=%" PRIu64 " %s.rx-bytes=%" PRIu64 " %s.rx-dropped=%" PRIu64
+		   " %s.tx=%" PRIu64 " %s.tx-bytes=%" PRIu64 " %s.tx-dropped=%" PRIu64,
+		   dev->id, c->rx_frames, dev->id, c->rx_bytes, dev->id, c->rx_dropped, dev->id,
+		   c->tx_frames, dev->id, c->tx_bytes, dev->id, c->tx_dropped);
+}
+
 static void net_free(struct virtio_device *dev)
 {
 	struct net *net = container_of(dev, struct net, dev);
@@ -281,6 +293,7 @@ static const struct virtio_ops net_ops = {
 	.start = net_start,
 	.kick = net_kick,
 	.reset = net_reset,
+	.stats = net_stats,
 	.free = net_free,
 };
 
