@@ -185,6 +185,9 @@ content()
 	[ ! -L with-init/sbin/init ]
 	[ -x with-init/sbin/init ]
 	run ! with-init/sbin/init
+	"$image/make-initrd" --init init y.initrd agent "$cache/kernel"
+	content y.initrd y
+	diff -r --no-dereference y with-init
 	cmp with-init/usr/bin/kata-agent image/usr/bin/kata-agent
 	rm with-init/sbin/init image/sbin/init
 	diff -r --no-dereference image with-init

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # for the tests
 #
-# A containerd of one's own that finds the shim of the build:
+# A containerd of one's own that finds the shim of the build, or of $KATA_SHIM_DIR:
 #
 #	containerd_start DIR CONFIGURATION	# sets $containerd; its log is DIR/log
 #	containerd_image BUNDLE			# example.org/busybox:1 from the bundle's root
@@ -29,7 +29,7 @@ containerd_start()
 # Start it, anew after containerd_stop: it finds what it had.
 containerd_again()
 {
-	PATH=$KATA_BUILD/host/shim:$PATH KATA_CONF_FILE=$1 \
+	PATH=${KATA_SHIM_DIR:-$KATA_BUILD/host/shim}:$PATH KATA_CONF_FILE=$1 \
 		containerd --config "$containerd_dir/config.toml" --log-level debug \
 		>>"$containerd_dir/log" 2>&1 3>&- &
 	containerd=$!

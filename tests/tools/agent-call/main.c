@@ -15,6 +15,7 @@
 
 static const char usage_text[] =
 	"usage: agent-call SOCKET COMMAND …     SOCKET: a path, or serial:PATH\n"
+	"  checks N                                 microseconds for each of N round trips\n"
 	"  check | version | details | oom | destroy-sandbox\n"
 	"  create-sandbox ID HOSTNAME [SPEC-OPTIONS]\n"
 	"  run|create CID SPEC-OPTIONS -- ARGS…    run = create, start, pump, remove\n"
@@ -63,6 +64,28 @@ static int health(struct session *s, const char *method)
 	else
 		printf("%s %s\n", ((Grpc__VersionCheckResponse *)rsp)->grpc_version,
 		       ((Grpc__VersionCheckResponse *)rsp)->agent_version);
+	return 0;
+}
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* What a call costs when it does nothing. */
+static int checks(struct session *s, int n)
+{
+	Grpc__CheckRequest req = GRPC__CHECK_REQUEST__INIT;
+	int64_t start_us = now_us();
+
+	for (int i = 0; i < n; i++)
+		protobuf_c_message_free_unpacked(
+			call_service(s, &grpc__health__descriptor, "Check", &req.base, CALL_MS),
+			NULL);
+	printf("%.1f\n", (double)(now_us() - start_us) / n);
 	return 0;
 }
 
@@ -137,14 +160,6 @@ static void remove_container(struct session *s, const char *cid, const char *sec
 	req.container_id = (char *)cid;
 	req.timeout = seconds ? (uint32_t)atoi(seconds) : 0;
 	call(s, "RemoveContainer", &req.base, CALL_MS);
-}
-
-static int64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
 /* A container again and again, and how long it took on the average. */
@@ -382,6 +397,8 @@ static int command(struct session *s, const char *cmd, int argc, char **argv)
 
 	if (!strcmp(cmd, "check"))
 		return health(s, "Check");
+	if (!strcmp(cmd, "checks") && argc == 1 && atoi(argv[0]) > 0)
+		return checks(s, atoi(argv[0]));
 	if (!strcmp(cmd, "version"))
 		return health(s, "Version");
 	if (!strcmp(cmd, "details"))
