@@ -99,6 +99,14 @@ static int confine(struct machine *m, const struct cmdline *c, struct err *err)
 	return r;
 }
 
+static void tell_stats(struct machine *m)
+{
+	auto_str struct str text = STR_INIT;
+
+	machine_stats(m, &text);
+	log_info("%s", str_text(&text));
+}
+
 static int tell(struct control *control, const struct ending *ending)
 {
 	const char *word = vmm_end_word((enum vmm_end)ending->word);
@@ -126,8 +134,12 @@ static int run(const struct cmdline *c, int64_t epoch_us, struct loop *loop, str
 	if (r == 0) {
 		struct ending ending;
 
+		if (c->debug)
+			log_info("the guest starts after %lld us", (long long)(now_us() - epoch_us));
 		control_started(control);
 		ending = machine_run(&m);
+		if (c->debug)
+			tell_stats(&m);
 		r = tell(control, &ending);
 	}
 	control_free(control);
