@@ -50,6 +50,18 @@ static int check(struct kvm *k, struct err *err)
 	return 0;
 }
 
+static void *create(void *arg)
+{
+	struct kvm *k = arg;
+
+	/* A signal may interrupt what takes long. */
+	do
+		k->vm = ioctl(k->fd, KVM_CREATE_VM, 0);
+	while (k->vm < 0 && errno == EINTR);
+	k->failure = k->vm < 0 ? errno : 0;
+	return NULL;
+}
+
 int kvm_init(struct kvm *k, int fd, struct err *err)
 {
 	int r;
@@ -57,20 +69,28 @@ int kvm_init(struct kvm *k, int fd, struct err *err)
 	*k = (struct kvm){ .fd = fd, .vm = -1 };
 	r = check(k, err);
 	if (r == 0) {
-		/* A signal may interrupt what may take long in a busy control group. */
-		do
-			k->vm = ioctl(k->fd, KVM_CREATE_VM, 0);
-		while (k->vm < 0 && errno == EINTR);
-		if (k->vm < 0)
-			r = err_sys(err, errno, "KVM: cannot create a machine");
-	}
-	if (r < 0)
+		k->creating = pthread_create(&k->creator, NULL, create, k) == 0;
+		if (!k->creating)
+			create(k);
+	} else {
 		kvm_done(k);
+	}
 	return r;
+}
+
+int kvm_created(struct kvm *k, struct err *err)
+{
+	if (k->creating)
+		pthread_join(k->creator, NULL);
+	k->creating = false;
+	return k->vm < 0 ? err_sys(err, k->failure, "KVM: cannot create a machine") : 0;
 }
 
 void kvm_done(struct kvm *k)
 {
+	if (k->creating)
+		pthread_join(k->creator, NULL);
+	k->creating = false;
 	close_fd(&k->vm);
 	close_fd(&k->fd);
 }

@@ -6,6 +6,8 @@
 #ifndef VMM_KVM_H
 #define VMM_KVM_H
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -13,16 +15,24 @@
 
 struct kvm {
 	int fd; /* /dev/kvm */
-	int vm;
+	int vm; /* -1 until it is created */
+	bool creating;
+	pthread_t creator;
+	int failure;	   /* the creator's errno */
 	uint32_t run_size; /* of the page(s) a processor shares with us */
 	unsigned max_vcpus;
 };
 
 /*
- * Check the KVM behind @fd (taken over) and create a machine in it. A KVM of another
- * version, or without what is needed, is an error that names what is missing.
+ * Check the KVM behind @fd (taken over) and begin to create a machine in it. A KVM of
+ * another version, or without what is needed, is an error that names what is missing.
+ *
+ * On hosts with many control groups a machine takes tens of milliseconds to create, all
+ * of them waiting: a thread does that, so that the kernel can be loaded meanwhile.
  */
 int kvm_init(struct kvm *k, int fd, struct err *err);
+/* Wait for the machine. Before all that follows. */
+int kvm_created(struct kvm *k, struct err *err);
 void kvm_done(struct kvm *k);
 
 /* ioctl() on the machine; an error says "KVM: @what: …". */

@@ -10,7 +10,6 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "vmm/boot/elf.h"
 
 /* Longer than a processor needs to come out of the guest on a busy host. */
 #define REST_LIMIT_MS 5000
@@ -31,9 +30,6 @@ static void on_event(struct loop_source *src, int fd, uint32_t events, void *arg
 static int create(struct machine *m, int kvm_fd, struct err *err)
 {
 	const struct machine_config *c = &m->config;
-	struct arch_config arch = {
-		.acpi = c->acpi, .debug = c->debug, .epoch_us = c->epoch_us, .n_cpus = c->n_cpus
-	};
 	int r = kvm_init(&m->kvm, kvm_fd, err);
 
 	if (r == 0 && c->n_cpus > m->kvm.max_vcpus)
@@ -42,18 +38,7 @@ static int create(struct machine *m, int kvm_fd, struct err *err)
 	if (r == 0)
 		r = memory_init(&m->memory, c->memory, arch_limits.hole, arch_limits.hole_end,
 				c->shared_memory, err);
-	if (r == 0)
-		r = kvm_set_memory(&m->kvm, &m->memory, err);
-	if (r < 0)
-		return r;
-	m->arch = arch_new(&m->kvm, &arch, err);
-	if (!m->arch)
-		return err->code;
-	r = vcpus_init(&m->vcpus, c->n_cpus, &m->kvm, m->arch, &m->bus, err);
-	if (r < 0)
-		return r;
-	m->event = loop_add_fd(m->loop, m->vcpus.event, EPOLLIN, on_event, m);
-	return m->event ? 0 : err_sys(err, errno, "cannot wait for the processors");
+	return r;
 }
 
 int machine_init(struct machine *m, const struct machine_config *config, int kvm_fd,
@@ -63,7 +48,7 @@ int machine_init(struct machine *m, const struct machine_config *config, int kvm
 
 	*m = (struct machine){ .config = *config,
 			       .loop = loop,
-			       .kvm = { -1, -1, 0, 0 },
+			       .kvm = { .fd = -1, .vm = -1 },
 			       .memory = { .fd = -1 },
 			       .lines = arch_limits.lines,
 			       .vcpus = { .event = -1 } };
@@ -105,6 +90,38 @@ void machine_done(struct machine *m)
 	arch_free(take_ptr(m->arch));
 	memory_done(&m->memory);
 	kvm_done(&m->kvm);
+}
+
+int machine_load(struct machine *m, int kernel_fd, int initrd_fd, struct err *err)
+{
+	int r = elf_load(kernel_fd, &m->memory, arch_limits.kernel, &m->kernel, err);
+
+	if (r == 0 && initrd_fd >= 0)
+		r = initrd_load(initrd_fd, &m->memory, m->kernel.end, arch_limits.hole, &m->initrd,
+				err);
+	return r;
+}
+
+int machine_assemble(struct machine *m, struct err *err)
+{
+	const struct machine_config *c = &m->config;
+	struct arch_config arch = {
+		.acpi = c->acpi, .debug = c->debug, .epoch_us = c->epoch_us, .n_cpus = c->n_cpus
+	};
+	int r = kvm_created(&m->kvm, err);
+
+	if (r == 0)
+		r = kvm_set_memory(&m->kvm, &m->memory, err);
+	if (r < 0)
+		return r;
+	m->arch = arch_new(&m->kvm, &arch, err);
+	if (!m->arch)
+		return err->code;
+	r = vcpus_init(&m->vcpus, c->n_cpus, &m->kvm, m->arch, &m->bus, err);
+	if (r < 0)
+		return r;
+	m->event = loop_add_fd(m->loop, m->vcpus.event, EPOLLIN, on_event, m);
+	return m->event ? 0 : err_sys(err, errno, "cannot wait for the processors");
 }
 
 static void page_read(void *arg, uint64_t offset, void *data, uint32_t len)
@@ -160,20 +177,19 @@ int machine_add(struct machine *m, struct virtio_device *dev, struct err *err)
 	return r < 0 ? err_wrap(err, "%s", dev->id) : 0;
 }
 
-int machine_boot(struct machine *m, int kernel_fd, int initrd_fd, const char *line, struct err *err)
+int machine_boot(struct machine *m, const char *words, struct err *err)
 {
-	struct arch_boot boot = { .n_devices = m->n_devices, .devices = m->place };
-	struct elf_kernel kernel;
-	int r = elf_load(kernel_fd, &m->memory, arch_limits.kernel, &kernel, err);
+	struct arch_boot boot = {
+		.entry = m->kernel.entry,
+		.initrd = m->initrd,
+		.n_devices = m->n_devices,
+		.devices = m->place,
+	};
+	int r = arch_add_to_line(m->arch, &boot, err);
 
-	if (r == 0 && initrd_fd >= 0)
-		r = initrd_load(initrd_fd, &m->memory, kernel.end, arch_limits.hole, &boot.initrd,
-				err);
+	/* The user's words come last: they count more. */
 	if (r == 0)
-		r = kernel_line_add(&boot.line, arch_limits.line_max, line, err);
-	if (r == 0)
-		r = arch_add_to_line(m->arch, &boot, err);
-	boot.entry = kernel.entry;
+		r = kernel_line_add(&boot.line, arch_limits.line_max, words, err);
 	if (r == 0)
 		r = arch_load(m->arch, &m->memory, &boot, err);
 	return r < 0 ? r : arch_set_entry(m->arch, m->vcpus.thread[0].cpu.fd, &boot, err);

@@ -13,6 +13,8 @@
 #include "base/loop.h"
 #include "base/str.h"
 #include "vmm/arch/arch.h"
+#include "vmm/boot/elf.h"
+#include "vmm/boot/initrd.h"
 #include "vmm/bus.h"
 #include "vmm/ending.h"
 #include "vmm/irq.h"
@@ -41,6 +43,8 @@ struct machine {
 	struct bus bus;
 	struct irq_lines lines;
 	struct vcpus vcpus;
+	struct elf_kernel kernel;
+	struct initrd initrd;
 	unsigned n_devices;
 	struct virtio_mmio *device[MACHINE_DEVICES_MAX];
 	struct arch_device place[MACHINE_DEVICES_MAX];
@@ -50,13 +54,19 @@ struct machine {
 };
 
 /*
- * Memory, interrupt controllers and processors on the KVM behind @kvm_fd (taken over).
- * The machine stays where it is: devices keep pointers into it. On failure nothing is left.
+ * Memory, and the KVM behind @kvm_fd (taken over). The machine stays where it is: devices
+ * keep pointers into it. On failure nothing is left.
  */
 int machine_init(struct machine *m, const struct machine_config *config, int kvm_fd,
 		 struct loop *loop, struct err *err);
 /* Devices end first. After machine_run() or before it. */
 void machine_done(struct machine *m);
+
+/* Load a kernel, and an initrd unless it is -1, from files (borrowed) into its memory. */
+int machine_load(struct machine *m, int kernel_fd, int initrd_fd, struct err *err);
+
+/* Interrupt controllers and processors. */
+int machine_assemble(struct machine *m, struct err *err);
 
 /*
  * Plug in @dev (taken over, also on failure; NULL is a constructor's failure and handed
@@ -64,9 +74,8 @@ void machine_done(struct machine *m);
  */
 int machine_add(struct machine *m, struct virtio_device *dev, struct err *err);
 
-/* Load a kernel and an initrd (-1: none) from files (borrowed); the words of its line. */
-int machine_boot(struct machine *m, int kernel_fd, int initrd_fd, const char *line,
-		 struct err *err);
+/* Tell the kernel of all that: tables and the command line, @words and what it needs. */
+int machine_boot(struct machine *m, const char *words, struct err *err);
 
 /*
  * Make the processors' threads, which call @enter first (vcpus.h) and then wait for

@@ -49,28 +49,6 @@ static int lead(struct machine *m, const struct cmdline *c, struct control **con
 	return *control ? 0 : err->code;
 }
 
-static int build(struct machine *m, const struct cmdline *c, struct loop *loop, int64_t epoch_us,
-		 struct err *err)
-{
-	struct machine_config config = {
-		.memory = c->memory_mib << 20,
-		.shared_memory = c->shared_memory,
-		.n_cpus = c->cpus,
-		.acpi = !c->no_acpi,
-		.debug = c->debug,
-		.epoch_us = epoch_us,
-	};
-	int kvm = open_file("KVM", c->kvm, O_RDWR, err);
-	int r = kvm < 0 ? kvm : machine_init(m, &config, kvm, loop, err);
-
-	if (r < 0)
-		return r;
-	r = devices_add(m, c, err);
-	if (r < 0)
-		machine_done(m);
-	return r;
-}
-
 static int load(struct machine *m, const struct cmdline *c, struct err *err)
 {
 	auto_close int kernel = open_file("kernel", c->kernel, O_RDONLY, err);
@@ -83,7 +61,39 @@ static int load(struct machine *m, const struct cmdline *c, struct err *err)
 		if (initrd < 0)
 			return initrd;
 	}
-	return machine_boot(m, kernel, initrd, c->line, err);
+	return machine_load(m, kernel, initrd, err);
+}
+
+static int create(struct machine *m, const struct cmdline *c, struct loop *loop, int64_t epoch_us,
+		  struct err *err)
+{
+	struct machine_config config = {
+		.memory = c->memory_mib << 20,
+		.shared_memory = c->shared_memory,
+		.n_cpus = c->cpus,
+		.acpi = !c->no_acpi,
+		.debug = c->debug,
+		.epoch_us = epoch_us,
+	};
+	int kvm = open_file("KVM", c->kvm, O_RDWR, err);
+
+	return kvm < 0 ? kvm : machine_init(m, &config, kvm, loop, err);
+}
+
+static int build(struct machine *m, const struct cmdline *c, struct control **control,
+		 struct err *err)
+{
+	int r = load(m, c, err);
+
+	if (r == 0)
+		r = machine_assemble(m, err);
+	if (r == 0)
+		r = devices_add(m, c, err);
+	if (r == 0)
+		r = machine_boot(m, c->line, err);
+	if (r == 0)
+		r = lead(m, c, control, err);
+	return r;
 }
 
 /* From here on the process holds what it will ever hold, and then gives up all else. */
@@ -122,20 +132,19 @@ static int run(const struct cmdline *c, int64_t epoch_us, struct loop *loop, str
 {
 	static struct machine m;
 	struct control *control = NULL;
-	int r = build(&m, c, loop, epoch_us, err);
+	int r = create(&m, c, loop, epoch_us, err);
 
 	if (r < 0)
 		return r;
-	r = load(&m, c, err);
-	if (r == 0)
-		r = lead(&m, c, &control, err);
+	r = build(&m, c, &control, err);
 	if (r == 0)
 		r = confine(&m, c, err);
 	if (r == 0) {
 		struct ending ending;
 
 		if (c->debug)
-			log_info("the guest starts after %lld us", (long long)(now_us() - epoch_us));
+			log_info("the guest starts after %lld us",
+				 (long long)(now_us() - epoch_us));
 		control_started(control);
 		ending = machine_run(&m);
 		if (c->debug)

@@ -96,14 +96,16 @@ int arch_vcpu_init(const struct arch *a, int vcpu_fd, unsigned index, struct err
 	cpuid_adjust(own, index, a->config.n_cpus);
 	if (ioctl(vcpu_fd, KVM_SET_CPUID2, own) < 0)
 		return err_sys(err, errno, "KVM: a processor's features");
+	registers_enable_state(vcpu_fd, own);
 	return msr_init(vcpu_fd, err);
 }
 
-/* With ACPI it finds them in the tables. */
+/* There is no PCI, which takes a kernel hundreds of ports to find out. */
 int arch_add_to_line(const struct arch *a, struct arch_boot *boot, struct err *err)
 {
-	int r = 0;
+	int r = kernel_line_add(&boot->line, LAYOUT_CMDLINE_MAX, "pci=off", err);
 
+	/* With ACPI devices are found in the tables. */
 	for (unsigned i = 0; !a->config.acpi && r == 0 && i < boot->n_devices; i++) {
 		const struct arch_device *d = &boot->devices[i];
 		char words[80];

@@ -45,3 +45,17 @@ int registers_set_entry(int vcpu_fd, uint32_t entry, uint32_t start_info, struct
 		return err_sys(err, errno, "KVM: a processor's registers");
 	return 0;
 }
+
+void registers_enable_state(int vcpu_fd, const struct kvm_cpuid2 *leaves)
+{
+	for (uint32_t i = 0; i < leaves->nent; i++) {
+		const struct kvm_cpuid_entry2 *e = &leaves->entries[i];
+		struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs = { { .value = e->eax } } };
+
+		if (e->function != 0xd || e->index != 0)
+			continue;
+		/* Where it is refused the guest does it itself. */
+		(void)ioctl(vcpu_fd, KVM_SET_XCRS, &xcrs);
+		return;
+	}
+}

@@ -7,10 +7,18 @@
 #ifndef VMM_ARCH_X86_64_REGISTERS_H
 #define VMM_ARCH_X86_64_REGISTERS_H
 
+#include <linux/kvm.h>
 #include <stdint.h>
 
 #include "base/err.h"
 
 int registers_set_entry(int vcpu_fd, uint32_t entry, uint32_t start_info, struct err *err);
+
+/*
+ * Have a processor begin with all state enabled (XCR0) that @leaves offer, as a kernel
+ * does first. CPUID says how large the enabled state is, and an emulated host does not
+ * tell KVM when a guest enables some: its kernel would find a size that cannot be.
+ */
+void registers_enable_state(int vcpu_fd, const struct kvm_cpuid2 *leaves);
 
 #endif
