@@ -292,6 +292,8 @@ static int check_request(const Grpc__CreateContainerRequest *req, struct err *er
 		return err_set(err, EINVAL, "the specification's root.path is not absolute");
 	if (*spec->process->cwd && *spec->process->cwd != '/')
 		return err_set(err, EINVAL, "cwd \"%s\" is no absolute path", spec->process->cwd);
+	if (traits_check_affinity(spec->process, err) < 0)
+		return err->code;
 	return label_check(spec->process, err);
 }
 
@@ -318,6 +320,7 @@ void container_create(struct agent *agent, struct ttrpc_call *call,
 	c->create = call;
 	c->streams = *streams;
 	*streams = (struct passfd)PASSFD_OFF;
+	c->exec_cpus = xstrdup(traits_affinity(req->oci->process));
 	c->termination_log = termination_log_path(req->oci);
 	c->seccomp = seccomp;
 	c->personality = personality;
@@ -352,6 +355,10 @@ void container_start(struct container *c, struct ttrpc_call *call)
 			   c->id);
 		return;
 	}
+	if (c->paused) { /* it would not go on before its time is up */
+		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "container %s is paused", c->id);
+		return;
+	}
 	/* The sandbox's own container too: outside of a pod it is the one that does the work. */
 	oom_watch(c);
 	process_start(c->init, on_started, call);
@@ -377,12 +384,15 @@ void container_exec(struct container *c, struct ttrpc_call *call,
 		.userns = c->userns,
 		.timens = c->timens,
 		.guest = c->agent->guest,
+		.cpus = traits_affinity(req->process),
 		.ns.join = { -1, -1, -1, -1, -1, -1, -1, -1 },
 		.streams = streams,
 	};
 	struct err err = ERR_INIT;
 	int ns;
 
+	if (!l.cpus)
+		l.cpus = c->exec_cpus;
 	if (label_check(req->process, &err) < 0) {
 		ttrpc_fail_err(call, &err);
 		return;

@@ -31,6 +31,7 @@ struct container {
 	gid_t root_gid;
 	struct seccomp_filter seccomp; /* of all its processes */
 	int personality;	       /* the same; -1: as it is */
+	char *exec_cpus;	       /* of further processes; NULL: those that it has */
 	Grpc__Spec *hooks;	       /* of hooks_collect(), or NULL */
 	unsigned long serial;	       /* tells it from another of the same id */
 	bool shared_pid;	       /* its processes do not end with its first one */

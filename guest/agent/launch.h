@@ -28,6 +28,7 @@ struct launch {
 	const char *id;			      /* of the container, for them */
 	bool hold;			      /* the child waits for process_go() */
 	int personality;		      /* PER_*; -1: as it is */
+	const char *cpus;		      /* the processors for it; NULL: as it is */
 	bool userns;			      /* the container has a user namespace of its own */
 	bool timens;			      /* the same for time */
 	bool guest;			      /* the kernel is the sandbox's own */

@@ -79,7 +79,9 @@ static int join_fd(struct ns_plan *plan, enum ns_kind kind, int fd, struct err *
 	return 0;
 }
 
-static int plan_one(const Grpc__LinuxNamespace *ns, struct ns_plan *plan, struct err *err)
+/* @seen: the kinds that came before, as bits. */
+static int plan_one(const Grpc__LinuxNamespace *ns, unsigned *seen, struct ns_plan *plan,
+		    struct err *err)
 {
 	int kind = 0, fd;
 
@@ -89,6 +91,9 @@ static int plan_one(const Grpc__LinuxNamespace *ns, struct ns_plan *plan, struct
 		kind++;
 	if (kind == NS_KINDS)
 		return err_set(err, EINVAL, "unknown namespace type \"%s\"", ns->type);
+	if (*seen & 1U << kind)
+		return err_set(err, EINVAL, "namespace %s is there twice", ns->type);
+	*seen |= 1U << kind;
 	if (!*ns->path) {
 		/* The guest's network is the sandbox's: there is no other to share. */
 		if (kind != NS_NET)
@@ -106,6 +111,7 @@ int ns_plan(const Grpc__Linux *spec, const struct ns_shared *shared, struct ns_p
 	    struct err *err)
 {
 	bool ipc = false, uts = false;
+	unsigned seen = 0;
 	int r = 0;
 
 	plan->create = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWCGROUP;
@@ -116,7 +122,7 @@ int ns_plan(const Grpc__Linux *spec, const struct ns_shared *shared, struct ns_p
 
 		ipc = ipc || !strcmp(ns->type, "ipc");
 		uts = uts || !strcmp(ns->type, "uts");
-		r = plan_one(ns, plan, err);
+		r = plan_one(ns, &seen, plan, err);
 	}
 	/*
 	 * The sandbox's ipc namespace belongs to the guest's user namespace: who is root in

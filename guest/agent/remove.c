@@ -30,6 +30,7 @@ static void container_free(struct container *c)
 	list_del(&c->link);
 	free(c->id);
 	free(c->cpus);
+	free(c->exec_cpus);
 	free(c->termination_log);
 	free(c);
 }

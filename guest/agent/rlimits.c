@@ -63,6 +63,10 @@ int rlimits_apply(pid_t pid, const Grpc__Process *process, bool strict, struct e
 	int r;
 
 	for (size_t i = 0; i < process->n_rlimits; i++) {
+		for (size_t k = 0; k < i; k++)
+			if (!strcmp(process->rlimits[i]->type, process->rlimits[k]->type))
+				return err_set(err, EINVAL, "rlimit %s is there twice",
+					       process->rlimits[i]->type);
 		r = set_limit(pid, process->rlimits[i], strict, err);
 		if (r < 0)
 			return r;

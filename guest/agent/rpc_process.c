@@ -26,6 +26,8 @@ static bool may_exec(struct container *c, const Grpc__ExecProcessRequest *req,
 		ttrpc_fail(call, TTRPC_ALREADY_EXISTS, "process %s exists already", req->exec_id);
 	else if (!process_alive(c->init))
 		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "container %s has ended", c->id);
+	else if (c->paused)
+		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "container %s is paused", c->id);
 	else
 		return true;
 	return false;

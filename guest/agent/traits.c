@@ -133,13 +133,30 @@ int traits_cpus(const char *list, cpu_set_t *set)
 	return CPU_COUNT(set) > 0 ? 0 : -EINVAL;
 }
 
-static int set_affinity(const Grpc__CPUAffinity *a, struct err *err)
+const char *traits_affinity(const Grpc__Process *process)
 {
-	const char *list = *a->final ? a->final : a->initial;
+	const Grpc__CPUAffinity *a = process->execcpuaffinity;
+
+	if (!a)
+		return NULL;
+	return *a->final ? a->final : *a->initial ? a->initial : NULL;
+}
+
+int traits_check_affinity(const Grpc__Process *process, struct err *err)
+{
+	const char *list = traits_affinity(process);
 	cpu_set_t set;
 
-	if (!*list)
-		return 0;
+	if (list && traits_cpus(list, &set) < 0)
+		return err_set(err, EINVAL, "execCPUAffinity: \"%s\" is no list of processors",
+			       list);
+	return 0;
+}
+
+static int set_affinity(const char *list, struct err *err)
+{
+	cpu_set_t set;
+
 	if (traits_cpus(list, &set) < 0)
 		return err_set(err, EINVAL, "execCPUAffinity: \"%s\" is no list of processors",
 			       list);
@@ -159,8 +176,8 @@ int traits_apply(const struct launch *l, struct err *err)
 		r = set_scheduler(p->scheduler, err);
 	if (r == 0 && p->iopriority)
 		r = set_io_priority(p->iopriority, err);
-	if (r == 0 && p->execcpuaffinity)
-		r = set_affinity(p->execcpuaffinity, err);
+	if (r == 0 && l->cpus)
+		r = set_affinity(l->cpus, err);
 	return r;
 }
 

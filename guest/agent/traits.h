@@ -16,6 +16,15 @@
 /* PER_* of @p (may be NULL: -1) into *@persona. Pure. */
 int traits_personality(const Grpc__LinuxPersonality *p, int *persona, struct err *err);
 
+/*
+ * execCPUAffinity, which is for further processes: the processors that one of them,
+ * or one without its own list, is to run on; NULL: wherever its container may.
+ */
+const char *traits_affinity(const Grpc__Process *process);
+
+/* -EINVAL when that is no list. Pure. */
+int traits_check_affinity(const Grpc__Process *process, struct err *err);
+
 /* Take on those of @l; before the rights to do so are dropped. */
 int traits_apply(const struct launch *l, struct err *err);
 

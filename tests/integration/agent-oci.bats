@@ -54,6 +54,11 @@ limit()
 	refused EINVAL 'unified "/x"' oci_run '{"linux": {"resources": {"unified": {"/x": "1"}}}}' -- true
 }
 
+nproc_list()
+{
+	awk '/^Cpus_allowed_list/ { print $2 }' /proc/self/status
+}
+
 @test "oci: how a process runs" {
 	run -0 oci_run '{"domainname": "example.org", "hostname": "h", "process": {
 		"user": {"uid": 0, "gid": 0, "umask": 63},
@@ -69,8 +74,18 @@ limit()
 	[ "${lines[2]}" = h ]
 	[[ ${lines[3]} == i686 || ${lines[3]} == armv8l ]]
 	[ "${lines[4]}" = "5 3" ] # SCHED_BATCH
-	[[ $output == *$'idle\nCpus_allowed_list:\t0' ]]
-	oci_start '{"linux": {"personality": {"domain": "LINUX32"}}}' -- sleep 1000
+	# That of processors is for further processes, which may have their own.
+	[[ $output == *$'idle\nCpus_allowed_list:\t'"$(nproc_list)" ]]
+	oci_start '{"process": {"execCPUAffinity": {"initial": "0-1", "final": "0"}},
+		"linux": {"personality": {"domain": "LINUX32"}}}' -- sleep 1000
+	run -0 call exec c1 e0 -- grep Cpus_allowed_list /proc/self/status
+	[ "$output" = $'Cpus_allowed_list:\t0' ]
+	if [ "$(nproc)" -gt 1 ]; then
+		printf '{"cwd": "/", "args": ["grep", "Cpus_allowed_list", "/proc/self/status"], "execCPUAffinity": {"final": "1"}}' \
+			>"$BATS_TEST_TMPDIR/process.json"
+		run -0 call exec c1 e9 --process "$BATS_TEST_TMPDIR/process.json"
+		[ "$output" = $'Cpus_allowed_list:\t1' ]
+	fi
 	printf '{"cwd": "/", "args": ["sh", "-c", "umask; uname -m"], "user": {"umask": 7}}' >"$BATS_TEST_TMPDIR/process.json"
 	run -0 call exec c1 e1 --process "$BATS_TEST_TMPDIR/process.json"
 	[[ $output == $'0007\n'* && $output != *64 ]]
@@ -78,6 +93,9 @@ limit()
 	refused EINVAL 'unknown domain "VMS"' oci_run '{"linux": {"personality": {"domain": "VMS"}}}' -- true
 	refused EINVAL 'unknown policy "X"' oci_run '{"process": {"scheduler": {"policy": "X"}}}' -- true
 	refused EINVAL 'unknown class "X"' oci_run '{"process": {"ioPriority": {"class": "X"}}}' -- true
+	refused EINVAL 'rlimit RLIMIT_CORE is there twice' oci_run '{"process": {"rlimits": [
+		{"type": "RLIMIT_CORE", "hard": 1, "soft": 1}, {"type": "RLIMIT_CORE", "hard": 1, "soft": 1}]}}' -- true
+	refused EINVAL 'namespace ipc is there twice' oci_run '{"linux": {"namespaces": ["+", {"type": "ipc"}]}}' -- true
 	refused EINVAL 'execCPUAffinity' oci_run '{"process": {"execCPUAffinity": {"final": "x"}}}' -- true
 	[ -e /sys/kernel/security/apparmor ] || refused ENOSYS 'apparmorProfile "p": this kernel has no AppArmor' \
 		oci_run '{"process": {"apparmorProfile": "p"}}' -- true

@@ -275,11 +275,20 @@ knob()
 	[ -n "$(call read c1)" ]
 	call pause c1
 	run -125 call pause c1
+	# Nothing could come of it before its time is up.
+	refused EBUSY 'container c1 is paused' call exec c1 e1 -- true
 	while [ -n "$(timeout 0.3 "$KATA_BUILD/tests/tools/agent-call" "$socket" read c1)" ]; do :; done
 	call resume c1
 	[ -n "$(call read c1)" ]
 	run -125 call resume c1
-	# A paused container can be removed.
+	# A paused container can be removed, started or not.
 	call pause c1
+	call remove c1
+	call create c1 --rootfs "$rootfs" -- true
+	call pause c1
+	refused EBUSY 'container c1 is paused' call start c1
+	call resume c1
+	call start c1
+	call pause c1 2>/dev/null || : # it has ended, perhaps
 	call remove c1
 }

@@ -65,6 +65,26 @@ static void test_bad(void **state)
 	assert_int_equal(plan("ipc", "/nonexistent", &p, &err), -ENOENT);
 }
 
+static void test_twice(void **state)
+{
+	Grpc__LinuxNamespace one = GRPC__LINUX_NAMESPACE__INIT, two = one;
+	Grpc__LinuxNamespace *list[] = { &one, &two };
+	Grpc__Linux spec = GRPC__LINUX__INIT;
+	struct err err = ERR_INIT;
+	struct ns_plan p;
+
+	(void)state;
+	/* Also by its other name. */
+	one.type = (char *)"mount";
+	one.path = (char *)"/proc/self/ns/mnt";
+	two.type = (char *)"mnt";
+	spec.namespaces = list;
+	spec.n_namespaces = 2;
+	assert_int_equal(ns_plan(&spec, &nothing, &p, &err), -EINVAL);
+	assert_string_equal(err_msg(&err), "namespace mnt is there twice");
+	assert_int_equal(p.join[NS_MNT], -1); /* closed */
+}
+
 /* The original needs no pid namespace in the list: it adds one itself. */
 static void test_defaults(void **state)
 {
@@ -119,7 +139,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),	 cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_join),
-		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_shared),	 cmocka_unit_test(test_twice),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
