@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stdint.h>
 #include <sys/ioctl.h>
 
 #define MSR_MISC_ENABLE	     0x1a0
@@ -13,11 +14,12 @@
 
 int msr_init(int vcpu_fd, struct err *err)
 {
+	/* struct kvm_msrs, which ends in an array without a size. */
 	struct {
-		struct kvm_msrs head;
+		uint32_t n, pad;
 		struct kvm_msr_entry entry[2];
 	} msrs = {
-		.head.nmsrs = 2,
+		.n = 2,
 		.entry = {
 			/* All memory is cached: without it a kernel distrusts its firmware. */
 			{ .index = MSR_MTRR_DEFAULT, .data = MTRR_ENABLE | MTRR_TYPE_WRITE_BACK },
