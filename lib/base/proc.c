@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,7 +88,8 @@ static int child_setup(const struct proc_spec *spec, int *keep, size_t nkeep, pi
 	if (spec->die_with_parent) {
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 			return -errno;
-		if (getppid() != parent)
+		/* It has no parent's number in a namespace of its own. */
+		if (getppid() != parent && getppid() != 0)
 			return -ESRCH;
 	}
 	if (spec->new_session && setsid() < 0)
@@ -126,6 +128,19 @@ static void child_main(const struct proc_spec *spec, int *keep, size_t nkeep, in
 	_exit(127);
 }
 
+/*
+ * fork(). The C library knows no other way to the same than this call; what it would tidy
+ * up in the child is not missed there, on the way to exec.
+ */
+static pid_t fork_child(bool first_pid)
+{
+	pid_t pid = -1;
+
+	if (first_pid)
+		pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL);
+	return pid >= 0 ? pid : fork();
+}
+
 int proc_spawn(const struct proc_spec *spec, struct proc *proc, struct err *err)
 {
 	auto_free int *keep = xmalloc((spec->nkeep + 1) * sizeof(int));
@@ -151,7 +166,7 @@ int proc_spawn(const struct proc_spec *spec, struct proc *proc, struct err *err)
 	/* No handler of ours may run in the child. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
-	pid = fork();
+	pid = fork_child(spec->first_pid);
 	if (pid == 0)
 		child_main(spec, keep, spec->nkeep + 1, report_w, parent);
 	sigprocmask(SIG_SETMASK, &old, NULL);

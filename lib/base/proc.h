@@ -19,6 +19,7 @@ struct proc_spec {
 	const char *cwd;	 /* NULL: the caller's */
 	bool die_with_parent;	 /* SIGKILL when the calling thread ends */
 	bool new_session;	 /* setsid(): away from the terminal and its signals */
+	bool first_pid;		 /* the first of a namespace of processes, where that is allowed */
 	int (*before_exec)(void *arg); /* in the child; 0 or -errno; only async-signal-safe calls */
 	void *before_exec_arg;
 };

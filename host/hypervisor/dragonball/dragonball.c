@@ -348,7 +348,7 @@ static int launch(struct dragonball *d, struct dragonball_facts *f, struct err *
 	const int fds[] = { f->kvm_fd,	   f->kernel_fd,  f->initrd_fd, f->image_fd,
 			    f->control_fd, f->console_fd, f->vsock_fd,	f->fs_fd };
 	auto_free int *keep = xcalloc(ARRAY_SIZE(fds) + spec->n_disks, sizeof(*keep));
-	struct proc_spec proc = { .keep = keep };
+	struct proc_spec proc = { .keep = keep, .first_pid = true };
 	auto_strv struct strv argv = { 0 };
 	auto_str struct str line = STR_INIT;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -78,6 +79,34 @@ static void child_gets_only_its_descriptors(void **state)
 	close(kept);
 }
 
+static bool may_have_namespaces(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWPID) < 0);
+	return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/* Who may not have a namespace of processes starts its child without. */
+static void first_of_its_processes(void **state)
+{
+	struct proc_spec spec = { .stdio = { -1, -1, -1 },
+				  .argv = ARGV("/bin/sh", "-c", "[ $$ = 1 ]"),
+				  .first_pid = true,
+				  .die_with_parent = true };
+	struct err err = ERR_INIT;
+	struct proc proc;
+	int status;
+
+	(void)state;
+	assert_int_equal(proc_spawn(&spec, &proc, &err), 0);
+	assert_int_equal(waitpid(proc.pid, &status, 0), proc.pid);
+	assert_int_equal(status == 0, may_have_namespaces());
+	close(proc.pidfd);
+}
+
 /* Standard descriptors may be given in any order, even crossed. */
 static void stdio_may_be_crossed(void **state)
 {
@@ -135,6 +164,7 @@ int main(void)
 		cmocka_unit_test(missing_program_is_named),
 		cmocka_unit_test(run_is_limited),
 		cmocka_unit_test(child_gets_only_its_descriptors),
+		cmocka_unit_test(first_of_its_processes),
 		cmocka_unit_test(stdio_may_be_crossed),
 		cmocka_unit_test(a_process_is_known_by_its_start),
 	};
