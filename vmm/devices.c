@@ -2,6 +2,7 @@
 #include "vmm/devices.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,17 +11,13 @@
 #include "vmm/console.h"
 #include "vmm/open.h"
 #include "vmm/virtio/balloon.h"
+#include "vmm/virtio/blk.h"
 #include "vmm/virtio/fs.h"
 #include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
 #include "vmm/virtio/tap.h"
 #include "vmm/virtio/vsock.h"
 #include "vmm/virtio/vsock_doorman.h"
-
-static int missing(const char *option, struct err *err)
-{
-	return err_set(err, ENOTSUP, "%s: this monitor was built without it", option);
-}
 
 static void quit(void *arg)
 {
@@ -40,10 +37,40 @@ static int add_console(struct machine *m, const struct cmdline *c, struct err *e
 	return machine_add(m, virtio_console_new(&setup, "hvc0", m->loop, &m->memory, err), err);
 }
 
+/* Named as the guest will name them where the command line does not. */
+static const char *disk_id(const struct cmdline_disk *disk, unsigned i)
+{
+	static char name[CMDLINE_DEVICES_MAX][sizeof("vdzz")];
+
+	if (disk->id)
+		return disk->id;
+	if (i < 26)
+		snprintf(name[i], sizeof(name[i]), "vd%c", 'a' + i % 26);
+	else
+		snprintf(name[i], sizeof(name[i]), "vd%c%c", 'a' + i / 26 % 26 - 1, 'a' + i % 26);
+	return name[i];
+}
+
 static int add_disks(struct machine *m, const struct cmdline *c, struct err *err)
 {
-	(void)m;
-	return c->n_disks > 0 ? missing("--disk", err) : 0;
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < c->n_disks; i++) {
+		const struct cmdline_disk *d = &c->disk[i];
+		struct virtio_blk_setup setup = {
+			.read_only = d->read_only,
+			.direct = d->direct,
+			.no_flush = d->no_flush,
+			.limits = { .ops = d->iops, .bytes = d->bps },
+		};
+
+		setup.fd = open_file("disk", d->file, d->read_only ? O_RDONLY : O_RDWR, err);
+		if (setup.fd < 0)
+			return setup.fd;
+		r = machine_add(m, virtio_blk_new(&setup, disk_id(d, i), m->loop, &m->memory, err),
+				err);
+	}
+	return r;
 }
 
 static int add_net(struct machine *m, const struct cmdline_net *net, unsigned i, struct err *err)
