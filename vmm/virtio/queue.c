@@ -103,24 +103,48 @@ static int add_buffer(const struct virtq *q, const struct vring_desc *d, struct 
 	return 0;
 }
 
-static int walk_indirect(const struct virtq *q, const struct vring_desc *d, struct virtq_chain *c);
+/*
+ * The table of its own that the local copy @d of a descriptor names, and its length in
+ * *@n; NULL. The WRITE flag of @d means nothing (section 2.7.5.3.2).
+ */
+static const struct vring_desc *table_of(const struct virtq *q, const struct vring_desc *d,
+					 unsigned *n)
+{
+	*n = d->len / sizeof(*d);
+	/* Empty buffers take no room in a chain: without a bound they would take for ever. */
+	if (!q->indirect || d->addr % 8 || d->len % sizeof(*d) || *n > VIRTQ_SIZE_MAX)
+		return NULL;
+	return memory_at(q->mem, d->addr, d->len);
+}
 
 /*
- * Collect the chain that begins with @table[@i]. A chain of more steps than the table has
+ * Collect the chain that begins with descriptor @i. A chain of more steps than there are
  * descriptors runs in a circle.
  */
-static int walk(const struct virtq *q, const struct vring_desc *table, unsigned n, unsigned i,
-		struct virtq_chain *c)
+static int walk(const struct virtq *q, unsigned i, struct virtq_chain *c)
 {
-	for (unsigned steps = 0; steps < n; steps++) {
+	const struct vring_desc *table = q->desc_ring;
+	unsigned n = q->size, left = n;
+	bool in_table = false;
+
+	for (; left > 0; left--) {
 		struct vring_desc d = read_desc(&table[i]);
 		int r;
 
 		if (d.flags & VRING_DESC_F_INDIRECT) {
-			/* A table ends its chain, and tables do not nest (section 2.7.5.3.1). */
-			if (d.flags & VRING_DESC_F_NEXT || table != q->desc_ring)
+			/*
+			 * A table ends its chain, and tables do not nest (section 2.7.5.3.1). A
+			 * flag tells, for a table may lie where the ring itself lies.
+			 */
+			if (in_table || d.flags & VRING_DESC_F_NEXT)
 				return -EPROTO;
-			return walk_indirect(q, &d, c);
+			table = table_of(q, &d, &n);
+			if (!table)
+				return -EPROTO;
+			in_table = true;
+			i = 0;
+			left = n + 1;
+			continue;
 		}
 		r = add_buffer(q, &d, c);
 		if (r < 0)
@@ -132,20 +156,6 @@ static int walk(const struct virtq *q, const struct vring_desc *table, unsigned 
 		i = d.next;
 	}
 	return -EPROTO;
-}
-
-/* @d is the local copy of a descriptor. Its WRITE flag means nothing (section 2.7.5.3.2). */
-static int walk_indirect(const struct virtq *q, const struct vring_desc *d, struct virtq_chain *c)
-{
-	unsigned n = d->len / sizeof(struct vring_desc);
-	const struct vring_desc *table = memory_at(q->mem, d->addr, d->len);
-
-	if (!q->indirect || !table || d->addr % 8 || d->len % sizeof(struct vring_desc))
-		return -EPROTO;
-	/* Empty buffers take no room in the chain: without a bound they would take for ever. */
-	if (n > VIRTQ_SIZE_MAX)
-		return -EPROTO;
-	return walk(q, table, n, 0, c);
 }
 
 /* Are there chains? Looks at the driver's index only when all that was seen is taken. */
@@ -182,7 +192,7 @@ int virtq_pop(struct virtq *q, struct virtq_chain *c)
 	c->head = head;
 	c->readable = c->writable = 0;
 	c->readable_len = c->writable_len = 0;
-	r = walk(q, q->desc_ring, q->size, head, c);
+	r = walk(q, head, c);
 	if (r < 0)
 		return r;
 	mark(q, head, true);

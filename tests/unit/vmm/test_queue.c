@@ -326,6 +326,9 @@ static void lies_of_chains_are_seen(void **state)
 			fail_msg("believed: %s", lies[i].name);
 		assert_int_equal(f->q.taken, 0);
 	}
+	/* A table that is the ring itself, and so stands in itself. */
+	f->r.desc[0] = (struct vring_desc){ f->r.desc_at, 16, INDIRECT, 0 };
+	assert_int_equal(virtq_pop(&f->q, &f->c), -EPROTO);
 	f->r.desc[0] = (struct vring_desc){ PAGE, 8, 0, 0 };
 	assert_int_equal(virtq_pop(&f->q, &f->c), 1); /* the queue itself is as it was */
 }
