@@ -50,6 +50,11 @@ container_config()
 	fake)
 		keys[path]=\"$kata_agent\"
 		;;
+	dragonball)
+		keys[kernel]=\"$KATA_KERNEL\"
+		keys[initrd]=\"$KATA_INITRD\"
+		keys[default_memory]=256
+		;;
 	*)
 		keys[path]='"/usr/bin/qemu-system-x86_64"'
 		keys[kernel]=\"$KATA_KERNEL\"
@@ -85,15 +90,14 @@ container_config()
 
 container_bundle()
 {
-	local dir=$1 name
+	local dir=$1
 
 	shift
 	mkdir -p "$dir"/rootfs/{bin,dev,etc,proc,root,sys,tmp}
 	if [ ! -e "$dir/rootfs/bin/busybox" ]; then
 		cp "$(command -v busybox)" "$dir/rootfs/bin/busybox"
-		for name in $("$dir/rootfs/bin/busybox" --list); do
-			[ "$name" = busybox ] || ln -sf busybox "$dir/rootfs/bin/$name"
-		done
+		# One process, not one for each: where processors are emulated it matters.
+		chroot "$dir/rootfs" /bin/busybox --install -s /bin
 		printf 'root:x:0:0:root:/root:/bin/sh\ndemo:x:1000:1000:demo:/tmp:/bin/sh\n' \
 			>"$dir/rootfs/etc/passwd"
 		printf 'root:x:0:\ndemo:x:1000:\n' >"$dir/rootfs/etc/group"
