@@ -115,7 +115,10 @@ static int add_filesystems(struct machine *m, const struct cmdline *c, struct er
 		setup.server = open_connection("--fs", fs->socket, err);
 		if (setup.server < 0)
 			return setup.server;
-		r = machine_add(m, virtio_fs_new(&setup, fs->id, m->loop, &m->memory, err), err);
+		r = machine_add(
+			m,
+			virtio_fs_new(&setup, fs->id ? fs->id : fs->tag, m->loop, &m->memory, err),
+			err);
 	}
 	return r;
 }

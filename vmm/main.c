@@ -19,9 +19,10 @@
 #include "vmm/machine.h"
 #include "vmm/open.h"
 #include "vmm/seccomp.h"
+#include "vmm/virtio/vsock_table.h"
 
 /* That vsock and the console may accept while the guest runs. */
-#define CONNECTIONS_MAX 1024
+#define CONNECTIONS_MAX (VSOCK_STREAMS_MAX + 8)
 
 static int64_t now_us(void)
 {

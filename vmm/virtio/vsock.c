@@ -64,6 +64,13 @@ static void vsock_reset(struct virtio_device *dev)
 	v->event_due = false;
 }
 
+static void vsock_stats(struct virtio_device *dev, struct str *out)
+{
+	const struct vsock_table *t = &of(dev)->table;
+
+	str_printf(out, " vsock-streams=%u vsock-waiting=%u", t->n, vsock_table_waiting(t));
+}
+
 static void vsock_free(struct virtio_device *dev)
 {
 	struct vsock *v = of(dev);
@@ -81,6 +88,7 @@ static const struct virtio_ops vsock_ops = {
 	.start = vsock_start,
 	.kick = vsock_kick,
 	.reset = vsock_reset,
+	.stats = vsock_stats,
 	.free = vsock_free,
 };
 

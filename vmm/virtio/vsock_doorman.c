@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -46,6 +47,10 @@ static _Noreturn void serve(int sock, const char *path)
 		_exit(1);
 	close(0);
 	close(1);
+	/* A terminal's are for the monitor, which takes this one with it in its own time. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	while (vsock_doorman_serve(3, path) > 0)
 		;
 	unlink(path);

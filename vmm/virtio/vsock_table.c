@@ -105,6 +105,21 @@ uint32_t vsock_table_free_port(struct vsock_table *t, uint32_t guest_port)
 	return port;
 }
 
+static uint32_t waiting_in(const struct list *streams)
+{
+	uint32_t sum = 0;
+	struct list *it;
+
+	list_for_each(it, streams)
+		sum += container_of(it, struct vsock_stream, link)->waiting_len;
+	return sum;
+}
+
+uint32_t vsock_table_waiting(const struct vsock_table *t)
+{
+	return waiting_in(&t->open) + waiting_in(&t->lingering);
+}
+
 static void move(struct vsock_stream *s, struct list *to)
 {
 	list_del(&s->link);

@@ -63,6 +63,9 @@ uint32_t vsock_table_free_port(struct vsock_table *t, uint32_t guest_port);
 void vsock_table_opened(struct vsock_table *t, struct vsock_stream *s);
 void vsock_table_linger(struct vsock_table *t, struct vsock_stream *s);
 
+/* Bytes of all streams that wait for the host's side. */
+uint32_t vsock_table_waiting(const struct vsock_table *t);
+
 /* Close and free. */
 void vsock_table_drop(struct vsock_table *t, struct vsock_stream *s);
 void vsock_table_clear(struct vsock_table *t);

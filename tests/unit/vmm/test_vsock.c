@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/str.h"
 #include "vmm/virtio/vsock_table.h"
 #include "vsock_guest.h"
 
@@ -138,6 +139,7 @@ static void read_pattern(struct vsock_guest *v, int fd, size_t len)
 static void slow_reader(void **state)
 {
 	uint32_t port, other_port;
+	auto_str struct str stats = STR_INIT;
 	struct vsock_guest v;
 	struct vg_packet p;
 	size_t sent;
@@ -151,7 +153,9 @@ static void slow_reader(void **state)
 	sent = send_all_credit(&v, port);
 	assert_true(sent >= VSOCK_ROOM_MAX);
 	assert_true(sent < VSOCK_ROOM_MAX + (1 << 20)); /* the rest is in the socket */
-	vg_send_data(&v, other_port, PORT, "x", 1);	/* nobody else is held up */
+	virtio_mmio_device(v.d.t)->ops->stats(virtio_mmio_device(v.d.t), &stats);
+	assert_string_equal(str_text(&stats), " vsock-streams=2 vsock-waiting=262144");
+	vg_send_data(&v, other_port, PORT, "x", 1); /* nobody else is held up */
 	vg_read(&v, other, &byte, 1);
 	read_pattern(&v, fd, sent);
 	vg_expect(&v, VIRTIO_VSOCK_OP_CREDIT_UPDATE, &p); /* without being asked */
