@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# For tests of the monitor alone, with Linux guests that are an initrd of the test's own
+# on the kernel of the other tests. Each test has a directory, $dir, and leaves nothing.
+#
+#	vmm_initrd FILE [NAME=PATH]… -- MODULE…	# with the modules under /modules, in order in
+#						# /modules.list
+#	vmm_start ARGUMENT…			# in the background; sets $vmm, its process
+#	vmm_end STATUS				# it ends by itself, with that status
+
+bats_require_minimum_version 1.5.0
+
+# shellcheck source=tests/lib/leftovers.bash
+source "$BATS_TEST_DIRNAME/../lib/leftovers.bash"
+
+vmm_tree=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+KATA_BUILD=${KATA_BUILD:-$vmm_tree/build}
+vmm_kernel=${KATA_KERNEL_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/kata-c/kernel}
+vmm_limit=120 # seconds for anything
+
+# shellcheck disable=SC2034 # for the tests
+# What every Linux guest needs for a device.
+vmm_modules=(virtio_ring virtio virtio_mmio virtio_console)
+
+setup()
+{
+	dir=$BATS_TEST_TMPDIR
+	vmm=
+	leftovers_snapshot "$dir/before"
+}
+
+teardown()
+{
+	local status=0
+
+	if [ -n "$vmm" ]; then # a test that failed
+		kill -9 "$vmm" 2>/dev/null || :
+		cat "$dir/vmm.log" "$dir/console" >&2 2>/dev/null || :
+		wait "$vmm" 2>/dev/null || :
+	fi
+	leftovers_compare "$dir/before" || status=1
+	return "$status"
+}
+
+vmm_initrd()
+{
+	local out=$1 root=$dir/root module
+
+	shift
+	mkdir -p "$root/modules"
+	for (( ; $# > 0; )); do
+		[ "$1" != -- ] || { shift; break; }
+		mkdir -p "$root/$(dirname "${1%%=*}")"
+		cp "${1#*=}" "$root/${1%%=*}"
+		shift
+	done
+	for module in "$@"; do
+		# Built into the project's own kernel.
+		[ -e "$vmm_kernel/modules/$module.ko" ] || continue
+		cp "$vmm_kernel/modules/$module.ko" "$root/modules/"
+		echo "$module.ko"
+	done >"$root/modules.list"
+	(cd "$root" && find . | cpio -o -H newc --quiet) >"$out"
+	rm -rf --one-file-system "$root"
+}
+
+vmm_start()
+{
+	"$KATA_BUILD/vmm/kata-vmm" --kernel "$vmm_kernel/vmlinux" --console "$dir/console" \
+		--cmdline "console=hvc0 quiet loglevel=4 panic=-1" "$@" \
+		</dev/null >"$dir/vmm.log" 2>&1 3>&- &
+	vmm=$!
+}
+
+vmm_end()
+{
+	local status=0
+
+	timeout "$vmm_limit" tail --pid="$vmm" -s 0.05 -f /dev/null || return
+	wait "$vmm" || status=$?
+	vmm=
+	[ "$status" = "$1" ] || { cat "$dir/vmm.log" "$dir/console" >&2; return 1; }
+}
+
+# vmm_wait COMMAND…: until it succeeds.
+vmm_wait()
+{
+	local end=$((SECONDS + vmm_limit))
+
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || { echo "never: $*" >&2; return 1; }
+		sleep 0.1
+	done
+}
