@@ -30,6 +30,15 @@ void config_done(struct agent_config *c)
 	c->server_addr = c->policy_file = NULL;
 }
 
+const char *config_unix_path(const struct agent_config *c)
+{
+	static const char scheme[] = "unix://";
+
+	return c->server_addr && str_starts(c->server_addr, scheme) ?
+		       c->server_addr + strlen(scheme) :
+		       NULL;
+}
+
 /* ---- kinds of values --------------------------------------------------------- */
 
 /* All values come as text; @at is the field. */

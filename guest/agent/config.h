@@ -53,4 +53,7 @@ int config_file(struct agent_config *c, const char *path, struct err *err);
 /* KATA_AGENT_SERVER_ADDR, KATA_AGENT_LOG_LEVEL, KATA_AGENT_POLICY_FILE. */
 int config_environment(struct agent_config *c, struct err *err);
 
+/* The path (or "@name") of the unix socket that it serves; NULL when that is none. */
+const char *config_unix_path(const struct agent_config *c);
+
 #endif

@@ -268,13 +268,15 @@ static void listen_locally(const char *own)
 
 void debug_console_open(struct agent *agent)
 {
+	const char *own = config_unix_path(&agent->config);
+
 	if (!agent->config.debug_console)
 		return;
 	console.agent = agent;
 	list_init(&console.sessions);
 	console.deadline = loop_now_ms() + WAIT_MS;
-	if (!agent->guest)
-		listen_locally(agent->config.server_addr + strlen("unix://"));
+	if (!agent->guest && own)
+		listen_locally(own);
 	else if (agent->config.debug_console_vport)
 		look_for_ports(NULL);
 	else

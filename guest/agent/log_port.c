@@ -4,13 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vm_sockets.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "guest/agent/ports.h"
 
 /* The agent's own port takes as long, see transport.c. */
@@ -21,9 +24,10 @@ static struct {
 	struct agent *agent;
 	int64_t deadline;
 	int console; /* where lines go while nobody is connected */
-	int client;
+	int client, listen_fd;
+	char *path; /* unix: to be removed at the end */
 	struct loop_source *listener, *hangup;
-} port = { .console = STDERR_FILENO, .client = -1 };
+} port = { .console = STDERR_FILENO, .client = -1, .listen_fd = -1 };
 
 static void use(int fd, enum log_format format)
 {
@@ -82,13 +86,19 @@ static bool try_serial(void)
 	return true;
 }
 
+static void listen_at(int fd)
+{
+	port.listen_fd = fd;
+	port.listener = loop_add_fd(port.agent->loop, fd, EPOLLIN, on_connect, NULL);
+}
+
 static bool try_vsock(void)
 {
 	int fd = vsock_listen(VMADDR_CID_ANY, port.agent->config.log_vport);
 
 	if (fd < 0)
 		return false;
-	port.listener = loop_add_fd(port.agent->loop, fd, EPOLLIN, on_connect, NULL);
+	listen_at(fd);
 	return true;
 }
 
@@ -101,9 +111,40 @@ static void look(void *arg)
 		loop_add_timer(port.agent->loop, LOOK_MS, look, NULL);
 }
 
+static void listen_locally(const char *own)
+{
+	auto_free char *path = xasprintf("%s.log", own);
+	struct err err = ERR_INIT;
+	int fd = unix_listen(path, 4, &err);
+
+	if (fd < 0) {
+		log_warn("log: %s, ignoring", err_msg(&err));
+		return;
+	}
+	port.path = take_ptr(path);
+	listen_at(fd);
+}
+
 void log_port_open(struct agent *agent)
 {
 	port.agent = agent;
 	port.deadline = loop_now_ms() + WAIT_MS;
-	look(NULL);
+	if (agent->guest)
+		look(NULL);
+	else if (agent->config.log_vport && config_unix_path(&agent->config))
+		listen_locally(config_unix_path(&agent->config));
+}
+
+void log_port_close(void)
+{
+	if (port.client >= 0)
+		use(port.console, LOG_FORMAT_TEXT);
+	loop_remove(&port.hangup);
+	loop_remove(&port.listener);
+	close_fd(&port.client);
+	close_fd(&port.listen_fd);
+	if (port.path && port.path[0] != '@')
+		(void)unlink(port.path);
+	free(port.path);
+	port.path = NULL;
 }

@@ -13,8 +13,10 @@ void log_port_console(struct agent *agent);
 
 /*
  * Move the log to the virtio-serial port AGENT_LOG_NAME as soon as it appears,
- * or to whoever connects to the configured vsock port.
+ * or to whoever connects to the configured vsock port; for a local process, to
+ * its unix socket SOCKET.log if a port is configured.
  */
 void log_port_open(struct agent *agent);
+void log_port_close(void);
 
 #endif

@@ -80,10 +80,9 @@ static bool is_machine(void)
  */
 static bool is_service(const struct agent *agent)
 {
-	const char *addr = agent->config.server_addr;
 	struct stat st;
 
-	return geteuid() == 0 && !(addr && str_starts(addr, "unix://")) &&
+	return geteuid() == 0 && !config_unix_path(&agent->config) &&
 	       stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == PID_NS_INITIAL;
 }
 
@@ -147,12 +146,15 @@ static int serve(struct agent *agent)
 	log_info("kata-agent " AGENT_VERSION " is ready");
 	debug_console_open(agent);
 	passfd_open(agent);
+	if (!agent->guest)
+		log_port_open(agent);
 	r = loop_run(agent->loop);
 	if (r < 0)
 		log_error("the agent ends: %s", strerror(-r));
 	job_close(agent->loop);
 	debug_console_close();
 	passfd_close();
+	log_port_close();
 	transport_close();
 	ttrpc_server_free(agent->server);
 	return r;

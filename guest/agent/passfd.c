@@ -178,15 +178,17 @@ static void listen_locally(const char *own)
 
 void passfd_open(struct agent *agent)
 {
+	const char *own = config_unix_path(&agent->config);
+
 	if (!agent->config.passfd_vport)
 		return;
 	listener.agent = agent;
 	list_init(&listener.pending);
 	listener.deadline = loop_now_ms() + WAIT_MS;
-	if (agent->guest)
-		look(NULL);
+	if (!agent->guest && own)
+		listen_locally(own);
 	else
-		listen_locally(agent->config.server_addr + strlen("unix://"));
+		look(NULL);
 }
 
 void passfd_close(void)

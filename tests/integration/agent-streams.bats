@@ -7,7 +7,8 @@
 load agent
 
 agent_keys='passfd_listener_port = 1027
-container_pipe_size = 131072'
+container_pipe_size = 131072
+log_vport = 1025'
 
 setup_file()
 {
@@ -89,6 +90,35 @@ for n in (0, 1):
     print(fcntl.fcntl(fd, 1032))  # F_GETPIPE_SZ'
 	[ "$output" = $'131072\n131072' ]
 	call remove c1
+}
+
+@test "streams: the log, for who connects" {
+	run -0 streams '
+def follow():
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(os.environ["socket"] + ".log")
+    s.settimeout(10)
+    return s
+def line_with(s, word):
+    said = b""
+    while word not in said or not said.endswith(b"\n"): said += s.recv(4096)
+    return said.decode()
+import json
+one = follow()
+time.sleep(0.1)
+run("signal", "none", "none", "9")
+create("--", "true")
+for line in line_with(one, b"container c1 created").splitlines():
+    print(sorted(json.loads(line)))
+# The newest one has it; who goes away takes nothing along.
+two = follow()
+assert one.recv(1) == b""
+two.close()
+time.sleep(0.1)
+run("remove", "c1")'
+	[[ $output == *"'level'"*"'msg'"* ]]
+	grep -q 'container c1 removed' "$log"
+	run -1 grep -q 'container c1 created' "$log"
 }
 
 @test "streams: a port that nobody came from" {
