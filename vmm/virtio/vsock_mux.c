@@ -254,6 +254,7 @@ void vsock_mux_run(struct vsock *v)
 	if (taken < 0 || given < 0) {
 		virtio_break(&v->dev,
 			     taken < 0 ? "a bad queue from the guest" : "a bad queue to the guest");
+		vsock_mux_forget(v); /* nobody shall wait for what cannot come */
 		return;
 	}
 	virtio_notify(&v->dev, VSOCK_TX);

@@ -515,6 +515,7 @@ static void bad_buffers_stop_the_device(void **state)
 	vg_say(fd, "second");
 	guest_kick(&v.d, 0);
 	assert_true(guest_device_broken(&v.d));
+	assert_true(vg_ended(&v, fd)); /* the host's program learns it */
 	close(fd);
 	/* Another driver makes it work again. */
 	vg_restart(&v, 8);
