@@ -24,8 +24,8 @@ struct kvm_probe {
  * The result for this host: from the cache of this boot (/run/kata-containers/
  * kvm-probe for root, $XDG_RUNTIME_DIR otherwise; keyed by boot ID and by the
  * device's identity), measured and cached when there is none. Never fails.
- * Measuring takes a few ms on hardware, some 55 ms where KVM fails for being
- * slow and below a second whatever happens. @fresh ignores the cache.
+ * Measuring takes a few ms on hardware, some 160 ms where KVM fails for being
+ * slow and below five seconds whatever happens. @fresh ignores the cache.
  */
 void kvm_probe(struct kvm_probe *result, bool fresh);
 

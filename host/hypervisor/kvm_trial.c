@@ -19,6 +19,12 @@ static const char *const steps[] = {
 
 #define SLOW "KVM is too slow to be the processor's own: "
 
+bool kvm_trial_in_doubt(const struct kvm_trial *t)
+{
+	return t->starved || (t->timed_out && t->step > KVM_TRIAL_CREATE) ||
+	       (t->step == KVM_TRIAL_DONE && t->loop_us > KVM_TRIAL_LOOP_US);
+}
+
 void kvm_trial_judge(const struct kvm_trial *t, struct kvm_probe *p)
 {
 	char *reason = p->reason;

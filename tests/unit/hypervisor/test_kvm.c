@@ -68,6 +68,23 @@ static void each_failure_is_told(void **state)
 	assert_non_null(strstr(p.reason, "busy"));
 }
 
+static void only_slowness_is_doubted(void **state)
+{
+	(void)state;
+	assert_true(kvm_trial_in_doubt(
+		&(struct kvm_trial){ .step = KVM_TRIAL_DONE, .loop_us = KVM_TRIAL_LOOP_US + 1 }));
+	assert_true(kvm_trial_in_doubt(
+		&(struct kvm_trial){ .step = KVM_TRIAL_LOOP, .timed_out = true }));
+	assert_true(kvm_trial_in_doubt(&(struct kvm_trial){
+		.step = KVM_TRIAL_CREATE, .timed_out = true, .starved = true }));
+	assert_false(kvm_trial_in_doubt(
+		&(struct kvm_trial){ .step = KVM_TRIAL_DONE, .loop_us = KVM_TRIAL_LOOP_US }));
+	assert_false(kvm_trial_in_doubt(
+		&(struct kvm_trial){ .step = KVM_TRIAL_CREATE, .timed_out = true }));
+	assert_false(
+		kvm_trial_in_doubt(&(struct kvm_trial){ .step = KVM_TRIAL_XRSTOR, .exit = 17 }));
+}
+
 /* Whatever this host is: the verdict is complete, in time, and leaves no child. */
 static void the_host_is_measured(void **state)
 {
@@ -92,9 +109,8 @@ static void the_host_is_measured(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hardware_is_usable),
-		cmocka_unit_test(an_interpreter_is_not),
-		cmocka_unit_test(each_failure_is_told),
+		cmocka_unit_test(hardware_is_usable),	cmocka_unit_test(an_interpreter_is_not),
+		cmocka_unit_test(each_failure_is_told), cmocka_unit_test(only_slowness_is_doubted),
 		cmocka_unit_test(the_host_is_measured),
 	};
 
