@@ -134,6 +134,21 @@ static void load_modules(void)
 	}
 }
 
+/* What udev makes elsewhere. */
+static void link_descriptors(void)
+{
+	static const char *const links[][2] = {
+		{ "/proc/self/fd", "/dev/fd" },
+		{ "/proc/self/fd/0", "/dev/stdin" },
+		{ "/proc/self/fd/1", "/dev/stdout" },
+		{ "/proc/self/fd/2", "/dev/stderr" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		if (symlink(links[i][0], links[i][1]) < 0 && errno != EEXIST)
+			die(links[i][1]);
+}
+
 static void make_root(void)
 {
 	mkdir("/host", 0755);
@@ -248,6 +263,7 @@ int main(void)
 	umask(022);
 	for (size_t i = 0; i < ARRAY_SIZE(early); i++)
 		mount_one(&early[i]);
+	link_descriptors();
 	lab.args = read_strings("/lab/args");
 	lab.env = read_strings("/lab/env");
 	lab.cwd = read_strings("/lab/cwd")[0];

@@ -39,6 +39,7 @@
 
 #define LIMIT_STATUS  124
 #define BROKEN_STATUS 125
+#define TELL_MS	      3000 /* for what is inside to say what it does */
 #define GRACE_MS      5000 /* from a signal that ends the command to the machine's end */
 
 enum end { RUNNING, EXITED, LIMIT, FROZEN, DIED, SIGNALLED };
@@ -55,7 +56,7 @@ static int signals;
 static pid_t machine;
 static enum end end;
 static int status, signal_got;
-static int64_t begun, started, alive, killed_at;
+static int64_t begun, started, alive, killed_at, asked_at;
 static bool beat, input_end, input_given;
 static size_t window;		 /* of input that may still be sent */
 static struct wire_frame output; /* of which so many bytes are written: */
@@ -285,6 +286,9 @@ static void take_frames(void)
 		case WIRE_TAKEN:
 			window += wire_u32(&f, 0);
 			break;
+		case WIRE_TOLD:
+			end = LIMIT;
+			break;
 		case WIRE_EXIT:
 			status = (int)wire_u32(&f, 0);
 			end = EXITED;
@@ -316,7 +320,11 @@ static void check_time(void)
 	/* Nobody reads the output, so nothing is heard from inside either. */
 	if (output.size)
 		alive = now;
-	if (now - begun > options.limit_ms)
+	if (now - begun > options.limit_ms && !asked_at) {
+		asked_at = now;
+		wire_put(&wire, WIRE_TELL, NULL, 0);
+	}
+	if (asked_at && now - asked_at > TELL_MS)
 		end = LIMIT;
 	else if (killed_at && now - killed_at > GRACE_MS)
 		end = SIGNALLED;

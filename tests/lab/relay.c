@@ -198,6 +198,45 @@ static void take_input(const struct wire_frame *f)
 	input_size += f->size;
 }
 
+/* A line of a file of a process; what is not there is empty. */
+static void read_line(const char *pid, const char *name, char *line, int size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, line, (size_t)size - 1);
+	line[n > 0 ? n : 0] = '\0';
+	for (ssize_t i = 0; i + 1 < n; i++)
+		if (line[i] == '\0' || line[i] == '\n')
+			line[i] = ' ';
+	if (fd >= 0)
+		close(fd);
+}
+
+/* All processes but the kernel's own, and where each sleeps. */
+static void tell_processes(void)
+{
+	char line[128], sleeps[64], stat[160];
+	struct dirent *entry;
+	DIR *dir = opendir("/proc");
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		read_line(entry->d_name, "cmdline", line, sizeof(line));
+		if (!*line)
+			continue;
+		read_line(entry->d_name, "wchan", sleeps, sizeof(sleeps));
+		read_line(entry->d_name, "stat", stat, sizeof(stat));
+		fprintf(stderr, "lab: %.60s: %s: %s\n", stat, sleeps, line);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 static void receive(void)
 {
 	struct wire_frame f;
@@ -223,6 +262,10 @@ static void receive(void)
 						 .ws_col = (unsigned short)wire_u32(&f, 1) };
 			if (terminal)
 				ioctl(outs[0], TIOCSWINSZ, &size);
+			break;
+		case WIRE_TELL:
+			tell_processes();
+			wire_put(&wire, WIRE_TOLD, NULL, 0);
 			break;
 		default:
 			break;

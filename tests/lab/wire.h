@@ -22,12 +22,14 @@ enum wire_type {
 	WIRE_OUT,      /* bytes of standard output */
 	WIRE_ERR,      /* bytes of standard error */
 	WIRE_TAKEN,    /* u32: so many bytes of input have left the window */
+	WIRE_TOLD,     /* the answer to WIRE_TELL */
 	WIRE_EXIT,     /* u32: the command's exit status; the last frame */
 	/* From outside. */
 	WIRE_IN,     /* bytes of standard input */
 	WIRE_IN_END, /* standard input is at its end */
 	WIRE_SIGNAL, /* u32: for the command's process group */
 	WIRE_SIZE,   /* u32 rows, u32 columns of the terminal */
+	WIRE_TELL,   /* tell on the console what there is: the time is over */
 };
 
 struct wire_frame {

@@ -1,0 +1,134 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# The lab from outside: what passes through, how it ends, and that nothing is left.
+
+# shellcheck disable=SC2016,SC2154 # for inner shells; set by bats
+bats_require_minimum_version 1.5.0
+
+# shellcheck source=tests/lib/leftovers.bash
+source "$BATS_TEST_DIRNAME/../../lib/leftovers.bash"
+lab=$BATS_TEST_DIRNAME/../run
+
+setup()
+{
+	leftovers_snapshot "$BATS_TEST_TMPDIR/before"
+}
+
+teardown()
+{
+	leftovers_compare "$BATS_TEST_TMPDIR/before"
+}
+
+# wait_for SECONDS COMMAND…: until it succeeds.
+wait_for()
+{
+	local deadline=$((SECONDS + $1))
+
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$deadline" ] || { echo "waited in vain for: $*" >&2; return 1; }
+		sleep 0.1
+	done
+}
+
+# machine KEEPER: the process of its QEMU, once it is one.
+machine()
+{
+	local pid
+
+	for pid in $(pgrep -P "$1"); do
+		[[ $(readlink "/proc/$pid/exe") != */qemu-system-* ]] || { echo "$pid"; return; }
+	done
+	return 1
+}
+
+gone()
+{
+	[ ! -e "/proc/$1" ]
+}
+
+lines_are()
+{
+	[ "$(wc -l <"$2")" = "$1" ]
+}
+
+# Sets keeper and pid, its QEMU, of the lab that a process started.
+lab_of()
+{
+	keeper=$(pgrep -P "$1") && pid=$(machine "$keeper")
+}
+
+@test "input, output, errors, results and the exit status pass, and all the rest is gone" {
+	head -c 1500000 /dev/urandom >"$BATS_TEST_TMPDIR/in"
+	mkdir "$BATS_TEST_TMPDIR/out"
+	status=0
+	MY_VARIABLE='two words' "$lab" -n -o "$BATS_TEST_TMPDIR/out" -- sh -c '
+		cat
+		printf "a\r\nb\0\377" >&2
+		echo "$PWD $MY_VARIABLE $(id -u)" >"$LAB_OUT/told"
+		echo changed >"$1/changed"; echo changed >/tmp/changed
+		exit 7' sh "$BATS_TEST_DIRNAME" \
+		<"$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/stdout" 2>"$BATS_TEST_TMPDIR/stderr" || status=$?
+	cat "$BATS_TEST_TMPDIR/stderr"
+	[ "$status" = 7 ]
+	cmp "$BATS_TEST_TMPDIR/in" "$BATS_TEST_TMPDIR/stdout"
+	printf 'a\r\nb\0\377' | cmp - "$BATS_TEST_TMPDIR/stderr"
+	[ "$(cat "$BATS_TEST_TMPDIR/out/told")" = "$PWD two words 0" ]
+	[ ! -e "$BATS_TEST_DIRNAME/changed" ] && [ ! -e /tmp/changed ]
+}
+
+@test "a command that hangs ends by its limit, and the console is shown" {
+	run -124 --separate-stderr "$lab" -n -t 20 -- sh -c \
+		'echo started; echo "<1>said by the kernel" >/dev/kmsg; exec sleep 1000' </dev/null
+	[ "$output" = started ]
+	[[ $stderr == *"not done within 20 s"* ]]
+	[[ $stderr == *"said by the kernel"* ]]
+}
+
+@test "a lab that freezes is started again once; the second time is a failure" {
+	"$lab" -n -f 4 -- sh -c 'echo started; exec sleep 1000' </dev/null 3>&- \
+		>"$BATS_TEST_TMPDIR/stdout" 2>"$BATS_TEST_TMPDIR/stderr" &
+	keeper=$!
+	for time in 1 2; do
+		wait_for 80 lines_are "$time" "$BATS_TEST_TMPDIR/stdout"
+		frozen=$(machine "$keeper")
+		kill -STOP "$frozen"
+		wait_for 20 gone "$frozen"
+	done
+	status=0
+	wait "$keeper" || status=$?
+	cat "$BATS_TEST_TMPDIR/stderr"
+	[ "$status" = 125 ]
+	[ "$(grep -c "no sign of life for 4 s" "$BATS_TEST_TMPDIR/stderr")" = 2 ]
+	[ "$(grep -c "starting it again" "$BATS_TEST_TMPDIR/stderr")" = 1 ]
+}
+
+@test "a signal is the command's; whoever is killed takes all of the lab along" {
+	"$lab" -n -- bash -c 'trap "echo got it; exit 9" TERM; echo up; while :; do sleep 0.1; done' \
+		</dev/null 3>&- >"$BATS_TEST_TMPDIR/stdout" &
+	keeper=$!
+	wait_for 80 grep -q up "$BATS_TEST_TMPDIR/stdout"
+	kill -TERM "$keeper"
+	status=0
+	wait "$keeper" || status=$?
+	[ "$status" = 9 ]
+	grep -q "got it" "$BATS_TEST_TMPDIR/stdout"
+
+	# Its caller is killed, and then nobody can clean up.
+	bash -c '"$1" -n -- sleep 1000; :' caller "$lab" </dev/null 3>&- &
+	caller=$!
+	wait_for 40 lab_of "$caller"
+	kill -KILL "$caller"
+	wait_for 20 gone "$keeper"
+	wait_for 20 gone "$pid"
+}
+
+@test "what cannot be done is said" {
+	run -2 "$lab" -m 12 -- true
+	[[ $output == *"-m: not a number of at least 512: 12"* ]]
+	run -2 "$lab"
+	[[ $output == *"usage: tests/lab/run"* ]]
+	run ! "$lab" -o /nonexistent -- true
+	[[ $output == *"/nonexistent: no directory"* ]]
+}
