@@ -311,7 +311,8 @@ static void blk_pause(struct virtio_device *dev)
 	struct blk *b = blk_of(dev);
 
 	loop_remove(&b->later);
-	settled(b);
+	if (!settled(b))
+		virtio_break(dev, "its file does not answer");
 	virtio_notify(dev, 0);
 }
 

@@ -1,0 +1,60 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# Guests that attack kata-vmm from inside (tests/hostile), through every device that there
+# is. What they break is theirs: the monitor goes on, says at most a few lines about each
+# device, and the guest itself then finds all devices working. Where the build with the
+# sanitizers is there too, all of it once more with that.
+
+load vmm
+
+setup()
+{
+	vmm_setup
+	ip link show attacked >/dev/null 2>&1 || ip tuntap add attacked mode tap
+}
+
+# attack GUEST [WORD...]: with the devices of WORD beside the others.
+attack()
+{
+	local build guest=$1
+
+	shift
+
+	for build in "$KATA_BUILD" "${KATA_BUILD%/*}/sanitizers"; do
+		vmm=$build/vmm/kata-vmm
+		[ -x "$vmm" ] || continue
+		boot_all "hostile-$guest" "$@"
+		[ "$status" -eq 0 ]
+		says "ok - $guest"
+		! says "not ok"
+		! says "Sanitizer"
+		! says "runtime error"
+		[ "$(grep -c stopped: <<<"$output")" -le $((8 * 7)) ]
+		sha256sum --check --quiet "$BATS_TEST_TMPDIR/ro.sum"
+	done
+}
+
+@test "every field of every ring lied about" {
+	attack rings --balloon reporting --net tap=attacked
+}
+
+@test "registers by all widths at all offsets" {
+	attack registers --balloon reporting --net tap=attacked
+}
+
+@test "every I/O port" {
+	attack ports --balloon reporting --net tap=attacked
+}
+
+@test "a flood of kicks, and a queue that is filled without an end" {
+	cpus=2 attack kicks --balloon reporting --net tap=attacked
+}
+
+@test "devices reset by several processors at once, in their work" {
+	cpus=3 attack resets --balloon reporting --net tap=attacked
+}
+
+@test "descriptors that change while they are read" {
+	cpus=2 attack race
+}
