@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the guest reads of its machine: ACPI, the table of 1997, CPUID, the few ports. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "vmm/arch/x86_64/acpi.h"
+#include "vmm/arch/x86_64/cpuid.h"
+#include "vmm/arch/x86_64/layout.h"
+#include "vmm/arch/x86_64/mptable.h"
+#include "vmm/arch/x86_64/ports.h"
+
+static uint8_t sum(const uint8_t *p, size_t len)
+{
+	uint8_t s = 0;
+
+	while (len-- > 0)
+		s = (uint8_t)(s + *p++);
+	return s;
+}
+
+static uint64_t number(const uint8_t *p, size_t len)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, p, len);
+	return v;
+}
+
+/* The table at guest address @at, which has to be @signature and sum up to 0. */
+static const uint8_t *table(const uint8_t *buf, size_t used, uint64_t at, const char *signature,
+			    uint32_t *len)
+{
+	const uint8_t *t = buf + (at - LAYOUT_TABLES);
+
+	assert_true(at >= LAYOUT_TABLES && at - LAYOUT_TABLES + 36 <= used);
+	assert_memory_equal(t, signature, 4);
+	*len = (uint32_t)number(t + 4, 4);
+	assert_true(at - LAYOUT_TABLES + *len <= used);
+	assert_int_equal(sum(t, *len), 0);
+	return t;
+}
+
+static void test_acpi(void **state)
+{
+	static const struct acpi_device devices[] = { { 0xd0000000, 0x1000, 5 },
+						      { 0xd0001000, 0x1000, 6 } };
+	const struct acpi_machine m = { .n_cpus = 3, .n_devices = 2, .devices = devices };
+	static uint8_t buf[LAYOUT_TABLES_END - LAYOUT_TABLES];
+	const uint8_t *xsdt, *fadt, *madt, *dsdt;
+	ssize_t used = acpi_write(&m, buf, sizeof(buf), LAYOUT_TABLES);
+	uint32_t len;
+
+	(void)state;
+	assert_true(used > 0);
+	assert_memory_equal(buf, "RSD PTR ", 8);
+	assert_int_equal(sum(buf, 20), 0);
+	assert_int_equal(sum(buf, 36), 0);
+	xsdt = table(buf, (size_t)used, number(buf + 24, 8), "XSDT", &len);
+	assert_int_equal(len, 36 + 2 * 8);
+	fadt = table(buf, (size_t)used, number(xsdt + 36, 8), "FACP", &len);
+	assert_int_equal(len, 276);
+	assert_true(number(fadt + 112, 4) & 1 << 20);
+	assert_int_equal(number(fadt + 116 + 4, 8), LAYOUT_PORT_RESET);
+	assert_int_equal(number(fadt + 244 + 4, 8), LAYOUT_PORT_SLEEP_CONTROL);
+	dsdt = table(buf, (size_t)used, number(fadt + 140, 8), "DSDT", &len);
+	assert_non_null(memmem(dsdt, len, "_S5_", 4));
+	assert_non_null(memmem(dsdt, len, "VR01", 4));
+	assert_null(memmem(dsdt, len, "VR02", 4));
+	assert_non_null(memmem(dsdt, len, "LNRO0005", 9));
+	assert_non_null(memmem(dsdt, len, "QEMU0001", 9));
+	assert_non_null(memmem(dsdt, len,
+			       "\x86\x09\x00\x01\x00\x10\x00\xd0\x00\x10\x00\x00"
+			       "\x89\x06\x00\x03\x01\x06\x00\x00\x00",
+			       21));
+	madt = table(buf, (size_t)used, number(xsdt + 44, 8), "APIC", &len);
+	assert_int_equal(len, 44 + 3 * 8 + 12);
+	assert_int_equal(madt[44 + 2 * 8 + 3], 2);
+	assert_int_equal(madt[44 + 3 * 8], 1);
+}
+
+/* Cut off anywhere it is an error, and nothing is written behind the end. */
+static void test_acpi_room(void **state)
+{
+	const struct acpi_machine m = { .n_cpus = 254 };
+	uint8_t buf[4096];
+	ssize_t used = acpi_write(&m, buf, sizeof(buf), LAYOUT_TABLES);
+
+	(void)state;
+	assert_true(used > 254 * 8);
+	for (size_t size = 0; size < (size_t)used; size++) {
+		memset(buf, 0x5a, sizeof(buf));
+		assert_int_equal(acpi_write(&m, buf, size, LAYOUT_TABLES), -ENOSPC);
+		assert_int_equal(buf[size], 0x5a);
+	}
+}
+
+static void test_mptable(void **state)
+{
+	uint8_t buf[8192];
+	ssize_t used = mptable_write(buf, sizeof(buf), LAYOUT_MPTABLE, 254);
+	const uint8_t *t = buf + 16;
+
+	(void)state;
+	assert_true(used > 0);
+	assert_memory_equal(buf, "_MP_", 4);
+	assert_int_equal(sum(buf, 16), 0);
+	assert_int_equal(number(buf + 4, 4), LAYOUT_MPTABLE + 16);
+	assert_memory_equal(t, "PCMP", 4);
+	assert_int_equal(number(t + 4, 2), used - 16);
+	assert_int_equal(sum(t, (size_t)used - 16), 0);
+	assert_int_equal(number(t + 34, 2), 254 + 1 + 1 + LAYOUT_LINES + 2);
+	assert_int_equal(mptable_write(buf, (size_t)used - 1, LAYOUT_MPTABLE, 254), -ENOSPC);
+}
+
+static const struct kvm_cpuid_entry2 *leaf(const struct kvm_cpuid2 *c, uint32_t function,
+					   uint32_t index)
+{
+	for (uint32_t i = 0; i < c->nent; i++)
+		if (c->entries[i].function == function && c->entries[i].index == index)
+			return &c->entries[i];
+	fail_msg("no leaf %#x", function);
+	return NULL;
+}
+
+static void test_cpuid(void **state)
+{
+	static const struct kvm_cpuid_entry2 host[] = {
+		{ .function = 0, .eax = 0x1f },
+		{ .function = 1, .ebx = 0x12345678, .edx = 1U << 28 },
+		{ .function = 4, .index = 3, .eax = 0xffffc163 },
+		{ .function = 0xa, .eax = 0x07300404 },
+		{ .function = 0xb, .index = 0, .edx = 99 },
+		{ .function = 0x80000008, .ecx = 0xf0ff },
+		{ .function = 0x80000022, .eax = 1 },
+	};
+	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + CPUID_ENTRIES_MAX * sizeof(host[0]));
+
+	(void)state;
+	assert_non_null(c);
+	c->nent = ARRAY_SIZE(host);
+	memcpy(c->entries, host, sizeof(host));
+	cpuid_adjust(c, 4, 6);
+	assert_int_equal(leaf(c, 1, 0)->ebx, 4U << 24 | 8 << 16 | 0x5678);
+	assert_true(leaf(c, 1, 0)->ecx & 1U << 31);
+	assert_true(leaf(c, 1, 0)->ecx & 1U << 24);
+	assert_true(leaf(c, 1, 0)->edx & 1U << 28);
+	assert_int_equal(leaf(c, 4, 3)->eax >> 14 & 0xfff, 5);
+	assert_int_equal(leaf(c, 4, 3)->eax >> 26, 7);
+	assert_true(leaf(c, 6, 0)->eax & 1U << 2);
+	assert_int_equal(leaf(c, 0xa, 0)->eax, 0);
+	assert_int_equal(leaf(c, 0xb, 1)->eax, 3);
+	assert_int_equal(leaf(c, 0xb, 1)->ebx, 6);
+	assert_int_equal(leaf(c, 0xb, 0)->edx, 4);
+	assert_int_equal(leaf(c, 0x1f, 1)->edx, 4);
+	assert_int_equal(leaf(c, 0x80000008, 0)->ecx, 3 << 12 | 5);
+	for (uint32_t i = 0; i < c->nent; i++)
+		assert_int_not_equal(c->entries[i].function, 0x80000022);
+	/* One processor has no siblings. */
+	c->nent = ARRAY_SIZE(host);
+	memcpy(c->entries, host, sizeof(host));
+	cpuid_adjust(c, 0, 1);
+	assert_false(leaf(c, 1, 0)->edx & 1U << 28);
+	free(c);
+}
+
+static void test_ports(void **state)
+{
+	static const struct {
+		uint16_t port;
+		uint8_t value;
+		enum ending_word word;
+	} ends[] = {
+		{ 0x600, 0x34, ENDING_POWEROFF }, { 0x600, 0x14, ENDING_NONE },
+		{ 0x602, 1, ENDING_RESET },	  { 0x602, 0, ENDING_NONE },
+		{ 0x64, 0xfe, ENDING_RESET },	  { 0x64, 0xff, ENDING_NONE },
+		{ 0x505, 1, ENDING_PANIC },	  { 0x505, 2, ENDING_NONE },
+		{ 0x3f8, 'x', ENDING_NONE },	  { 0xffff, 0xff, ENDING_NONE },
+	};
+	struct ports p = { .debug = false };
+	uint32_t data = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		assert_int_equal(ports_write(&p, ends[i].port, &ends[i].value, 1), ends[i].word);
+	assert_int_equal(p.line_len, 0);
+	ports_read(&p, 0x505, &data, 1);
+	assert_int_equal(data, 1);
+	ports_read(&p, 0x3fd, &data, 4);
+	assert_int_equal(data, 0xffffffff);
+	p.debug = true;
+	ports_read(&p, 0x3fd, &data, 1);
+	assert_int_equal(data & 0xff, 0x60);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_acpi),	cmocka_unit_test(test_acpi_room),
+		cmocka_unit_test(test_mptable), cmocka_unit_test(test_cpuid),
+		cmocka_unit_test(test_ports),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
