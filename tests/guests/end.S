@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A guest without a kernel: it ends, or does not, in the way that the last character of
+ * its command line says.
+ *
+ *	o  powers off by the ACPI sleep register	r  resets by the ACPI reset register
+ *	k  resets by the keyboard controller		p  tells of a panic
+ *	t  a fault without a handler, three times	h  halts, and nothing can wake it
+ *	l  loops without an exit			x  loops with exits
+ *	i  reads and writes ports in all sizes, then powers off
+ *	m  reads and writes where no memory and no device is, then powers off
+ */
+	.section .note.pvh, "a", @note
+	.long	4, 4, 18		/* XEN_ELFNOTE_PHYS32_ENTRY */
+	.asciz	"Xen"
+	.long	entry
+
+	.text
+	.code32
+	.globl	entry
+entry:
+	movl	24(%ebx), %esi		/* hvm_start_info: the command line */
+1:	lodsb
+	testb	%al, %al
+	jz	2f
+	movb	%al, %dl
+	jmp	1b
+2:	cmpb	$'r', %dl
+	je	reset
+	cmpb	$'k', %dl
+	je	keyboard
+	cmpb	$'p', %dl
+	je	panic
+	cmpb	$'t', %dl
+	je	fault
+	cmpb	$'h', %dl
+	je	halt
+	cmpb	$'l', %dl
+	je	loop
+	cmpb	$'x', %dl
+	je	exits
+	cmpb	$'i', %dl
+	je	ports
+	cmpb	$'m', %dl
+	je	nowhere
+off:
+	movw	$0x600, %dx
+	movb	$0x34, %al		/* SLP_TYP 5, SLP_EN */
+	outb	%al, %dx
+halt:
+	cli
+	hlt
+	jmp	halt
+reset:
+	movw	$0x602, %dx
+	movb	$1, %al
+	outb	%al, %dx
+	jmp	halt
+keyboard:
+	movb	$0xfe, %al
+	outb	%al, $0x64
+	jmp	halt
+panic:
+	movw	$0x505, %dx
+	inb	%dx, %al		/* what it can be told */
+	andb	$1, %al
+	outb	%al, %dx
+	jmp	halt
+fault:
+	ud2				/* the table of handlers is empty */
+loop:
+	jmp	loop
+exits:
+	outb	%al, $0x80
+	jmp	exits
+ports:
+	xorl	%edx, %edx
+1:	inb	%dx, %al
+	inw	%dx, %ax
+	inl	%dx, %eax
+	xorl	%eax, %eax		/* asks for nothing anywhere */
+	outb	%al, %dx
+	outw	%ax, %dx
+	outl	%eax, %dx
+	addw	$1, %dx
+	cmpw	$0x700, %dx		/* all where machines have some, then samples */
+	jb	1b
+	addw	$509, %dx
+	jnc	1b
+	jmp	off
+nowhere:
+	movl	$0xc0000000, %ebx
+1:	movl	(%ebx), %eax
+	cmpl	$-1, %eax
+	jne	reset
+	movb	%al, 1(%ebx)
+	movw	%ax, 3(%ebx)
+	addl	$0x100000, %ebx
+	cmpl	$0xd0000000, %ebx
+	jne	1b
+	jmp	off

@@ -1,0 +1,167 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# The monitor as a machine: processors and memory as a Linux sees them, every way to end,
+# every refusal. Most guests have no kernel (tests/guests) and take no time.
+
+# shellcheck disable=SC2154,SC2317 # shared with vmm.bash
+load ../lib/vmm
+
+monitor()
+{
+	timeout -k 5 "$vmm_limit" "$KATA_BUILD/vmm/kata-vmm" "$@"
+}
+
+# end_guest WAY ARGUMENT…: the guest without a kernel, see its source.
+end_guest()
+{
+	local way=$1
+
+	shift
+	run -"$expected" monitor --kernel "$KATA_BUILD/tests/guests/guest-end" --cmdline "$way" "$@"
+}
+
+@test "boot: every way to end has its status" {
+	expected=0 end_guest o
+	expected=3 end_guest r
+	expected=3 end_guest k
+	expected=4 end_guest p
+	expected=5 end_guest t
+	[[ $output == *"triple-fault: processor 0"* ]]
+	# Ports and holes: nobody answers, nothing breaks.
+	expected=0 end_guest i
+	expected=0 end_guest m
+	expected=0 end_guest o --cpus 8 --memory 4096 --no-acpi
+	expected=0 end_guest o --memory $((2 * $(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo)))
+	expected=0 end_guest o --cpus 254
+}
+
+@test "boot: signals end a guest that does not listen" {
+	for way in l x; do
+		for signal in TERM; do
+			"$KATA_BUILD/vmm/kata-vmm" --kernel "$KATA_BUILD/tests/guests/guest-end" \
+				--cmdline "$way" --cpus 2 >"$dir/vmm.log" 2>&1 3>&- &
+			vmm=$!
+			in_guest() { [ -e "/proc/$vmm/task" ] && grep -q vcpu1 "/proc/$vmm"/task/*/comm; }
+			vmm_wait in_guest
+			kill -"$signal" "$vmm"
+			vmm_end 6
+		done
+	done
+	"$KATA_BUILD/vmm/kata-vmm" --kernel "$KATA_BUILD/tests/guests/guest-end" \
+		--cmdline l >"$dir/vmm.log" 2>&1 3>&- &
+	vmm=$!
+	sleep 0.5
+	kill -KILL "$vmm"
+	vmm_end 137
+}
+
+@test "boot: the control socket pauses, resumes, counts and stops" {
+	"$KATA_BUILD/vmm/kata-vmm" --kernel "$KATA_BUILD/tests/guests/guest-end" --cmdline x \
+		--control "$dir/control" >"$dir/vmm.log" 2>&1 3>&- &
+	vmm=$!
+	there() { [ -S "$dir/control" ]; }
+	vmm_wait there
+	run -0 timeout "$vmm_limit" python3 - "$dir/control" <<-'EOT'
+		import re, socket, sys, time
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		s.connect(sys.argv[1])
+		def ask(request):
+		    s.send(request.encode())
+		    while True:
+		        answer = s.recv(1024).decode()
+		        if not answer.startswith("event started"):
+		            return answer
+		def exits():
+		    return int(re.search(r"exits=(\d+)", ask("stats"))[1])
+		for _ in range(5):
+		    assert ask("pause") == "ok"
+		    rested = exits()
+		    time.sleep(0.2)
+		    assert exits() == rested, "it runs on"
+		    assert ask("resume") == "ok"
+		    time.sleep(0.2)
+		    assert exits() > rested, "it does not go on"
+		assert ask("pause") == ask("pause") == "ok"
+		assert ask("dance").startswith("error")
+		s.send(b"stop")
+		words = [s.recv(1024).decode() for _ in range(2)]
+		assert words[0] == "ok" and words[1].startswith("event ended stopped"), words
+	EOT
+	vmm_end 6
+}
+
+@test "boot: what cannot be is refused in one line" {
+	guest=$KATA_BUILD/tests/guests/guest-end
+	refused()
+	{
+		local status=$1 says=$2
+
+		shift 2
+		run -"$status" monitor "$@"
+		[[ $output == *"$says"* ]] || { echo "$output" >&2; return 1; }
+		[ "$(grep -cv 'jail without' <<<"$output")" = 1 ]
+	}
+	truncate -s 1G "$dir/large"
+	refused 2 "--kernel is missing"
+	refused 2 "unknown argument" --kernel "$guest" --frobnicate
+	refused 1 "No such file" --kernel "$dir/none"
+	refused 1 "not an ELF file" --kernel "$dir/large"
+	refused 1 "no PVH entry" --kernel "$(command -v busybox)"
+	refused 1 "outside of the guest's memory" --kernel "$vmm_kernel/vmlinux" --memory 64
+	refused 1 "initrd: " --kernel "$guest" --initrd "$dir/large"
+	refused 1 "initrd: not a file with content" --kernel "$guest" --initrd /dev/null
+	refused 1 "too long" --kernel "$guest" --cmdline "$(printf '%2100s' x)"
+	refused 1 "No such file" --kernel "$guest" --kvm "$dir/none"
+	refused 1 "not a KVM device" --kernel "$guest" --kvm /dev/null
+	refused 1 "is no descriptor" --kernel "$guest" --kvm fd:x
+	disks=()
+	for ((i = 0; i < 20; i++)); do disks+=(--disk "$dir/large"); done
+	refused 1 "too many devices" --kernel "$guest" "${disks[@]}"
+}
+
+@test "boot: twenty starts and stops leave nothing" {
+	for ((i = 0; i < 20; i++)); do
+		expected=0 end_guest o --rng --disk "$KATA_BUILD/tests/guests/guest-end",ro
+	done
+}
+
+# linux KERNEL STATUS WORDS ARGUMENT…
+linux()
+{
+	local kernel=$1 status=$2 words=$3
+
+	shift 3
+	rm -f "$dir/console"
+	"$KATA_BUILD/vmm/kata-vmm" --kernel "$kernel" --initrd "$dir/initrd" --console "$dir/console" \
+		--cmdline "console=hvc0 quiet loglevel=4 $words" "$@" </dev/null >"$dir/vmm.log" 2>&1 3>&- &
+	vmm=$!
+	vmm_end "$status"
+}
+
+says()
+{
+	grep -qE "$1" "$dir/console" || { cat "$dir/console" >&2; return 1; }
+}
+
+@test "boot: a distribution's Linux with 1, 2 and 8 processors, on both sides of the hole" {
+	vmm_initrd "$dir/initrd" init="$KATA_BUILD/tests/tools/boot-guest" -- "${vmm_modules[@]}"
+	linux "$vmm_kernel/vmlinux" 0 "" --memory 128
+	says '^cpus=1 memory=([89]|1[01])[0-9] clock=kvm-clock line=pci=off console=hvc0'
+	linux "$vmm_kernel/vmlinux" 3 "do=reset" --memory 256 --cpus 2 --rng
+	says '^cpus=2 memory=2[0-9][0-9] '
+	linux "$vmm_kernel/vmlinux" 3 "do=panic panic=-1" --memory 4096 --cpus 8
+	says '^cpus=8 memory=(39|40)[0-9][0-9] '
+	says 'Kernel panic'
+}
+
+@test "boot: the project's own Linux with 64 MiB and with more than the host has" {
+	kernel=${XDG_CACHE_HOME:-$HOME/.cache}/kata-c/guest-kernel/vmlinux
+	[ -e "$kernel" ] || skip "guest/kernel/build made none here"
+	vmm_initrd "$dir/initrd" init="$KATA_BUILD/tests/tools/boot-guest" --
+	linux "$kernel" 0 "" --memory 64
+	says '^cpus=1 memory=[34][0-9] '
+	linux "$kernel" 0 "" --memory 6144 --cpus 4
+	says '^cpus=4 memory=(59|60)[0-9][0-9] '
+	linux "$kernel" 5 "do=reset reboot=t" --memory 128 --no-acpi
+}
