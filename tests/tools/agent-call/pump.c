@@ -21,7 +21,7 @@ struct pump {
 	const char *cid, *eid;
 	struct output out[2];
 	struct loop_source *input;
-	bool waited, keep_stdin;
+	bool keep_stdin;
 	int status;
 };
 
@@ -31,10 +31,30 @@ static void fail(const struct err *err)
 	exit(125);
 }
 
+static void on_wait(const ProtobufCMessage *msg, const struct err *err, void *arg)
+{
+	struct pump *p = arg;
+
+	if (err)
+		fail(err);
+	p->status = ((const Grpc__WaitProcessResponse *)msg)->status;
+	loop_stop(p->s->loop, 0);
+}
+
+/*
+ * Only when the output has ended: in the original the answer to WaitProcess takes
+ * the process away, and with it what was not read.
+ */
 static void check_end(struct pump *p)
 {
-	if (p->out[0].ended && p->out[1].ended && p->waited)
-		loop_stop(p->s->loop, 0);
+	Grpc__WaitProcessRequest req = GRPC__WAIT_PROCESS_REQUEST__INIT;
+
+	if (!p->out[0].ended || !p->out[1].ended)
+		return;
+	req.container_id = (char *)p->cid;
+	req.exec_id = (char *)p->eid;
+	ttrpc_client_call(p->s->client, &grpc__agent_service__descriptor, "WaitProcess", &req.base,
+			  0, on_wait, p);
 }
 
 static void ask(struct output *o);
@@ -125,21 +145,9 @@ static void next_input(struct pump *p)
 		read_input(p); /* a regular file is always ready */
 }
 
-static void on_wait(const ProtobufCMessage *msg, const struct err *err, void *arg)
-{
-	struct pump *p = arg;
-
-	if (err)
-		fail(err);
-	p->status = ((const Grpc__WaitProcessResponse *)msg)->status;
-	p->waited = true;
-	check_end(p);
-}
-
 int pump(struct session *s, const char *cid, const char *eid, bool keep_stdin)
 {
 	static struct pump p;
-	Grpc__WaitProcessRequest req = GRPC__WAIT_PROCESS_REQUEST__INIT;
 
 	p = (struct pump){ .s = s, .cid = cid, .eid = eid, .keep_stdin = keep_stdin };
 	p.out[0] = (struct output){ .pump = &p, .method = "ReadStdout", .fd = STDOUT_FILENO };
@@ -148,10 +156,6 @@ int pump(struct session *s, const char *cid, const char *eid, bool keep_stdin)
 	ask(&p.out[1]);
 	if (!keep_stdin)
 		next_input(&p);
-	req.container_id = (char *)cid;
-	req.exec_id = (char *)eid;
-	ttrpc_client_call(s->client, &grpc__agent_service__descriptor, "WaitProcess", &req.base, 0,
-			  on_wait, &p);
 	loop_run(s->loop);
 	return p.status;
 }
