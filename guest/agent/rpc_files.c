@@ -49,6 +49,8 @@ void rpc_update_ephemeral_mounts(struct ttrpc_call *call, const ProtobufCMessage
 		if (strcmp(s->driver, "ephemeral"))
 			r = err_set(&err, EINVAL, "storage %s (%s) is not ephemeral",
 				    s->mount_point, s->driver);
+		else if (s->n_options == 0)
+			continue; /* nothing to change, mounted or not */
 		else if (!storage_is_held(ctx, s->mount_point))
 			r = err_set(&err, ENOENT, "storage %s is not mounted", s->mount_point);
 		else

@@ -58,6 +58,8 @@ void rpc_get_guest_details(struct ttrpc_call *call, const ProtobufCMessage *msg,
 	Grpc__AgentDetails details = GRPC__AGENT_DETAILS__INIT;
 	auto_str struct str text = STR_INIT;
 	const struct agent *agent = ctx;
+	/* Not "agent-policy": whoever looks for that has policies in Rego to set. */
+	static char *features[] = { (char *)"seccomp" };
 	size_t n = 0;
 
 	/* A kernel without memory hotplug has no block size: 0 says so. */
@@ -72,6 +74,8 @@ void rpc_get_guest_details(struct ttrpc_call *call, const ProtobufCMessage *msg,
 	details.supports_seccomp = 1;
 	details.n_storage_handlers = n;
 	details.storage_handlers = (char **)(uintptr_t)storage_drivers;
+	details.n_extra_features = 1;
+	details.extra_features = features;
 	rsp.agent_details = &details;
 	ttrpc_reply(call, &rsp.base);
 }
@@ -251,16 +255,16 @@ void rpc_reseed_random_dev(struct ttrpc_call *call, const ProtobufCMessage *msg,
 	auto_free struct rand_pool_info *seed = NULL;
 
 	(void)ctx;
-	if (req->data.len > SEED_MAX) {
-		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT,
-			   "a seed of %zu bytes, at most %d are taken", req->data.len, SEED_MAX);
+	/* Nothing would leave the generator as it was, and the caller in a wrong belief. */
+	if (req->data.len == 0 || req->data.len > SEED_MAX) {
+		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "a seed of %zu bytes, 1 to %d are taken",
+			   req->data.len, SEED_MAX);
 		return;
 	}
 	seed = xcalloc(1, sizeof(*seed) + req->data.len);
 	seed->entropy_count = (int)req->data.len * 8;
 	seed->buf_size = (int)req->data.len;
-	if (req->data.len > 0)
-		memcpy(seed->buf, req->data.data, req->data.len);
+	memcpy(seed->buf, req->data.data, req->data.len);
 	if (fd < 0 || ioctl(fd, RNDADDENTROPY, seed) < 0 || ioctl(fd, RNDRESEEDCRNG, 0) < 0)
 		ttrpc_fail(call, ttrpc_code_of_errno(errno), "reseed: %s", strerror(errno));
 	else

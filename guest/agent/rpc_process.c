@@ -74,7 +74,8 @@ void rpc_signal_process(struct ttrpc_call *call, const ProtobufCMessage *msg, vo
 
 	if (!p)
 		return;
-	if (req->signal == 0 || req->signal >= _NSIG) {
+	/* 0 is kill(2)'s: no signal, but the answer that there is such a process. */
+	if (req->signal >= _NSIG) {
 		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "no signal %" PRIu32, req->signal);
 		return;
 	}

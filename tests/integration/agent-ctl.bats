@@ -71,10 +71,12 @@ answers()
 	answers "status: SERVING" Check
 	answers 'grpc_version: \"0.0.1\"' Version
 	answers ', \"virtio-fs\",' GetGuestDetails
+	answers 'extra_features: [\"seccomp\"]' GetGuestDetails
 	answers 'name: \"lo\"' 'CreateSandbox json://{"hostname": "h", "sandbox_id": "sb1"}' ListInterfaces
 	answers kata_guest_meminfo GetMetrics
 	answers "unit: INODES" 'GetVolumeStats json://{"volume_guest_path": "/tmp"}'
-	answers "" ReseedRandomDev 'OnlineCPUMem json://{}'
+	answers "" 'ReseedRandomDev json://{"data": [115, 101, 101, 100]}' 'OnlineCPUMem json://{}'
+	ctl_refused INVALID_ARGUMENT 'a seed of 0 bytes' ReseedRandomDev
 	ctl_refused FAILED_PRECONDITION "the memory is the host's" MemHotplugByProbe
 	ctl_refused FAILED_PRECONDITION "the memory is the host's" AddSwap
 	ctl_refused FAILED_PRECONDITION "the clock is the host's" SetGuestDateTime

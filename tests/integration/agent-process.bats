@@ -135,7 +135,8 @@ caps()
 	start_container c1 -- sleep 1000
 	call signal c1 c1 15
 	[ "$(call wait c1)" = 137 ]
-	refused EINVAL 'no signal 0' call signal c1 c1 0
+	call signal c1 c1 0
+	refused ENOENT 'no process e1' call signal c1 e1 0
 	refused EINVAL 'no signal 4711' call signal c1 c1 4711
 }
 

@@ -132,8 +132,9 @@ eventually_is()
 		kernel_modules.0.name=loop
 	call rpc OnlineCPUMem nb_cpus=1000 wait=true
 	call rpc ReseedRandomDev data=seed
-	refused EINVAL 'at most 4096' call rpc ReseedRandomDev "data=@$KATA_BUILD/guest/agent/kata-agent" ||
-		refused EINVAL 'at most 4096' call rpc ReseedRandomDev data=@/bin/busybox
+	refused EINVAL 'seed of 0 bytes' call rpc ReseedRandomDev
+	refused EINVAL '1 to 4096' call rpc ReseedRandomDev "data=@$KATA_BUILD/guest/agent/kata-agent" ||
+		refused EINVAL '1 to 4096' call rpc ReseedRandomDev data=@/bin/busybox
 }
 
 @test "rpc: a sandbox that is created again" {
@@ -216,7 +217,9 @@ eventually_is()
 	refused EINVAL "size" call rpc UpdateEphemeralMounts "${volume[@]}" storages.0.options.0=size=x
 	refused EINVAL 'is not ephemeral' call rpc UpdateEphemeralMounts "${volume[@]}" storages.0.driver=local
 	refused ENOENT 'storage /no/such is not mounted' call rpc UpdateEphemeralMounts "${volume[@]}" \
-		storages.0.mount_point=/no/such
+		storages.0.mount_point=/no/such storages.0.options.0=size=2m
+	# Nothing is asked of it.
+	call rpc UpdateEphemeralMounts "${volume[@]}" storages.0.mount_point=/no/such
 	call remove c1
 	in_agent mkdir -p /run/kata-containers/shared/containers/x
 	in_agent mount -t tmpfs tmpfs /run/kata-containers/shared/containers/x
