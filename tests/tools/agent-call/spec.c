@@ -67,13 +67,28 @@ static void add_storage(struct spec *s, char *text)
 	s->storages[s->n_storages++] = st;
 }
 
-/* TYPE[:PATH] */
+static Grpc__LinuxNamespace *find_namespace(const char *type)
+{
+	for (size_t i = 0; i < lin.n_namespaces; i++)
+		if (!strcmp(lin.namespaces[i]->type, type))
+			return lin.namespaces[i];
+	return NULL;
+}
+
+/* TYPE[:PATH]; one that is there by default gets the path. */
 static void add_namespace(char *text)
 {
-	Grpc__LinuxNamespace *ns = xcalloc(1, sizeof(*ns));
+	char *type = strsep(&text, ":");
+	Grpc__LinuxNamespace *ns = find_namespace(type);
 
+	if (ns) {
+		if (text)
+			ns->path = text;
+		return;
+	}
+	ns = xcalloc(1, sizeof(*ns));
 	grpc__linux_namespace__init(ns);
-	ns->type = strsep(&text, ":");
+	ns->type = type;
 	if (text)
 		ns->path = text;
 	append(&lin.namespaces, &lin.n_namespaces, ns);
