@@ -24,6 +24,14 @@ descriptors()
 	host wait "$vmm_limit"
 	before=$(descriptors)
 
+	# Who connects for the guest has one socket, and root's way past owners of sockets.
+	read -r doorman <"/proc/$vmm/task/$vmm/children"
+	[ "$(find "/proc/$doorman/fd" -mindepth 1 -printf '%f ')" = "2 3 " ]
+	grep -qx $'CapPrm:\t0000000000000002' "/proc/$doorman/status"
+	grep -qx $'CapEff:\t0000000000000002' "/proc/$doorman/status"
+	grep -qx $'NoNewPrivs:\t1' "/proc/$doorman/status"
+	[ "$(readlink "/proc/$doorman/ns/net")" != "$(readlink "/proc/$$/ns/net")" ]
+
 	host sink 2000000
 	host source 2000000
 	host call 77 200000

@@ -3,9 +3,13 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/capability.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -40,6 +44,41 @@ int vsock_doorman_serve(int sock, const char *path)
 	return n < 0 ? (int)n : 1;
 }
 
+/*
+ * All goes that names of sockets do not need. The user stays, for he may write to them, and
+ * so does root's way past their owners; nothing is mapped, written or started any more.
+ */
+static int renounce(void)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3];
+	static const struct {
+		int resource;
+		rlim_t max;
+	} limits[] = {
+		{ RLIMIT_NOFILE, 4 }, /* up to number 3: what it has, and one connection */
+		{ RLIMIT_FSIZE, 0 },
+		{ RLIMIT_NPROC, 0 },
+		{ RLIMIT_CORE, 0 },
+		{ RLIMIT_MEMLOCK, 0 },
+	};
+
+	/* Only a kernel that grants it; sockets with names are reached all the same. */
+	(void)unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS);
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		if (setrlimit(limits[i].resource, &(struct rlimit){ limits[i].max, limits[i].max }) < 0)
+			return -errno;
+	if (syscall(SYS_capget, &h, d) < 0)
+		return -errno;
+	d[0].effective &= 1U << CAP_DAC_OVERRIDE;
+	d[0].permitted = d[0].effective;
+	d[0].inheritable = d[1].effective = d[1].permitted = d[1].inheritable = 0;
+	if (syscall(SYS_capset, &h, d) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return -errno;
+	return 0;
+}
+
 /* Of all that the monitor has open it keeps the one socket; and standard error, for nothing. */
 static _Noreturn void serve(int sock, const char *path)
 {
@@ -51,6 +90,8 @@ static _Noreturn void serve(int sock, const char *path)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	if (renounce() < 0)
+		_exit(1);
 	while (vsock_doorman_serve(3, path) > 0)
 		;
 	unlink(path);

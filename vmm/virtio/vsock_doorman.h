@@ -3,7 +3,9 @@
  * Who connects the guest to the host's services. The monitor cannot: in its jail there are
  * no names and it is nobody's user. So a process that stays outside is told a port, connects
  * to <path>_<port> and hands the connection in. That is all that it can be asked for, also
- * by a monitor that a guest has taken over.
+ * by a monitor that a guest has taken over. It keeps its user, who may write to these sockets,
+ * and of root's capabilities the one to do so whoever owns them; no others, nothing open, no
+ * processes or files to come.
  *
  * In the end it also removes <path>, which the monitor cannot either. It is there only if the
  * guest may connect to the host at all; Kata needs no such thing.
