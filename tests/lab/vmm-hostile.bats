@@ -56,5 +56,5 @@ attack()
 }
 
 @test "descriptors that change while they are read" {
-	cpus=2 attack race
+	cpus=2 attack race --balloon reporting --net tap=attacked
 }

@@ -57,16 +57,15 @@ static int renounce(void)
 		rlim_t max;
 	} limits[] = {
 		{ RLIMIT_NOFILE, 4 }, /* up to number 3: what it has, and one connection */
-		{ RLIMIT_FSIZE, 0 },
-		{ RLIMIT_NPROC, 0 },
-		{ RLIMIT_CORE, 0 },
-		{ RLIMIT_MEMLOCK, 0 },
+		{ RLIMIT_FSIZE, 0 },  { RLIMIT_NPROC, 0 },
+		{ RLIMIT_CORE, 0 },   { RLIMIT_MEMLOCK, 0 },
 	};
 
 	/* Only a kernel that grants it; sockets with names are reached all the same. */
 	(void)unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS);
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
-		if (setrlimit(limits[i].resource, &(struct rlimit){ limits[i].max, limits[i].max }) < 0)
+		if (setrlimit(limits[i].resource,
+			      &(struct rlimit){ limits[i].max, limits[i].max }) < 0)
 			return -errno;
 	if (syscall(SYS_capget, &h, d) < 0)
 		return -errno;

@@ -202,7 +202,8 @@ static void arguments_are_looked_at(void **state)
 		bool allowed;
 	} tries[] = {
 		{ { VCPU, SYS_ioctl, { -1, KVM_RUN } }, true },
-		{ { VCPU, SYS_ioctl, { -1, KVM_GET_SREGS } }, true },
+		{ { VCPU, SYS_ioctl, { -1, KVM_KVMCLOCK_CTRL } }, true },
+		{ { VCPU, SYS_ioctl, { -1, KVM_GET_SREGS } }, false },
 		{ { VCPU, SYS_ioctl, { -1, TUNSETOFFLOAD } }, false },
 		{ { VCPU, SYS_ioctl, { -1, KVM_SET_USER_MEMORY_REGION } }, false },
 		{ { LOOP, SYS_ioctl, { -1, TUNSETOFFLOAD } }, true },
