@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the guest reads of its machine: ACPI, the table of 1997, CPUID, the few ports. */
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -184,7 +187,7 @@ static void test_ports(void **state)
 		{ 0x505, 1, ENDING_PANIC },	  { 0x505, 2, ENDING_NONE },
 		{ 0x3f8, 'x', ENDING_NONE },	  { 0xffff, 0xff, ENDING_NONE },
 	};
-	struct ports p = { .debug = false };
+	struct ports p = { .debug = false, .lock = PTHREAD_MUTEX_INITIALIZER };
 	uint32_t data = 0;
 
 	(void)state;
@@ -200,12 +203,44 @@ static void test_ports(void **state)
 	assert_int_equal(data & 0xff, 0x60);
 }
 
+static void *write_much(void *arg)
+{
+	for (int i = 0; i < 200000; i++)
+		ports_write(arg, 0x3f8, "y", 1);
+	return NULL;
+}
+
+/* Processors that write at the same time do not write past the line. */
+static void test_ports_shared(void **state)
+{
+	struct {
+		struct ports p;
+		uint8_t behind[64];
+	} s = { .p = { .debug = true, .lock = PTHREAD_MUTEX_INITIALIZER } };
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC), before = dup(STDERR_FILENO);
+	pthread_t thread[4];
+
+	(void)state;
+	dup2(null, STDERR_FILENO);
+	for (size_t i = 0; i < ARRAY_SIZE(thread); i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, write_much, &s.p), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(thread); i++)
+		pthread_join(thread[i], NULL);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	close(null);
+	assert_true(s.p.line_len < PORTS_LINE_MAX);
+	assert_int_equal(s.p.line_len, 4 * 200000 % PORTS_LINE_MAX);
+	for (size_t i = 0; i < sizeof(s.behind); i++)
+		assert_int_equal(s.behind[i], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_acpi),	cmocka_unit_test(test_acpi_room),
 		cmocka_unit_test(test_mptable), cmocka_unit_test(test_cpuid),
-		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_ports),	cmocka_unit_test(test_ports_shared),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -67,7 +67,9 @@ struct arch *arch_new(const struct kvm *k, const struct arch_config *config, str
 		return NULL;
 	}
 	a->config = *config;
-	a->ports = (struct ports){ .debug = config->debug, .epoch_us = config->epoch_us };
+	a->ports = (struct ports){ .debug = config->debug,
+				   .epoch_us = config->epoch_us,
+				   .lock = PTHREAD_MUTEX_INITIALIZER };
 	if (create_irqchip(k, config->acpi, err) == 0)
 		a->cpuid = cpuid_supported(k->fd, err);
 	if (!a->cpuid) {

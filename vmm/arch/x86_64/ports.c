@@ -42,9 +42,12 @@ static void debug_flush(struct ports *p)
 
 static void debug_byte(struct ports *p, char c)
 {
+	/* Processors write at the same time: without it the line would outgrow its room. */
+	pthread_mutex_lock(&p->lock);
 	p->line[p->line_len++] = c;
 	if (c == '\n' || p->line_len == sizeof(p->line))
 		debug_flush(p);
+	pthread_mutex_unlock(&p->lock);
 }
 
 static void mark(const struct ports *p, unsigned value)

@@ -12,6 +12,7 @@
 #ifndef VMM_ARCH_X86_64_PORTS_H
 #define VMM_ARCH_X86_64_PORTS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,12 +24,16 @@ struct ports {
 	bool debug;
 	int64_t epoch_us; /* of marks: CLOCK_MONOTONIC */
 
-	/* What came out of the debug port and is no whole line yet. */
+	/* What came out of the debug port and is no whole line yet: of all processors. */
+	pthread_mutex_t lock;
 	char line[PORTS_LINE_MAX];
 	unsigned line_len;
 };
 
-/* An access of a processor, @len 1, 2 or 4. The word says how the guest ended, if it did. */
+/*
+ * An access of a processor, on its thread, @len 1, 2 or 4. The word says how the guest
+ * ended, if it did.
+ */
 void ports_read(struct ports *p, uint16_t port, void *data, uint32_t len);
 enum ending_word ports_write(struct ports *p, uint16_t port, const void *data, uint32_t len);
 
