@@ -19,6 +19,9 @@
 #define SEGMENT_BYTES	(1U << 20)
 #define DISCARD_SECTORS (1U << 21) /* 1 GiB in one go */
 #define DRAIN_MS	5000
+/* What a driver may ask for at most, and after how much of it others have their turn. */
+#define REQUEST_BYTES ((uint64_t)SEGMENTS * SEGMENT_BYTES)
+#define TURN_BYTES    (16U << 20)
 
 /* One request of the guest's, from its chain to its status. */
 struct request {
@@ -79,6 +82,9 @@ static void on_done(struct blk_io_request *io, int result, void *arg)
 	}
 	if (result < 0)
 		log_debug("blk %s: %s", b->dev.id, strerror(-result));
+	/* Too late: the device broke or was reset meanwhile, and its queue may be no more. */
+	if (b->dead)
+		return;
 	finish(b, (struct request *)io, status_of(result));
 }
 
@@ -204,13 +210,14 @@ static int plan(struct blk *b, struct request *r, const struct virtio_blk_outhdr
 	if (r->io.op == BLK_DISCARD || r->io.op == BLK_ZERO)
 		return plan_range(b, r);
 	r->io.through = b->through;
-	if (!on_disk(b, h->sector, r->io.len, &r->io.offset))
+	/* Gigabytes, maybe into the same page again and again, would hold up all else. */
+	if (r->io.len > REQUEST_BYTES || !on_disk(b, h->sector, r->io.len, &r->io.offset))
 		return VIRTIO_BLK_S_IOERR;
 	return r->io.len > 0 ? -1 : VIRTIO_BLK_S_OK;
 }
 
-/* 1 when a request was taken up, 0 when there is none, -EPROTO. */
-static int take_one(struct blk *b)
+/* 1 when a request was taken up, of so many *@bytes more; 0 when there is none; -EPROTO. */
+static int take_one(struct blk *b, uint64_t *bytes)
 {
 	struct request *r = b->free[b->n_free - 1];
 	struct virtio_blk_outhdr h;
@@ -225,6 +232,8 @@ static int take_one(struct blk *b)
 	b->n_free--;
 	rate_take(&b->rate, 1, r->io.len);
 	status = plan(b, r, &h);
+	if (status < 0 && (r->io.op == BLK_READ || r->io.op == BLK_WRITE))
+		*bytes += r->io.len;
 	if (status < 0)
 		blk_io_begin(b->io, &r->io);
 	else
@@ -256,12 +265,13 @@ static bool passes(struct blk *b)
 static void blk_kick(struct virtio_device *dev, unsigned queue)
 {
 	struct blk *b = blk_of(dev);
+	uint64_t bytes = 0;
 	unsigned n = 0;
 	int r = 1;
 
 	virtq_kicks(&b->queue, false);
-	while (r > 0 && n++ < b->queue.size && passes(b))
-		r = take_one(b);
+	while (r > 0 && n++ < b->queue.size && bytes < TURN_BYTES && passes(b))
+		r = take_one(b, &bytes);
 	blk_io_commit(b->io);
 	virtio_notify(dev, queue);
 	if (r < 0)

@@ -529,6 +529,20 @@ static void is_held_back(void **state)
 	assert_false(guest_used(&f->d.ring[0], NULL, NULL));
 }
 
+/* So much that others have their turn in between; nothing of it is lost. */
+static void takes_turns(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 8; i++)
+		ask(f, VIRTIO_BLK_T_IN, 0, 0, SECTORS * SECTOR);
+	guest_write32(&f->d, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	loop_step(f->g.loop, 0);
+	assert_in_range(f->d.ring[0].used->idx, 0, 5);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(answer(f, NULL), VIRTIO_BLK_S_OK);
+}
+
 /* Each by both engines, but where this kernel has no io_uring. */
 static int setup_ring(void **state)
 {
@@ -568,7 +582,7 @@ int main(void)
 		T(pauses),
 		T(chains_without_an_end),
 		T(is_held_back),
-
+		T(takes_turns),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
