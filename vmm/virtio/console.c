@@ -254,7 +254,7 @@ static void receive(struct console *c)
 	virtio_notify(&c->dev, RX);
 	if (r < 0)
 		virtio_break(&c->dev, "input: bad descriptors");
-	else if (c->input_len > 0 && virtq_kicks(q, true))
+	else if ((c->input_len > 0 || c->in_is_file) && virtq_kicks(q, true))
 		virtio_kick_later(&c->dev, RX);
 }
 

@@ -286,6 +286,30 @@ static void files(void **state)
 	stop(&f);
 }
 
+/* More than is read at once comes as well, to a guest that waits to be told. */
+static void a_long_file(void **state)
+{
+	struct virtio_console_setup setup = nothing;
+	struct fixture f = { .in = -1, .out = -1 };
+	static char content[10001];
+	uint32_t got = 0;
+
+	(void)state;
+	memset(content, 'x', sizeof(content) - 1);
+	setup.in = temporary_file(content);
+	start(&f, &setup);
+	for (int i = 0; i < 3; i++) {
+		struct guest_buffer b = { guest_alloc(&f.g, 4096, 1), 4096, true };
+
+		guest_offer(&f.d.ring[RX], guest_chain(&f.d.ring[RX], &b, 1));
+	}
+	guest_kick(&f.d, RX);
+	for (int i = 0; i < 3; i++)
+		got += guest_wait(&f.d, RX, NULL);
+	assert_int_equal(got, sizeof(content) - 1);
+	stop(&f);
+}
+
 /* What a guest may do wrong. */
 static void bad_guest(void **state)
 {
@@ -442,12 +466,19 @@ static void tells_its_size(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(prints),      cmocka_unit_test(reads),
-		cmocka_unit_test(slow_guest),  cmocka_unit_test(slow_reader),
-		cmocka_unit_test(reader_goes), cmocka_unit_test(callers),
-		cmocka_unit_test(files),       cmocka_unit_test(bad_guest),
-		cmocka_unit_test(keys),	       cmocka_unit_test(quits_from_a_deaf_guest),
-		cmocka_unit_test(terminal),    cmocka_unit_test(tells_its_size),
+		cmocka_unit_test(prints),
+		cmocka_unit_test(reads),
+		cmocka_unit_test(slow_guest),
+		cmocka_unit_test(slow_reader),
+		cmocka_unit_test(reader_goes),
+		cmocka_unit_test(callers),
+		cmocka_unit_test(files),
+		cmocka_unit_test(bad_guest),
+		cmocka_unit_test(a_long_file),
+		cmocka_unit_test(keys),
+		cmocka_unit_test(quits_from_a_deaf_guest),
+		cmocka_unit_test(terminal),
+		cmocka_unit_test(tells_its_size),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
