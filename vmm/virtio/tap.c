@@ -87,11 +87,12 @@ int tap_init(struct tap *tap, int fd, struct err *err)
 
 int tap_set_offloads(const struct tap *tap, unsigned offloads)
 {
-	char byte;
+	/* A tap answers -EINVAL where its header does not fit, which looked like the end. */
+	struct virtio_net_hdr_mrg_rxbuf start;
 
 	if (!tap->is_socket && ioctl(tap->fd, TUNSETOFFLOAD, (unsigned long)offloads) < 0)
 		return -errno;
-	for (int i = 0; i < STALE_MAX && read(tap->fd, &byte, 1) >= 0; i++)
+	for (int i = 0; i < STALE_MAX && read(tap->fd, &start, sizeof(start)) >= 0; i++)
 		;
 	return 0;
 }
