@@ -2,7 +2,7 @@
 /*
  * The first process of a Linux guest: loads the modules that /modules.list names, tells
  * on the console what machine it sees, and ends as the word do=… of the command line
- * says: off (unless given), reset, panic, or park.
+ * says: off (unless given), reset, panic, park, or beat (a line every 100 ms).
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -87,6 +87,11 @@ int main(void)
 		reboot(RB_AUTOBOOT);
 	while (strstr(line, "do=park"))
 		pause();
+	while (strstr(line, "do=beat")) {
+		puts("beat");
+		fflush(stdout);
+		usleep(100000);
+	}
 	reboot(RB_POWER_OFF);
 	return EXIT_FAILURE;
 }

@@ -196,6 +196,9 @@ static void test_ports(void **state)
 	assert_int_equal(p.line_len, 0);
 	ports_read(&p, 0x505, &data, 1);
 	assert_int_equal(data, 1);
+	/* Ready to take the reset, and no keyboard. */
+	ports_read(&p, 0x64, &data, 1);
+	assert_int_equal(data & 0x03, 0x01);
 	ports_read(&p, 0x3fd, &data, 4);
 	assert_int_equal(data, 0xffffffff);
 	p.debug = true;

@@ -11,6 +11,7 @@
 
 #define PORT_KEYBOARD	   0x64
 #define KEYBOARD_RESET	   0xfe
+#define KEYBOARD_STATUS	   0xfd /* all ones but "still reading what you wrote" */
 #define PORT_MARK	   0x80
 #define PORT_DEBUG	   0x3f8
 #define PORT_DEBUG_STATUS  (PORT_DEBUG + 5)
@@ -24,6 +25,8 @@ void ports_read(struct ports *p, uint16_t port, void *data, uint32_t len)
 	memset(data, 0xff, len);
 	if (port == LAYOUT_PORT_PANIC)
 		value = PANIC_HAPPENED;
+	else if (port == PORT_KEYBOARD)
+		value = KEYBOARD_STATUS;
 	else if (port == LAYOUT_PORT_SLEEP_CONTROL || port == LAYOUT_PORT_SLEEP_STATUS)
 		value = 0;
 	else if (p->debug && port >= PORT_DEBUG && port < PORT_DEBUG + 8)

@@ -3,7 +3,9 @@
  * I/O ports: the few by which a guest ends, and in debug the first words of a kernel.
  * No keyboard, no clock, no serial port: whoever looks finds all ones there.
  *
- *	0x64	0xfe written: reset, the way of keyboard controllers
+ *	0x64	0xfe written: reset, the way of keyboard controllers. Read: 0xfd, for a
+ *		Linux asked to reset that way waits up to 65536 reads for bit 1 to fall;
+ *		bit 0, set for ever, tells who looks for a keyboard that there is none
  *	0x505	bit 0 written: the kernel panicked (pvpanic, QEMU's docs/specs)
  *	0x600	ACPI sleep control, 0x601 its status, 0x602 reset register
  *	0x80	debug: marks a moment, which the log tells in microseconds
