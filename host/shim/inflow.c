@@ -22,19 +22,21 @@ struct inflow {
 	struct loop_source *next; /* for such a port: its turn comes in the next round */
 	uint8_t *piece;		  /* while the sandbox owes us an answer */
 	bool waiting;		  /* it does */
-	bool finish;		  /* end when the port is empty */
+	bool terminal;
+	bool finish; /* end when the port is empty */
 	bool ended;
 	bool orphan; /* freed, but for that answer */
 };
 
 static void copy_piece(struct inflow *f);
 
-struct inflow *inflow_new(struct loop *loop, struct port *port)
+struct inflow *inflow_new(struct loop *loop, struct port *port, bool terminal)
 {
 	struct inflow *f = xcalloc(1, sizeof(*f));
 
 	f->loop = loop;
 	f->port = *port;
+	f->terminal = terminal;
 	port->fd = -1;
 	return f;
 }
@@ -78,6 +80,9 @@ static void on_closed(const struct err *err, void *arg)
 static void close_input(struct inflow *f)
 {
 	stop(f);
+	/* What is typed ends, not the session: the original's agent would hang up. */
+	if (f->terminal)
+		return;
 	f->waiting = true;
 	sandbox_close_stdin(f->sb, f->id, f->exec_id, on_closed, f);
 }

@@ -13,8 +13,11 @@
 
 struct inflow;
 
-/* Make a flow from @port (taken over); a closed one is an empty input. Never NULL. */
-struct inflow *inflow_new(struct loop *loop, struct port *port);
+/*
+ * Make a flow from @port (taken over); a closed one is an empty input. That of a
+ * @terminal does not close the process's. Never NULL.
+ */
+struct inflow *inflow_new(struct loop *loop, struct port *port, bool terminal);
 
 /* Begin to copy to process @exec_id of container @id (both copied). */
 void inflow_start(struct inflow *f, struct sandbox *sb, const char *id, const char *exec_id);

@@ -84,7 +84,7 @@ int streams_open(struct loop *loop, const struct streams_where *w, struct stream
 	io = xcalloc(1, sizeof(*io));
 	io->loop = loop;
 	io->quiet_ms = STREAMS_QUIET_MS;
-	io->in = inflow_new(loop, &ports[0]);
+	io->in = inflow_new(loop, &ports[0], w->terminal);
 	io->out = outflow_new(loop, &ports[1], false, on_change, io);
 	if (!w->terminal)
 		io->err = outflow_new(loop, &ports[2], true, on_change, io);

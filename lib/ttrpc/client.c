@@ -94,9 +94,16 @@ static void on_timeout(void *arg)
 	finish(p, NULL, &err);
 }
 
-/* Peers send messages of several lines; an err has one. */
+/*
+ * Peers send messages of several lines, those in Rust with a backtrace behind; an
+ * err has one line.
+ */
 static void one_line(char *s)
 {
+	char *end = strstr(s, "\n\nStack backtrace:");
+
+	if (end)
+		*end = '\0';
 	for (; *s; s++) {
 		if ((unsigned char)*s < ' ' || *s == 0x7f)
 			*s = ' ';
@@ -122,9 +129,9 @@ static ProtobufCMessage *read_response(const struct ttrpc_pending *p, const stru
 	}
 	rsp = ttrpc__response__unpack(NULL, f->head.length, f->data);
 	if (rsp && rsp->status && rsp->status->code != TTRPC_OK) {
+		one_line(rsp->status->message);
 		err_set(err, ttrpc_errno_of_code((enum ttrpc_code)rsp->status->code), "%s",
 			rsp->status->message);
-		one_line(err->msg);
 		ttrpc__response__free_unpacked(rsp, NULL);
 		return NULL;
 	}
