@@ -126,7 +126,8 @@ static Grpc__Storage *plan_share(const struct plan_guest *g)
 	Grpc__Storage *s;
 
 	if (g->local) {
-		s = new_storage("bind", g->share_dir, "bind", SHARE_GUEST_DIR);
+		/* The original's agent has no driver "bind"; this one mounts whatever it is told. */
+		s = new_storage("virtio-fs", g->share_dir, "bind", SHARE_GUEST_DIR);
 		set_options(&s->n_options, &s->options, recursive);
 		return s;
 	}

@@ -252,7 +252,7 @@ static void asks_for_the_sandbox(void **state)
 	g.shm_size = 0;
 	config->agent.kernel_modules.n = 0;
 	check_sandbox(&g, "{}",
-		      "{\"storages\":[{\"driver\":\"bind\",\"source\":\"/share\","
+		      "{\"storages\":[{\"driver\":\"virtio-fs\",\"source\":\"/share\","
 		      "\"fstype\":\"bind\",\"options\":[\"rbind\"],"
 		      "\"mount_point\":\"/run/kata-containers/shared/containers/\"}],"
 		      "\"sandbox_id\":\"sb\",\"guest_hook_path\":\"/hooks\"}");
