@@ -25,7 +25,7 @@ descriptors()
 	before=$(descriptors)
 
 	# Who connects for the guest has one socket, and root's way past owners of sockets.
-	read -r doorman <"/proc/$vmm/task/$vmm/children"
+	doorman=$(tr -d ' ' <"/proc/$vmm/task/$vmm/children")
 	[ "$(find "/proc/$doorman/fd" -mindepth 1 -printf '%f ')" = "2 3 " ]
 	grep -qx $'CapPrm:\t0000000000000002' "/proc/$doorman/status"
 	grep -qx $'CapEff:\t0000000000000002' "/proc/$doorman/status"
