@@ -2,6 +2,7 @@
 #include "vmm/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -53,6 +54,22 @@ static int map_region(struct memory *m, gpa_t start, uint64_t size, uint64_t off
 	return 0;
 }
 
+/*
+ * Memory of @bytes that others may map, and nobody may cut: what lies behind our mapping
+ * could be taken away otherwise by whoever has the descriptor, and we would die of it.
+ */
+static int share(struct memory *m, uint64_t bytes, struct err *err)
+{
+	m->fd = memfd_create("guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (m->fd < 0)
+		return err_sys(err, errno, "cannot create the guest's memory");
+	if (ftruncate(m->fd, (off_t)bytes) < 0 ||
+	    fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return err_sys(err, errno, "cannot size the guest's memory to %" PRIu64 " MiB",
+			       bytes >> 20);
+	return 0;
+}
+
 int memory_init(struct memory *m, uint64_t bytes, gpa_t hole_start, gpa_t hole_end, bool shared,
 		struct err *err)
 {
@@ -63,14 +80,8 @@ int memory_init(struct memory *m, uint64_t bytes, gpa_t hole_start, gpa_t hole_e
 	if (bytes == 0 || bytes & ((1 << 20) - 1))
 		return err_set(err, EINVAL, "guest memory of %" PRIu64 " bytes: not whole MiB",
 			       bytes);
-	if (shared) {
-		m->fd = memfd_create("guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-		if (m->fd < 0)
-			r = err_sys(err, errno, "cannot create the guest's memory");
-		else if (ftruncate(m->fd, (off_t)bytes) < 0)
-			r = err_sys(err, errno, "cannot size the guest's memory to %" PRIu64 " MiB",
-				    bytes >> 20);
-	}
+	if (shared)
+		r = share(m, bytes, err);
 	if (r == 0)
 		r = map_region(m, 0, low, 0, err);
 	if (r == 0 && bytes > low)

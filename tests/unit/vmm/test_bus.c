@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -39,6 +40,8 @@ static void test_memory(void **state)
 	assert_null(memory_at(&m, 0, 0));
 	memory_done(&m);
 	assert_int_equal(memory_init(&m, 64 * MIB, 3 * GIB, 4 * GIB, true, NULL), 0);
+	/* Whoever it is given to cannot take it away again. */
+	assert_int_equal(ftruncate(m.fd, 0), -1);
 	assert_int_equal(m.n, 1);
 	assert_true(m.fd >= 0);
 	memory_done(&m);
