@@ -28,8 +28,9 @@ struct blk_io {
 	struct loop *loop;
 	struct loop_source *source, *retry;
 	unsigned in_flight;
-	bool begun;   /* since the last commit */
-	void *bounce; /* for direct I/O with buffers that are not aligned; made when needed */
+	bool begun;    /* since the last commit */
+	bool given_up; /* nothing new is begun */
+	void *bounce;  /* for direct I/O with buffers that are not aligned; made when needed */
 };
 
 /* Take @n bytes off the front of what is to be done. */
@@ -247,7 +248,7 @@ static void reap(struct blk_io *io)
 		struct blk_io_request *req = (struct blk_io_request *)(uintptr_t)user_data;
 
 		io->in_flight--;
-		result = after(req, result);
+		result = io->given_up ? -EIO : after(req, result);
 		if (result > 0)
 			queue(io, req);
 		else
@@ -304,8 +305,10 @@ int blk_io_drain(struct blk_io *io, int ms)
 		blk_io_commit(io);
 		if (io->in_flight == 0)
 			break;
-		if (left <= 0)
+		if (left <= 0) {
+			io->given_up = true;
 			return -ETIMEDOUT;
+		}
 		fd_poll(uring_fd(io->ring), EPOLLIN, (int)left);
 	}
 	return 0;

@@ -65,7 +65,10 @@ void blk_io_free(struct blk_io *io);
 void blk_io_begin(struct blk_io *io, struct blk_io_request *req);
 /* Hand what was begun to the kernel, all at once; and tell what is done by now. */
 void blk_io_commit(struct blk_io *io);
-/* Wait until nothing is in flight; -ETIMEDOUT after @ms. */
+/*
+ * Wait until nothing is in flight; -ETIMEDOUT after @ms: then the file is given up, and what
+ * the kernel has still comes back at some time, but what is left of it is not begun.
+ */
 int blk_io_drain(struct blk_io *io, int ms);
 
 #endif
