@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Claim: a disk keeps what is written to it, knows its name and its end, and a read-only
- * one stays as it was. The first disk is to be written, the second is not; both have a
- * mebibyte at least, and the host looks at the files afterwards.
+ * Claim: a disk keeps what is written to it and empties what is discarded, knows its name
+ * and its end, and a read-only one stays as it was. The first disk is to be written, the
+ * second is not; both have a mebibyte at least, and the host looks at the files afterwards.
  */
 #include "virtio.h"
 
-#define T_IN	 0
-#define T_OUT	 1
-#define T_FLUSH	 4
-#define T_GET_ID 8
+#define T_IN	  0
+#define T_OUT	  1
+#define T_FLUSH	  4
+#define T_GET_ID  8
+#define T_DISCARD 11
+#define T_ZEROES  13
 
 #define FEATURE_READ_ONLY 5
 #define FEATURE_FLUSH	  9
+#define FEATURE_DISCARD	  13
+#define FEATURE_ZEROES	  14
 
 struct header {
 	uint32_t type, reserved;
@@ -77,6 +81,23 @@ static void writable(struct device *d, bool table)
 	must(memcmp(data, "vda", 4) == 0);
 }
 
+/* Written, emptied by a request of @type, and empty: the second half of the disk stays so. */
+static void emptied(struct device *d, uint32_t type)
+{
+	struct {
+		uint64_t sector;
+		uint32_t sectors, flags;
+	} range = { 1024, 128, 0 };
+
+	fill(99);
+	must(request(d, T_OUT, range.sector, 65536, true) == 0);
+	memcpy(data, &range, sizeof(range));
+	must(request(d, type, 0, sizeof(range), true) == 0);
+	must(request(d, T_IN, range.sector, 65536, true) == 0);
+	for (uint32_t i = 0; i < 65536; i++)
+		must(data[i] == 0);
+}
+
 void guest_main(void)
 {
 	struct device d;
@@ -89,9 +110,13 @@ void guest_main(void)
 	writable(&d, false);
 	ok("blk: reads, writes, flushes, knows its end and its name");
 	device_reset(&d);
-	device_start(&d, 1ULL << FEATURE_FLUSH | 1ULL << FEATURE_INDIRECT | 1ULL << FEATURE_EVENT);
+	device_start(&d, 1ULL << FEATURE_FLUSH | 1ULL << FEATURE_DISCARD | 1ULL << FEATURE_ZEROES |
+				 1ULL << FEATURE_INDIRECT | 1ULL << FEATURE_EVENT);
 	writable(&d, true);
 	ok("blk: the same by tables of descriptors, after a reset");
+	emptied(&d, T_DISCARD);
+	emptied(&d, T_ZEROES);
+	ok("blk: what is discarded or zeroed is empty");
 	must(device_find(&d, ID_BLK, 1));
 	must(device_features(&d) & 1ULL << FEATURE_READ_ONLY);
 	device_start(&d, 0);

@@ -30,6 +30,7 @@ keeps()
 	[ "$status" -eq 0 ]
 	says "ok - blk: reads, writes, flushes, knows its end and its name"
 	says "ok - blk: the same by tables of descriptors, after a reset"
+	says "ok - blk: what is discarded or zeroed is empty"
 	says "ok - blk: a read-only disk is read, not written"
 	# What it wrote last, eight times 64 KiB, as tests/guests/blk.c fills it.
 	python3 - "${1%%,*}" <<-'EOT'
