@@ -137,28 +137,6 @@ end_guest()
 	done
 }
 
-# linux KERNEL STATUS WORDS ARGUMENT…
-linux()
-{
-	local kernel=$1 status=$2 words=$3
-
-	shift 3
-	rm -f "$dir/console"
-	"$KATA_BUILD/vmm/kata-vmm" --kernel "$kernel" --initrd "$dir/initrd" --console "$dir/console" \
-		--cmdline "console=hvc0 quiet loglevel=4 $words" "$@" </dev/null >"$dir/vmm.log" 2>&1 3>&- &
-	vmm=$!
-	vmm_end "$status"
-}
-
-# tells CPUS FROM TO: so many processors are online, and so many MiB of memory there.
-tells()
-{
-	local seen
-
-	seen=$(sed -n "s/^cpus=$1 memory=\\([0-9]*\\) .*/\\1/p" "$dir/console")
-	[ -n "$seen" ] && [ "$seen" -ge "$2" ] && [ "$seen" -le "$3" ] || { cat "$dir/console" >&2; return 1; }
-}
-
 @test "boot: a distribution's Linux with 1, 2 and 8 processors, on both sides of the hole" {
 	vmm_initrd "$dir/initrd" init="$KATA_BUILD/tests/tools/boot-guest" -- \
 		"${vmm_modules[@]}" pvpanic pvpanic-mmio
@@ -170,16 +148,4 @@ tells()
 	linux "$vmm_kernel/vmlinux" 4 "do=panic panic=-1" --memory 4096 --cpus 8
 	tells 8 3800 4095
 	grep -q 'Kernel panic' "$dir/console"
-}
-
-@test "boot: the project's own Linux with 64 MiB and with more than the host has" {
-	kernel=${XDG_CACHE_HOME:-$HOME/.cache}/kata-c/guest-kernel/vmlinux
-	[ -e "$kernel" ] || skip "guest/kernel/build made none here"
-	vmm_initrd "$dir/initrd" init="$KATA_BUILD/tests/tools/boot-guest" --
-	linux "$kernel" 0 "" --memory 64
-	tells 1 25 63
-	linux "$kernel" 0 "" --memory 6144 --cpus 4
-	tells 4 5700 6143
-	linux "$kernel" 3 "do=reset reboot=k" --memory 128 --no-acpi
-	linux "$kernel" 5 "do=reset reboot=t" --memory 128 --no-acpi
 }

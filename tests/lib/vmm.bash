@@ -8,6 +8,8 @@
 #						# /modules.list
 #	vmm_start ARGUMENT…			# in the background; sets $vmm, its process
 #	vmm_end STATUS				# it ends by itself, with that status
+#	linux KERNEL STATUS WORDS ARGUMENT…	# boots $dir/initrd to its end
+#	tells CPUS FROM TO			# what that Linux saw
 
 bats_require_minimum_version 1.5.0
 
@@ -92,4 +94,26 @@ vmm_wait()
 		[ "$SECONDS" -lt "$end" ] || { echo "never: $*" >&2; return 1; }
 		sleep 0.1
 	done
+}
+
+# linux KERNEL STATUS WORDS ARGUMENT…
+linux()
+{
+	local kernel=$1 status=$2 words=$3
+
+	shift 3
+	rm -f "$dir/console"
+	"$KATA_BUILD/vmm/kata-vmm" --kernel "$kernel" --initrd "$dir/initrd" --console "$dir/console" \
+		--cmdline "console=hvc0 quiet loglevel=4 $words" "$@" </dev/null >"$dir/vmm.log" 2>&1 3>&- &
+	vmm=$!
+	vmm_end "$status"
+}
+
+# tells CPUS FROM TO: so many processors are online, and so many MiB of memory there.
+tells()
+{
+	local seen
+
+	seen=$(sed -n "s/^cpus=$1 memory=\\([0-9]*\\) .*/\\1/p" "$dir/console")
+	[ -n "$seen" ] && [ "$seen" -ge "$2" ] && [ "$seen" -le "$3" ] || { cat "$dir/console" >&2; return 1; }
 }
