@@ -10,9 +10,18 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
+
+/* The initrd may have nothing but this program. */
+static void mount_on(const char *type, const char *path)
+{
+	mkdir(path, 0755);
+	if (mount(type, path, type, 0, NULL) < 0)
+		perror(path);
+}
 
 static void load_modules(void)
 {
@@ -72,9 +81,9 @@ int main(void)
 	char line[4096] = "";
 	FILE *f;
 
-	mount("proc", "/proc", "proc", 0, NULL);
-	mount("sysfs", "/sys", "sysfs", 0, NULL);
-	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	mount_on("proc", "/proc");
+	mount_on("sysfs", "/sys");
+	mount_on("devtmpfs", "/dev");
 	load_modules();
 	open_console();
 	f = fopen("/proc/cmdline", "re");
