@@ -13,6 +13,8 @@ load ../lib/vmm
 	tells 1 25 63
 	linux "$kernel" 0 "" --memory 6144 --cpus 4
 	tells 4 5700 6143
+	linux "$kernel" 0 "" --memory 256 --cpus 8
+	tells 8 180 255
 	linux "$kernel" 3 "do=reset reboot=k" --memory 128 --no-acpi
 	linux "$kernel" 5 "do=reset reboot=t" --memory 128 --no-acpi
 }
