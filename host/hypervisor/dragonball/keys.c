@@ -7,18 +7,13 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/log.h"
 #include "host/hypervisor/dragonball/args.h"
+#include "host/hypervisor/keys.h"
 
-/* Below this a guest kernel with its initrd does not come up; and the most processors. */
-#define MEMORY_MIN_MIB 64
-#define VCPUS_MAX      254
+#define VCPUS_MAX 254
 
 /* Only the default will do. */
-static const struct rule {
-	const char *key;
-	const char *why; /* behind "KEY: is not supported: " */
-} rules[] = {
+static const struct key_refusal refusals[] = {
 	{ "ctlpath", "the monitor needs no other program to be told what to do" },
 	{ "firmware", "the monitor boots the kernel itself, without a firmware" },
 	{ "firmware_volume", "the monitor boots the kernel itself, without a firmware" },
@@ -60,33 +55,7 @@ static const struct rule {
 	{ "guest_memory_dump_path", "a guest that panics ends, with its last words in the error" },
 };
 
-static int check_rules(const struct config *config, struct err *err)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
-		if (!config_is_default(config, rules[i].key))
-			return err_set(err, ENOTSUP,
-				       "hypervisor.dragonball.%s: is not supported: %s",
-				       rules[i].key, rules[i].why);
-	return 0;
-}
-
-/* A string that may be one of some only. */
-static int check_choice(const char *key, const char *value, const char *const *choices,
-			struct err *err)
-{
-	auto_str struct str list = STR_INIT;
-
-	for (size_t i = 0; choices[i]; i++) {
-		if (!strcmp(choices[i], value))
-			return 0;
-		if (*choices[i])
-			str_printf(&list, "%s\"%s\"", list.len ? ", " : "", choices[i]);
-	}
-	return err_set(err, ENOTSUP, "hypervisor.dragonball.%s: \"%s\" is not supported (%s)", key,
-		       value, str_text(&list));
-}
-
-static int check_choices(const struct config_hypervisor *h, struct err *err)
+static int check_choices(const struct config *config, struct err *err)
 {
 	static const char *const shares[] = { "inline-virtio-fs", "virtio-fs", "none", "", NULL };
 	/* All of them mean the same: the machine's only bus. */
@@ -94,55 +63,37 @@ static int check_choices(const struct config_hypervisor *h, struct err *err)
 					     "virtio-mmio", NULL };
 	static const char *const roots[] = { "", "virtio-blk-pci", "virtio-blk-mmio", "virtio-blk",
 					     NULL };
-	enum log_level level;
-	int r = check_choice("shared_fs", h->shared_fs, shares, err);
+	const struct config_hypervisor *h = &config->hypervisor;
+	int r = keys_choose(config, "shared_fs", h->shared_fs, shares, NULL, err);
 
 	if (r == 0)
-		r = check_choice("block_device_driver", h->block_device_driver, disks, err);
+		r = keys_choose(config, "block_device_driver", h->block_device_driver, disks, NULL,
+				err);
 	if (r == 0)
-		r = check_choice("vm_rootfs_driver", h->vm_rootfs_driver, roots, err);
-	if (r == 0 && log_level_parse(h->log_level, &level) < 0)
-		r = err_set(err, EINVAL,
-			    "hypervisor.dragonball.log_level: \"%s\" is none of \"error\", "
-			    "\"warn\", \"info\", \"debug\" and \"trace\"",
-			    h->log_level);
-	return r;
+		r = keys_choose(config, "vm_rootfs_driver", h->vm_rootfs_driver, roots, NULL, err);
+	return r == 0 ? keys_check_log_level(config, err) : r;
 }
 
-static int check_numbers(const struct config_hypervisor *h, struct err *err)
+static int check_numbers(const struct config *config, struct err *err)
 {
-	if (h->default_memory < MEMORY_MIN_MIB)
-		return err_set(err, EINVAL,
-			       "hypervisor.dragonball.default_memory: %lld MiB are not enough, at "
-			       "least %d are needed",
-			       (long long)h->default_memory, MEMORY_MIN_MIB);
-	if (h->default_maxmemory > 0 && h->default_maxmemory < h->default_memory)
-		return err_set(err, EINVAL,
-			       "hypervisor.dragonball.default_maxmemory: %lld MiB are less than "
-			       "default_memory, %lld MiB",
-			       (long long)h->default_maxmemory, (long long)h->default_memory);
-	if (h->default_vcpus > VCPUS_MAX)
-		return err_set(
-			err, EINVAL,
-			"hypervisor.dragonball.default_vcpus: %g are too many, a machine has "
-			"at most %d",
-			h->default_vcpus, VCPUS_MAX);
-	if (h->disk_rate_limiter_bw_max_rate > 0 && h->disk_rate_limiter_bw_max_rate < 8)
-		return err_set(err, EINVAL,
-			       "hypervisor.dragonball.disk_rate_limiter_bw_max_rate: %lld bit/s "
-			       "are less than a byte",
-			       (long long)h->disk_rate_limiter_bw_max_rate);
-	return 0;
+	const int64_t bits = config->hypervisor.disk_rate_limiter_bw_max_rate;
+	int r = keys_check_memory(config, KEYS_MEMORY_MIN, err);
+
+	if (r == 0)
+		r = keys_check_vcpus(config, VCPUS_MAX, err);
+	if (r == 0 && bits > 0 && bits < 8)
+		r = keys_error(config, EINVAL, "disk_rate_limiter_bw_max_rate", err,
+			       "%lld bit/s are less than a byte", (long long)bits);
+	return r;
 }
 
 int dragonball_keys_check(const struct config *config, struct err *err)
 {
-	const struct config_hypervisor *h = &config->hypervisor;
-	int r = check_rules(config, err);
+	int r = keys_refuse(config, refusals, ARRAY_SIZE(refusals), err);
 
 	if (r == 0)
-		r = check_choices(h, err);
-	return r < 0 ? r : check_numbers(h, err);
+		r = check_choices(config, err);
+	return r == 0 ? check_numbers(config, err) : r;
 }
 
 bool dragonball_shares(const struct config *config)

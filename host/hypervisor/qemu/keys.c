@@ -8,86 +8,54 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "host/hypervisor/keys.h"
 #include "host/hypervisor/qemu/parts.h"
 
-/* Below this a guest kernel with its initrd does not come up. */
-#define MEMORY_MIN_MIB 64
-
-enum rule_kind {
-	NEVER,	   /* only the default will do */
-	NEEDS_PCI, /* only the default will do on a machine without PCI */
-	NEEDS_PCIE /* nor on one whose PCI is not Express */
+static const struct key_refusal refusals[] = {
+	{ "rootless", "QEMU runs as the user who runs the runtime" },
+	{ "confidential_guest", "the guest's memory cannot be hidden from this runtime" },
+	{ "sev_snp_guest", "the guest's memory cannot be hidden from this runtime" },
+	{ "enable_guest_swap", "the guest's memory is not extended by swap space" },
+	{ "guest_memory_dump_path", "a guest that panics ends, with its last words in the error" },
+	{ "enable_numa", "the guest has a single NUMA node" },
+	{ "numa_mapping", "the guest has a single NUMA node" },
+	{ "enable_vhost_user_store", "disks are served by QEMU itself" },
+	{ "hot_plug_vfio", "devices of the host are not given to a guest" },
+	{ "cold_plug_vfio", "devices of the host are not given to a guest" },
+	{ "rx_rate_limiter_max_rate", "the machine has no network interface to limit" },
+	{ "tx_rate_limiter_max_rate", "the machine has no network interface to limit" },
 };
 
-struct rule {
+/* Refused where the machine lacks what it needs: PCI, or with @express that of PCI Express. */
+static const struct {
 	const char *key;
-	enum rule_kind kind;
-	const char *why; /* behind "KEY: is not supported: " */
+	bool express;
+	const char *why; /* between "KEY: " and ", which a machine of the type" */
+} pci_keys[] = {
+	{ "enable_virtio_mem", false, "is a PCI device" },
+	{ "virtio_fs_cache_size", false, "is a memory region of a PCI device" },
+	{ "firmware_volume", false, "the machine has no flash memory" },
+	{ "pflashes", false, "the machine has no flash memory" },
+
+	{ "enable_iommu", true, "translates for devices of PCI Express" },
+	{ "pcie_root_port", true, "is a port of PCI Express" },
+	{ "pcie_switch_port", true, "is a port of PCI Express" },
 };
 
-static const struct rule rules[] = {
-	{ "rootless", NEVER, "QEMU runs as the user who runs the runtime" },
-	{ "confidential_guest", NEVER, "the guest's memory cannot be hidden from this runtime" },
-	{ "sev_snp_guest", NEVER, "the guest's memory cannot be hidden from this runtime" },
-	{ "enable_guest_swap", NEVER, "the guest's memory is not extended by swap space" },
-	{ "guest_memory_dump_path", NEVER,
-	  "a guest that panics ends, with its last words in the error" },
-	{ "enable_numa", NEVER, "the guest has a single NUMA node" },
-	{ "numa_mapping", NEVER, "the guest has a single NUMA node" },
-	{ "enable_vhost_user_store", NEVER, "disks are served by QEMU itself" },
-	{ "hot_plug_vfio", NEVER, "devices of the host are not given to a guest" },
-	{ "cold_plug_vfio", NEVER, "devices of the host are not given to a guest" },
-	{ "rx_rate_limiter_max_rate", NEVER, "the machine has no network interface to limit" },
-	{ "tx_rate_limiter_max_rate", NEVER, "the machine has no network interface to limit" },
-
-	{ "enable_virtio_mem", NEEDS_PCI, "is a PCI device" },
-	{ "virtio_fs_cache_size", NEEDS_PCI, "is a memory region of a PCI device" },
-	{ "firmware_volume", NEEDS_PCI, "the machine has no flash memory" },
-	{ "pflashes", NEEDS_PCI, "the machine has no flash memory" },
-
-	{ "enable_iommu", NEEDS_PCIE, "translates for devices of PCI Express" },
-	{ "pcie_root_port", NEEDS_PCIE, "is a port of PCI Express" },
-	{ "pcie_switch_port", NEEDS_PCIE, "is a port of PCI Express" },
-};
-
-static int check_rules(const struct config *config, const struct machine *m, struct err *err)
+static int check_pci(const struct config *config, const struct machine *m, struct err *err)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
-		const struct rule *r = &rules[i];
+	const bool express = m->pci && !strcmp(m->pci, "pcie.0");
 
-		if ((r->kind == NEEDS_PCI && m->pci) ||
-		    (r->kind == NEEDS_PCIE && m->pci && !strcmp(m->pci, "pcie.0")) ||
-		    config_is_default(config, r->key))
-			continue;
-		if (r->kind != NEVER)
-			return err_set(
-				err, ENOTSUP,
-				"hypervisor.qemu.%s: %s, which a machine of the type %s does "
-				"not have",
-				r->key, r->why, m->type);
-		return err_set(err, ENOTSUP, "hypervisor.qemu.%s: is not supported: %s", r->key,
-			       r->why);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(pci_keys); i++)
+		if (!(pci_keys[i].express ? express : m->pci != NULL) &&
+		    !config_is_default(config, pci_keys[i].key))
+			return keys_error(config, ENOTSUP, pci_keys[i].key, err,
+					  "%s, which a machine of the type %s does not have",
+					  pci_keys[i].why, m->type);
 	return 0;
 }
 
-/* A string that may be one of some only. */
-static int check_choice(const char *key, const char *value, const char *const *choices,
-			const char *why, struct err *err)
-{
-	auto_str struct str list = STR_INIT;
-
-	for (size_t i = 0; choices[i]; i++) {
-		if (!strcmp(choices[i], value))
-			return 0;
-		if (*choices[i])
-			str_printf(&list, "%s\"%s\"", list.len ? ", " : "", choices[i]);
-	}
-	return err_set(err, ENOTSUP, "hypervisor.qemu.%s: \"%s\" is not supported%s%s (%s)", key,
-		       value, *why ? ": " : "", why, str_text(&list));
-}
-
-static int check_disks(const struct config_hypervisor *h, const struct machine *m, struct err *err)
+static int check_disks(const struct config *config, const struct machine *m, struct err *err)
 {
 	static const char *const pci[] = { "virtio-scsi", "virtio-blk", "virtio-blk-pci", NULL };
 	static const char *const mmio[] = { "virtio-scsi", "virtio-blk", "virtio-mmio",
@@ -95,56 +63,48 @@ static int check_disks(const struct config_hypervisor *h, const struct machine *
 	static const char *const root_pci[] = { "", "virtio-pmem", "virtio-blk", "virtio-blk-pci",
 						NULL };
 	static const char *const root_mmio[] = { "", "virtio-blk", "virtio-blk-mmio", NULL };
+	const struct config_hypervisor *h = &config->hypervisor;
 	auto_free char *why = xasprintf("the machine is of the type %s", m->type);
-	int r = check_choice("block_device_driver", h->block_device_driver, m->pci ? pci : mmio,
-			     why, err);
+	int r = keys_choose(config, "block_device_driver", h->block_device_driver,
+			    m->pci ? pci : mmio, why, err);
 
 	if (r == 0)
-		r = check_choice("vm_rootfs_driver", h->vm_rootfs_driver,
-				 m->pci ? root_pci : root_mmio, why, err);
+		r = keys_choose(config, "vm_rootfs_driver", h->vm_rootfs_driver,
+				m->pci ? root_pci : root_mmio, why, err);
 	return r;
 }
 
-static int check_share(const struct config_hypervisor *h, struct err *err)
+static int check_share(const struct config *config, struct err *err)
 {
 	static const char *const kinds[] = { "virtio-fs", "none", "", NULL };
 
-	return check_choice("shared_fs", h->shared_fs, kinds, "", err);
+	return keys_choose(config, "shared_fs", config->hypervisor.shared_fs, kinds, NULL, err);
 }
 
-static int check_numbers(const struct config_hypervisor *h, struct err *err)
+static int check_numbers(const struct config *config, struct err *err)
 {
-	if (h->default_memory < MEMORY_MIN_MIB)
-		return err_set(
-			err, EINVAL,
-			"hypervisor.qemu.default_memory: %lld MiB are not enough, at least %d "
-			"are needed",
-			(long long)h->default_memory, MEMORY_MIN_MIB);
-	if (h->default_maxmemory > 0 && h->default_maxmemory < h->default_memory)
-		return err_set(err, EINVAL,
-			       "hypervisor.qemu.default_maxmemory: %lld MiB are less than "
-			       "default_memory, %lld MiB",
-			       (long long)h->default_maxmemory, (long long)h->default_memory);
-	if (h->memory_slots > 255)
-		return err_set(
-			err, EINVAL,
-			"hypervisor.qemu.memory_slots: %lld are too many, QEMU has at most 255",
-			(long long)h->memory_slots);
-	if (h->indep_iothreads > 64)
-		return err_set(err, EINVAL,
-			       "hypervisor.qemu.indep_iothreads: %lld are too many, at most 64 are "
-			       "started",
+	const struct config_hypervisor *h = &config->hypervisor;
+	int r = keys_check_memory(config, KEYS_MEMORY_MIN, err);
+
+	if (r == 0 && h->memory_slots > 255)
+		r = keys_error(config, EINVAL, "memory_slots", err,
+			       "%lld are too many, QEMU has at most 255",
+			       (long long)h->memory_slots);
+	if (r == 0 && h->indep_iothreads > 64)
+		r = keys_error(config, EINVAL, "indep_iothreads", err,
+			       "%lld are too many, at most 64 are started",
 			       (long long)h->indep_iothreads);
-	return 0;
+	return r;
 }
 
-static int check_firmware(const struct config_hypervisor *h, struct err *err)
+static int check_firmware(const struct config *config, struct err *err)
 {
+	const struct config_hypervisor *h = &config->hypervisor;
+
 	if (*h->firmware_volume && !*h->firmware)
-		return err_set(
-			err, EINVAL,
-			"hypervisor.qemu.firmware_volume: holds the variables of a firmware, "
-			"so firmware must be set as well");
+		return keys_error(config, EINVAL, "firmware_volume", err,
+				  "holds the variables of a firmware, so firmware must be set as "
+				  "well");
 	return 0;
 }
 
@@ -156,16 +116,18 @@ int qemu_keys_check(const struct config *config, struct err *err)
 	int r;
 
 	if (!m)
-		return check_choice("machine_type", h->machine_type, types, "", err);
-	r = check_rules(config, m, err);
+		return keys_choose(config, "machine_type", h->machine_type, types, NULL, err);
+	r = keys_refuse(config, refusals, ARRAY_SIZE(refusals), err);
 	if (r == 0)
-		r = check_share(h, err);
+		r = check_pci(config, m, err);
 	if (r == 0)
-		r = check_disks(h, m, err);
+		r = check_share(config, err);
 	if (r == 0)
-		r = check_numbers(h, err);
+		r = check_disks(config, m, err);
 	if (r == 0)
-		r = check_firmware(h, err);
+		r = check_numbers(config, err);
+	if (r == 0)
+		r = check_firmware(config, err);
 	return r < 0 ? r : args_check_verity(h, err);
 }
 
