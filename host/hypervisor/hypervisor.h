@@ -35,12 +35,17 @@ enum hypervisor_cap {
 	HV_CAP_PAUSE = 1 << 6,
 	HV_CAP_LOCAL = 1 << 7,	 /* no machine: the agent is a process of this host, for tests */
 	HV_CAP_EMULATE = 1 << 8, /* machines run without KVM, too, if slower */
+	HV_CAP_NET = 1 << 9,	 /* networks at boot: vm_spec.nets */
+	HV_CAP_TAP_BY_NAME = 1 << 10, /* the monitor opens taps itself: nobody else holds them */
 };
 
 /* A device for a machine. */
 enum vm_dev_type {
 	VM_DEV_DISK,
+	VM_DEV_NET,
 };
+
+#define VM_MAC_LEN 6
 
 struct vm_dev {
 	enum vm_dev_type type;
@@ -50,6 +55,19 @@ struct vm_dev {
 			const char *path; /* on the host: a block device or a regular file */
 			bool read_only;
 		} disk;
+		struct {
+			/* Of a tap interface in vm_spec.netns, made by the sandbox. */
+			const char *tap;
+			/*
+			 * The same interface, opened once for each pair of queues, with
+			 * IFF_NO_PI and IFF_VNET_HDR; borrowed. A monitor that opens it by
+			 * name itself (HV_CAP_TAP_BY_NAME) gets none.
+			 */
+			const int *fds;
+			size_t n_fds;
+			uint8_t mac[VM_MAC_LEN]; /* of the guest's interface */
+			unsigned mtu;		 /* 0: the guest's default */
+		} net;
 	};
 };
 
@@ -69,6 +87,13 @@ struct vm_spec {
 	/* What it has from the start (HV_CAP_BLOCK), see vm_disk_place(). */
 	const struct vm_dev *disks;
 	size_t n_disks;
+	const struct vm_dev *nets; /* the same for networks (HV_CAP_NET) */
+	size_t n_nets;
+	/*
+	 * With nets: the network namespace that their taps are in; -1: the caller's. The process
+	 * that opens them by name is started in it. Borrowed.
+	 */
+	int netns;
 	/*
 	 * NULL, or what each process of the machine calls between fork and exec (so system
 	 * calls only): into the sandbox's control group. 0 or -errno.

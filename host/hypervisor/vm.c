@@ -172,7 +172,9 @@ void vm_disk_place(const struct vm *vm, size_t i, struct vm_place *place)
 
 void vm_plug(struct vm *vm, const struct vm_dev *dev, vm_plug_done done, void *arg)
 {
-	if (vm->ops->plug)
+	bool can = dev->type != VM_DEV_NET || (vm->ops->caps & HV_CAP_NET_HOTPLUG);
+
+	if (vm->ops->plug && can)
 		vm->ops->plug(vm, dev, done, arg);
 	else
 		refuse(&(struct refusal){

@@ -102,6 +102,7 @@ static void plan(struct sandbox *sb, const Grpc__Spec *spec)
 				  sb->caps & HV_CAP_MEM_HOTPLUG),
 		.share_dir = sb->guest.share_dir,
 		.share_tag = SHARE_TAG,
+		.netns = -1,
 		.enter = sb->group ? group_enter : NULL,
 		.enter_arg = sb->group,
 	};
