@@ -4,37 +4,13 @@
  * default changes the monitor's command line, or is refused with a sentence that names
  * it, or is somebody else's to heed.
  */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "tests/unit/hypervisor/keys_fixture.h"
 
-#include <cmocka.h>
-
-#include "base/cleanup.h"
-#include "base/fd.h"
-#include "host/config/keys.h"
 #include "host/hypervisor/dragonball/args.h"
-
-enum kind {
-	CHANGES, /* the command line then has `what`, and by default has not */
-	REMOVES, /* the command line by default has `what`, and then has not */
-	REFUSED, /* the error has `what` */
-	ABOVE,	 /* another layer acts on it; `what` names it */
-	MOOT,	 /* it qualifies a key that is refused, or says what is so anyway */
-};
 
 #define IMAGE "image = \"/i\"\ninitrd = \"\""
 
-static const struct {
-	const char *key, *value;
-	enum kind kind;
-	const char *what;
-	const char *with; /* more lines that it needs */
-} keys[] = {
+static const struct key_row keys[] = {
 	{ "path", "\"/v/mm\"", ABOVE, "dragonball_program()", NULL },
 	{ "valid_hypervisor_paths", "[\"/x\"]", ABOVE, "annotations", NULL },
 	{ "ctlpath", "\"/x\"", REFUSED, "no other program", NULL },
@@ -89,71 +65,63 @@ static const struct {
 	{ "log_level", "\"debug\"", CHANGES, "|--debug|", NULL },
 };
 
-static struct config *config_with(const char *lines)
+static struct config *config_with(const char *lines, struct err *err)
 {
-	char path[] = "/tmp/dragonball-test-XXXXXX.toml";
 	auto_free char *text = xasprintf("[hypervisor.dragonball]\n%s\n", lines);
-	auto_close int fd = mkstemps(path, 5);
-	struct err err = ERR_INIT;
-	struct config *c;
 
-	assert_true(fd >= 0);
-	assert_int_equal(fd_write_full(fd, text, strlen(text)), 0);
-	c = config_load(path, &err);
-	unlink(path);
-	if (!c)
-		fail_msg("%s", err_msg(&err));
-	return c;
+	return config_of(text, err);
 }
 
-/* The arguments between bars, or "error CODE: why". */
-static char *outcome(const char *lines, const char *more)
+static void add_line(const struct config *c, struct str *out)
 {
-	static const struct size_host host = { .cpus = 4, .memory = 8000 };
-	static const struct size_load load;
 	static const struct vm_dev disks[] = {
 		{ .id = "disk0", .disk = { .path = "/d0" } },
 		{ .id = "disk1", .disk = { .path = "/d1", .read_only = true } },
 	};
 	int disk_fds[] = { 20, 21 };
-	auto_free char *text = xasprintf("%s\n%s%s", lines, more,
-					 strstr(lines, "initrd =") || strstr(more, "initrd =") ?
-						 "" :
-						 "\ninitrd = \"/k/initrd\"");
-	struct config *c = config_with(text);
+	const struct vm_spec spec = {
+		.id = "x",
+		.config = c,
+		.size = size_for(c, false, false),
+		.share_tag = "tag",
+		.kernel_params = "",
+		.disks = disks,
+		.n_disks = 2,
+	};
+	const struct dragonball_facts f = {
+		.path = "/bin/kata-vmm",
+		.kvm_fd = 3,
+		.kernel_fd = 4,
+		.initrd_fd = *c->hypervisor.initrd ? 5 : -1,
+		.image_fd = *c->hypervisor.image ? 6 : -1,
+		.control_fd = 7,
+		.console_fd = 8,
+		.vsock_fd = 9,
+		.fs_fd = dragonball_shares(c) ? 10 : -1,
+		.disk_fds = disk_fds,
+	};
 	auto_strv struct strv argv = { 0 };
+
+	dragonball_args(&spec, &f, &argv);
+	for (size_t i = 0; i < argv.n; i++)
+		str_printf(out, "%s|", argv.v[i]);
+}
+
+/* The arguments between bars, or the error. */
+static char *outcome(const char *lines, const char *more)
+{
+	const bool initrd = lines_set(lines, "initrd") || lines_set(more, "initrd");
+	auto_free char *text =
+		xasprintf("%s\n%s%s", lines, more, initrd ? "" : "\ninitrd = \"/k/initrd\"");
 	struct str out = STR_INIT;
 	struct err err = ERR_INIT;
+	struct config *c = config_with(text, &err);
 
-	if (dragonball_keys_check(c, &err) < 0) {
-		str_printf(&out, "error %d: %s", err.code, err.msg);
-	} else {
-		struct vm_spec spec = {
-			.id = "x",
-			.config = c,
-			.size = size_boot(c, &host, &load, false, false),
-			.share_tag = "tag",
-			.kernel_params = "",
-			.disks = disks,
-			.n_disks = 2,
-		};
-		struct dragonball_facts f = {
-			.path = "/bin/kata-vmm",
-			.kvm_fd = 3,
-			.kernel_fd = 4,
-			.initrd_fd = *c->hypervisor.initrd ? 5 : -1,
-			.image_fd = *c->hypervisor.image ? 6 : -1,
-			.control_fd = 7,
-			.console_fd = 8,
-			.vsock_fd = 9,
-			.fs_fd = dragonball_shares(c) ? 10 : -1,
-			.disk_fds = disk_fds,
-		};
-
-		dragonball_args(&spec, &f, &argv);
-		for (size_t i = 0; i < argv.n; i++)
-			str_printf(&out, "%s|", argv.v[i]);
+	if (!c || dragonball_keys_check(c, &err) < 0) {
+		config_free(c);
+		return key_error(&err);
 	}
+	add_line(c, &out);
 	config_free(c);
 	return str_take(&out);
 }
@@ -191,56 +159,13 @@ static void nothing_is_shared(void **state)
 static void every_key_has_its_place(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < config_key_count; i++) {
-		bool found = false;
-
-		if (config_keys[i].section != SECTION_HYPERVISOR || config_keys[i].alias ||
-		    !(config_keys[i].hypervisors & HV_DRAGONBALL))
-			continue;
-		for (size_t j = 0; j < ARRAY_SIZE(keys); j++)
-			found = found || !strcmp(keys[j].key, config_keys[i].name);
-		if (!found)
-			fail_msg("the key %s is in no list", config_keys[i].name);
-	}
-	for (size_t j = 0; j < ARRAY_SIZE(keys); j++)
-		if (!config_key_find(SECTION_HYPERVISOR, keys[j].key))
-			fail_msg("%s is no key", keys[j].key);
-}
-
-static void check_key(size_t i)
-{
-	const char *more = keys[i].with ? keys[i].with : "", *what = keys[i].what;
-	auto_free char *set = xasprintf("%s = %s", keys[i].key, keys[i].value);
-	auto_free char *key = xasprintf("hypervisor.dragonball.%s: ", keys[i].key);
-	auto_free char *line = outcome(set, more);
-	/* What goes with an image is its initrd's absence. */
-	auto_free char *plain = outcome("", strcmp(keys[i].key, "image") ? more : "");
-	bool ok = false;
-
-	switch (keys[i].kind) {
-	case CHANGES:
-		ok = strstr(line, what) && !strstr(plain, what) && !strstr(line, "error ");
-		break;
-	case REMOVES:
-		ok = strstr(plain, what) && !strstr(line, what) && !strstr(line, "error ");
-		break;
-	case REFUSED:
-		ok = strstr(line, "error -95: ") == line && strstr(line, key) && strstr(line, what);
-		break;
-	case ABOVE:
-	case MOOT:
-		ok = !strcmp(line, plain);
-		break;
-	}
-	if (!ok)
-		fail_msg("%s: wanted %s\n%s\nwithout it: %s", set, what, line, plain);
+	keys_are_complete(keys, ARRAY_SIZE(keys), HV_DRAGONBALL);
 }
 
 static void every_key_does_what_it_says(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		check_key(i);
+	keys_have_effect(keys, ARRAY_SIZE(keys), "dragonball", outcome);
 }
 
 /* Keys of other hypervisors that somebody may count on. */
@@ -262,20 +187,12 @@ static void foreign_keys_are_refused(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-		auto_free char *line = outcome(lines[i], "");
-		auto_free char *key = xstrndup(lines[i], strcspn(lines[i], " "));
-
-		if (strstr(line, "error -95: hypervisor.dragonball.") != line || !strstr(line, key))
-			fail_msg("%s: %s", lines[i], line);
-	}
+	lines_are_refused(lines, ARRAY_SIZE(lines), "dragonball", "", outcome);
 }
 
 static void bad_values_are_named(void **state)
 {
-	static const struct {
-		const char *lines, *what;
-	} cases[] = {
+	static const struct bad_lines cases[] = {
 		{ "default_memory = 32",
 		  "error -22: hypervisor.dragonball.default_memory: 32 MiB" },
 		{ "default_memory = 512\ndefault_maxmemory = 256", "256 MiB are less than" },
@@ -292,12 +209,7 @@ static void bad_values_are_named(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		auto_free char *line = outcome(cases[i].lines, "");
-
-		if (strncmp(line, "error ", 6) != 0 || !strstr(line, cases[i].what))
-			fail_msg("%s: %s", cases[i].lines, line);
-	}
+	bad_lines_are_named(cases, ARRAY_SIZE(cases), outcome);
 }
 
 /* As the Rust runtime of Kata ships configuration-dragonball.toml. */
@@ -330,11 +242,13 @@ static void what_kata_ships_is_accepted(void **state)
 
 static void disks_have_names(void **state)
 {
-	struct config *c = config_with("initrd = \"/x\""), *i = config_with(IMAGE);
+	struct err err = ERR_INIT;
+	struct config *c = config_with("initrd = \"/x\"", &err), *i = config_with(IMAGE, &err);
 	struct vm_spec spec = { .config = c, .n_disks = 2 };
 	struct vm_place place;
 
 	(void)state;
+	assert_true(c && i);
 	dragonball_place(&spec, 0, &place);
 	assert_int_equal(place.type, VM_PLACE_NODE);
 	assert_string_equal(place.at, "/dev/vda");

@@ -4,35 +4,11 @@
  * its default changes QEMU's command line, or is refused with a sentence that
  * names it, or is somebody else's to heed.
  */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "tests/unit/hypervisor/keys_fixture.h"
 
-#include <cmocka.h>
-
-#include "base/cleanup.h"
-#include "base/fd.h"
-#include "host/config/keys.h"
 #include "host/hypervisor/qemu/args.h"
 
-enum kind {
-	CHANGES, /* the command line then has `what`, and by default has not */
-	REMOVES, /* the command line by default has `what`, and then has not */
-	REFUSED, /* the error has `what` */
-	ABOVE,	 /* another layer acts on it; `what` names it */
-	MOOT,	 /* it qualifies a key that is refused; `what` names that */
-};
-
-static const struct {
-	const char *key, *value;
-	enum kind kind;
-	const char *what;
-	const char *with; /* more lines that it needs */
-} keys[] = {
+static const struct key_row keys[] = {
 	{ "path", "\"/q/emu\"", CHANGES, "/q/emu -name", NULL },
 	{ "valid_hypervisor_paths", "[\"/x\"]", ABOVE, "annotations", NULL },
 	{ "kernel", "\"/k/other\"", CHANGES, " -kernel /k/other ", NULL },
@@ -165,29 +141,6 @@ static const struct {
 	{ "guest_memory_dump_paging", "true", MOOT, "guest_memory_dump_path", NULL },
 };
 
-static struct config *load(const char *lines, struct err *err)
-{
-	char path[] = "/tmp/hypervisor-test-XXXXXX.toml";
-	auto_close int fd = mkstemps(path, 5);
-	struct config *c;
-
-	assert_true(fd >= 0);
-	assert_int_equal(fd_write_full(fd, lines, strlen(lines)), 0);
-	c = config_load(path, err);
-	unlink(path);
-	return c;
-}
-
-static const char *value_of(const char *lines, const char *key)
-{
-	size_t n = strlen(key);
-
-	for (const char *p = lines; p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
-		if (!strncmp(p, key, n) && p[n] == ' ')
-			return p;
-	return NULL;
-}
-
 /* The lines of a small q35 with @lines (and @more) in place of what they set. */
 static char *with(const char *lines, const char *more)
 {
@@ -201,13 +154,13 @@ static char *with(const char *lines, const char *more)
 	for (size_t i = 0; i < ARRAY_SIZE(base); i++) {
 		auto_free char *key = xstrndup(base[i], strcspn(base[i], " "));
 
-		if (!value_of(lines, key) && !value_of(more, key))
+		if (!lines_set(lines, key) && !lines_set(more, key))
 			str_printf(&out, "%s\n", base[i]);
 	}
 	str_printf(&out, "%s\n%s\n", lines, more);
 	/* An image takes the initrd's place. */
-	if (value_of(lines, "image") || value_of(more, "image"))
-		assert_non_null(value_of(more, "initrd"));
+	if (lines_set(lines, "image") || lines_set(more, "image"))
+		assert_true(lines_set(more, "initrd"));
 	return str_take(&out);
 }
 
@@ -221,101 +174,43 @@ static const struct qemu_facts facts = {
 	.image_size = 2 << 20,
 };
 
-/* The command line on a host with 4 processors and 8000 MiB, or NULL and @err. */
-static char *command(const char *lines, const char *more, struct err *err)
+/* The command line, or the error. */
+static char *outcome(const char *lines, const char *more)
 {
-	static const struct size_host host = { .cpus = 4, .memory = 8000 };
-	static const struct size_load none = { .vcpus = 0 };
 	auto_free char *text = with(lines, more);
 	auto_strv struct strv argv = { 0 };
 	struct str line = STR_INIT;
-	struct config *c = load(text, err);
+	struct err err = ERR_INIT;
+	struct config *c = config_of(text, &err);
 
-	if (!c)
-		return NULL;
-	if (qemu_keys_check(c, err) == 0) {
-		struct vm_spec spec = {
+	if (!c || qemu_keys_check(c, &err) < 0) {
+		config_free(c);
+		return key_error(&err);
+	}
+	qemu_args(
+		&(struct vm_spec){
 			.id = "x",
 			.run_dir = "/run/x",
 			.config = c,
 			.share_tag = "tag",
-			.size = size_boot(c, &host, &none, true, true),
-		};
-
-		qemu_args(&spec, &facts, &argv);
-		qemu_args_quote(&argv, &line);
-	}
+			.size = size_for(c, true, true),
+		},
+		&facts, &argv);
+	qemu_args_quote(&argv, &line);
 	config_free(c);
-	return line.len ? str_take(&line) : NULL;
-}
-
-static const struct config_key *row_of(const char *key)
-{
-	return config_key_find(SECTION_HYPERVISOR, key);
+	return str_take(&line);
 }
 
 static void every_key_has_its_place(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < config_key_count; i++) {
-		bool found = false;
-
-		if (config_keys[i].section != SECTION_HYPERVISOR || config_keys[i].alias ||
-		    !(config_keys[i].hypervisors & HV_QEMU))
-			continue;
-		for (size_t j = 0; j < ARRAY_SIZE(keys); j++)
-			found = found || !strcmp(keys[j].key, config_keys[i].name);
-		if (!found)
-			fail_msg("the key %s is in no list", config_keys[i].name);
-	}
-	for (size_t j = 0; j < ARRAY_SIZE(keys); j++)
-		if (!row_of(keys[j].key))
-			fail_msg("%s is no key", keys[j].key);
-}
-
-/* The line, or the error instead. */
-static char *outcome(const char *lines, const char *more)
-{
-	struct err err = ERR_INIT;
-	char *line = command(lines, more, &err);
-
-	return line ? line : xasprintf("error %d: %s", err.code, err_msg(&err));
-}
-
-static void check_key(size_t i)
-{
-	const char *more = keys[i].with ? keys[i].with : "", *what = keys[i].what;
-	auto_free char *set = xasprintf("%s = %s", keys[i].key, keys[i].value);
-	auto_free char *key = xasprintf("hypervisor.qemu.%s: ", keys[i].key);
-	auto_free char *line = outcome(set, more);
-	/* What goes with an image is its initrd's absence. */
-	auto_free char *plain = outcome("", strcmp(keys[i].key, "image") ? more : "");
-	bool ok = false;
-
-	switch (keys[i].kind) {
-	case CHANGES:
-		ok = strstr(line, what) && !strstr(plain, what) && !strstr(line, "error ");
-		break;
-	case REMOVES:
-		ok = strstr(plain, what) && !strstr(line, what) && !strstr(line, "error ");
-		break;
-	case REFUSED:
-		ok = strstr(line, "error -95: ") == line && strstr(line, key) && strstr(line, what);
-		break;
-	case ABOVE:
-	case MOOT:
-		ok = !strcmp(line, plain);
-		break;
-	}
-	if (!ok)
-		fail_msg("%s: wanted %s\n%s\nwithout it: %s", set, what, line, plain);
+	keys_are_complete(keys, ARRAY_SIZE(keys), HV_QEMU);
 }
 
 static void every_key_does_what_it_says(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		check_key(i);
+	keys_have_effect(keys, ARRAY_SIZE(keys), "qemu", outcome);
 }
 
 /* What cannot be had without PCI is refused there, and the machine's type is in the sentence. */
@@ -362,9 +257,7 @@ static void bridges_come_first(void **state)
 
 static void bad_values_are_named(void **state)
 {
-	static const struct {
-		const char *lines, *what;
-	} cases[] = {
+	static const struct bad_lines cases[] = {
 		{ "machine_type = \"isapc\"",
 		  "error -95: hypervisor.qemu.machine_type: \"isapc\" is not supported "
 		  "(\"microvm\", \"q35\", \"pc\")" },
@@ -396,12 +289,7 @@ static void bad_values_are_named(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		auto_free char *line = outcome(cases[i].lines, "");
-
-		if (strncmp(line, "error ", 6) != 0 || !strstr(line, cases[i].what))
-			fail_msg("%s: %s", cases[i].lines, line);
-	}
+	bad_lines_are_named(cases, ARRAY_SIZE(cases), outcome);
 }
 
 /* As Kata ships configuration-qemu.toml, with its Go and with its Rust runtime's keys. */
