@@ -23,6 +23,7 @@
 #include "base/loop.h"
 #include "base/str.h"
 #include "host/config/config.h"
+#include "host/hypervisor/facts.h"
 #include "host/hypervisor/size.h"
 
 enum hypervisor_cap {
@@ -153,6 +154,8 @@ typedef int (*vm_process_cb)(struct vm *vm, const char *name, pid_t pid, void *a
 struct hypervisor_ops {
 	const char *name; /* the configuration table's: hypervisor.<name> */
 	unsigned caps;	  /* HV_CAP_*: what it can do at best, see hypervisor_caps() */
+	/* What people know it by; NULL: it is for tests. */
+	const struct hypervisor_facts *facts;
 
 	/* Are the programs and files that @config names there and fit? Names the thing in @err. */
 	int (*check)(const struct config *config, struct err *err);
@@ -202,8 +205,9 @@ struct vm {
 		struct loop_source *src; /* an event on its way */
 		struct err err;
 	} pending[VM_EXITED + 1];
-	bool exited;	      /* VM_EXITED was delivered */
-	struct list refusals; /* vm.c */
+	bool exited;		     /* VM_EXITED was delivered */
+	struct version_ask *version; /* of the program, being asked */
+	struct list refusals;	     /* vm.c */
 };
 
 /*

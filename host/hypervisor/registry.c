@@ -8,26 +8,89 @@
 #include "host/hypervisor/drivers.h"
 #include "host/hypervisor/hypervisor.h"
 
+/* In the order in which they are shown; those without facts are for tests. */
 static const struct hypervisor_ops *const drivers[] = {
 	&hypervisor_qemu,
 	&hypervisor_dragonball,
 	&hypervisor_fake,
 };
 
-/* Tables that a configuration may have and that no driver here serves. */
-static const char *const without_driver[] = {
-	"clh",
-	"firecracker",
-	"stratovirt",
-	"acrn",
+static const struct hypervisor_facts clh_facts = {
+	.title = "Cloud Hypervisor",
+	.file = "clh",
+	.aliases = (const char *const[]){ "cloud-hypervisor", NULL },
+	.type = 2,
+	.written_in = "Rust",
+	.architectures = "x86_64, aarch64",
+	.good_for = "growing machines: processors, memory, disks and networks while they run",
+	.version_option = "--version",
 };
 
-static bool is_known(const char *name)
+static const struct hypervisor_facts firecracker_facts = {
+	.title = "Firecracker",
+	.file = "fc",
+	.type = 2,
+	.written_in = "Rust",
+	.architectures = "x86_64, aarch64",
+	.good_for = "many small machines: a quick start, few devices and a jail",
+	.version_option = "--version",
+};
+
+static const struct hypervisor_facts stratovirt_facts = {
+	.title = "StratoVirt",
+	.file = "stratovirt",
+	.type = 2,
+	.written_in = "Rust",
+	.architectures = "x86_64, aarch64",
+	.good_for = "small machines with shared files, as openEuler has them",
+	.version_option = "-version",
+};
+
+static const struct hypervisor_facts acrn_facts = {
+	.title = "ACRN",
+	.file = "acrn",
+	.type = 1,
+	.written_in = "C",
+	.architectures = "x86_64",
+	.good_for = "embedded and industrial devices that already run ACRN",
+	.version_option = "-v",
+};
+
+/* Tables that a configuration may have and that no driver here serves. */
+static const struct hypervisor_row without_driver[] = {
+	{ "clh", &clh_facts, NULL },
+	{ "firecracker", &firecracker_facts, NULL },
+	{ "stratovirt", &stratovirt_facts, NULL },
+	{ "acrn", &acrn_facts, NULL },
+};
+
+const struct hypervisor_row *hypervisor_rows(void)
 {
+	static struct hypervisor_row rows[ARRAY_SIZE(drivers) + ARRAY_SIZE(without_driver) + 1];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (drivers[i]->facts)
+			rows[n++] = (struct hypervisor_row){ drivers[i]->name, drivers[i]->facts,
+							     drivers[i] };
 	for (size_t i = 0; i < ARRAY_SIZE(without_driver); i++)
-		if (!strcmp(without_driver[i], name))
-			return true;
-	return false;
+		rows[n++] = without_driver[i];
+	rows[n].name = NULL;
+	return rows;
+}
+
+const struct hypervisor_row *hypervisor_row_find(const char *name)
+{
+	for (const struct hypervisor_row *row = hypervisor_rows(); row->name; row++) {
+		const char *const *alias = row->facts->aliases;
+
+		if (!strcmp(row->name, name) || !strcmp(row->facts->file, name))
+			return row;
+		for (; alias && *alias; alias++)
+			if (!strcmp(*alias, name))
+				return row;
+	}
+	return NULL;
 }
 
 const struct hypervisor_ops *hypervisor_find(const char *name, struct err *err)
@@ -39,13 +102,15 @@ const struct hypervisor_ops *hypervisor_find(const char *name, struct err *err)
 			return drivers[i];
 		str_printf(&names, "%s%s", i ? ", " : "", drivers[i]->name);
 	}
-	if (is_known(name))
-		err_set(err, ENOTSUP,
-			"hypervisor \"%s\" has no driver in this version (drivers: %s)", name,
-			str_text(&names));
-	else
-		err_set(err, ENOENT, "hypervisor \"%s\" is not known (drivers: %s)", name,
-			str_text(&names));
+	for (size_t i = 0; i < ARRAY_SIZE(without_driver); i++)
+		if (!strcmp(without_driver[i].name, name)) {
+			err_set(err, ENOTSUP,
+				"hypervisor \"%s\" has no driver in this version (drivers: %s)",
+				name, str_text(&names));
+			return NULL;
+		}
+	err_set(err, ENOENT, "hypervisor \"%s\" is not known (drivers: %s)", name,
+		str_text(&names));
 	return NULL;
 }
 

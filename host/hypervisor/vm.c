@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/str.h"
 #include "host/hypervisor/hypervisor.h"
+#include "host/hypervisor/version.h"
 
 static int not_supported(const struct vm *vm, const char *what, struct err *err)
 {
@@ -81,6 +82,7 @@ void vm_free(struct vm *vm)
 {
 	if (!vm)
 		return;
+	version_ask_free(take_ptr(vm->version));
 	vm->ops->free(vm);
 	while (!list_empty(&vm->refusals))
 		refusal_free(container_of(vm->refusals.next, struct refusal, link));
@@ -137,7 +139,14 @@ void vm_emit(struct vm *vm, enum vm_event event, const struct err *err)
 
 int vm_start(struct vm *vm, struct err *err)
 {
-	return vm->ops->start(vm, err);
+	int r = vm->ops->start(vm, err);
+
+	if (r == 0 && !vm->version) {
+		auto_free char *path = hypervisor_program(vm->spec->config);
+
+		vm->version = version_ask(vm, path);
+	}
+	return r;
 }
 
 int vm_connect(struct vm *vm, struct err *err)

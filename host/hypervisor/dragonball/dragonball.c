@@ -568,8 +568,19 @@ static int dragonball_check(const struct config *config, struct err *err)
 	return r;
 }
 
+static const struct hypervisor_facts facts = {
+	.title = "Built-in (Dragonball)",
+	.file = "dragonball",
+	.aliases = (const char *const[]){ PROGRAM, "built-in", NULL },
+	.type = 2,
+	.written_in = "C",
+	.architectures = "x86_64",
+	.good_for = "a quick start and little memory, with nothing else to install",
+};
+
 const struct hypervisor_ops hypervisor_dragonball = {
 	.name = "dragonball",
+	.facts = &facts,
 	.caps = HV_CAP_FS_SHARE | HV_CAP_BLOCK | HV_CAP_PAUSE,
 	.check = dragonball_check,
 	.caps_for = dragonball_keys_caps,

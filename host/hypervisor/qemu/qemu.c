@@ -29,6 +29,7 @@
 #include "host/hypervisor/qemu/tsc.h"
 #include "host/hypervisor/qmp.h"
 #include "host/hypervisor/tail.h"
+#include "host/hypervisor/version.h"
 #include "host/hypervisor/virtiofsd.h"
 #include "host/hypervisor/vsock.h"
 
@@ -215,12 +216,29 @@ static void on_qmp_ready(void *arg)
 	vm_emit(q->vm, VM_STARTED, NULL);
 }
 
+static const struct hypervisor_facts facts = {
+	.title = "QEMU",
+	.file = "qemu",
+	.type = 2,
+	.written_in = "C",
+	.architectures = "x86_64, aarch64, ppc64le, s390x",
+	.good_for = "every host, also without KVM; everything that can be plugged in",
+	.version_option = "--version",
+	.version_on_the_way = true, /* the greeting of QMP has it */
+	.tried_from = { 7, 2 },
+	.tried_to = { 7, 2 },
+};
+
 /* Older ones lack options that are used here (memory-backend of -machine, on and off for sockets). */
 static int on_qmp_version(int major, int minor, struct err *err, void *arg)
 {
-	(void)arg;
-	if (major >= QEMU_MAJOR_MIN)
+	struct qemu *q = arg;
+	auto_free char *text = xasprintf("%d.%d", major, minor);
+
+	if (major >= QEMU_MAJOR_MIN) {
+		version_note(&facts, q->vm->spec->config->hypervisor.path, text);
 		return 0;
+	}
 	return err_set(err, ENOTSUP, "version %d.%d is too old, at least %d.0 is needed", major,
 		       minor, QEMU_MAJOR_MIN);
 }
@@ -539,6 +557,7 @@ static int qemu_check(const struct config *config, struct err *err)
 
 const struct hypervisor_ops hypervisor_qemu = {
 	.name = "qemu",
+	.facts = &facts,
 	.caps = HV_CAP_FS_SHARE | HV_CAP_BLOCK_HOTPLUG | HV_CAP_CPU_HOTPLUG | HV_CAP_MEM_HOTPLUG |
 		HV_CAP_EMULATE,
 	.check = qemu_check,

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/hypervisor/version.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "host/hypervisor/child.h"
+
+/* No version's number is that large; a date or a hash may be. */
+#define NUMBER_MAX 99999
+
+struct version_ask {
+	struct vm *vm;
+	char *path;
+	struct child *child;
+	struct loop_source *limit;
+	bool slow;
+};
+
+/* The number at @p, at most NUMBER_MAX; its end, or NULL. */
+static const char *number(const char *p, unsigned *value)
+{
+	*value = 0;
+	if (!isdigit((unsigned char)*p))
+		return NULL;
+	for (; isdigit((unsigned char)*p); p++) {
+		*value = *value * 10 + (unsigned)(*p - '0');
+		if (*value > NUMBER_MAX)
+			return NULL;
+	}
+	return p;
+}
+
+bool version_parse(const char *text, struct hypervisor_version *version)
+{
+	for (const char *p = text; *p; p++) {
+		const char *end;
+
+		if (!isdigit((unsigned char)*p) || (p > text && isdigit((unsigned char)p[-1])))
+			continue;
+		end = number(p, &version->major);
+		if (end && *end == '.' && number(end + 1, &version->minor))
+			return true;
+	}
+	return false;
+}
+
+static bool is_before(const struct hypervisor_version *a, const struct hypervisor_version *b)
+{
+	return a->major != b->major ? a->major < b->major : a->minor < b->minor;
+}
+
+void version_judge(const struct hypervisor_facts *facts, const char *path, const char *text,
+		   struct str *warning)
+{
+	const struct hypervisor_version *from = &facts->tried_from, *to = &facts->tried_to;
+	struct hypervisor_version v;
+
+	if (!version_parse(text, &v)) {
+		str_printf(warning, "%s (%s): cannot tell its version from what %s prints: %.100s",
+			   facts->title, path, facts->version_option, *text ? text : "nothing");
+		return;
+	}
+	if (from->major == 0 && from->minor == 0)
+		str_printf(warning,
+			   "%s (%s) has the version %u.%u; none was tried with this driver",
+			   facts->title, path, v.major, v.minor);
+	else if (is_before(&v, from) || is_before(to, &v))
+		str_printf(
+			warning,
+			"%s (%s) has the version %u.%u; this driver was tried with %u.%u to %u.%u",
+			facts->title, path, v.major, v.minor, from->major, from->minor, to->major,
+			to->minor);
+}
+
+void version_note(const struct hypervisor_facts *facts, const char *path, const char *text)
+{
+	auto_str struct str warning = STR_INIT;
+
+	version_judge(facts, path, text, &warning);
+	if (warning.len)
+		log_warn("%s", str_text(&warning));
+	else
+		log_debug("%s (%s): %s", facts->title, path, text);
+}
+
+static void on_answer(struct child *child, void *arg)
+{
+	struct version_ask *ask = arg;
+	const struct hypervisor_facts *facts = ask->vm->ops->facts;
+	auto_str struct str text = STR_INIT;
+
+	loop_remove(&ask->limit);
+	if (ask->slow) {
+		log_warn("%s (%s): no answer to %s within %d ms", facts->title, ask->path,
+			 facts->version_option, VERSION_LIMIT_MS);
+		return;
+	}
+	child_output(child, &text);
+	version_note(facts, ask->path, str_text(&text));
+}
+
+static void on_limit(void *arg)
+{
+	struct version_ask *ask = arg;
+
+	ask->limit = NULL;
+	ask->slow = true;
+	child_kill(ask->child);
+}
+
+struct version_ask *version_ask(struct vm *vm, const char *path)
+{
+	const struct hypervisor_facts *facts = vm->ops->facts;
+	struct version_ask *ask;
+	struct proc_spec spec = { 0 };
+	struct err err = ERR_INIT;
+
+	if (!facts || !facts->version_option || facts->version_on_the_way)
+		return NULL;
+	ask = xcalloc(1, sizeof(*ask));
+	ask->vm = vm;
+	ask->path = xstrdup(path);
+	spec.argv = (const char *const[]){ ask->path, facts->version_option, NULL };
+	ask->child = child_start(vm, vm->ops->name, &spec, false, on_answer, ask, &err);
+	if (!ask->child) {
+		/* The start of the machine itself, which says the same, is about to fail. */
+		log_debug("%s", err_msg(&err));
+		version_ask_free(ask);
+		return NULL;
+	}
+	ask->limit = loop_add_timer(vm->loop, VERSION_LIMIT_MS, on_limit, ask);
+	return ask;
+}
+
+void version_ask_free(struct version_ask *ask)
+{
+	if (!ask)
+		return;
+	loop_remove(&ask->limit);
+	child_free(ask->child);
+	free(ask->path);
+	free(ask);
+}
