@@ -1,170 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The QEMU driver against programs that misbehave: scripts in the place of QEMU and virtiofsd. */
+#include "tests/unit/hypervisor/driver_fixture.h"
+
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "base/cleanup.h"
-#include "base/file.h"
-#include "host/hypervisor/hypervisor.h"
-
-#define LIMIT_MS 10000
-
-struct fixture {
-	char dir[64];
-	char *run, *share;
-	struct loop *loop;
-	struct config *config;
-	struct vm_spec spec;
-	const struct hypervisor_ops *ops;
-	struct vm *vm;
-	int started, exited, processes, refuse;
-	bool stop_when_started, timed_out;
-	struct err end;
-	struct str console;
-};
-
-static void put_file(struct fixture *f, const char *name, const char *text, mode_t mode)
-{
-	auto_free char *path = path_join(f->dir, name);
-
-	assert_int_equal(file_replace(path, text, strlen(text), mode, NULL), 0);
-}
-
-static char *in_dir(struct fixture *f, const char *name)
-{
-	return path_join(f->dir, name);
-}
-
-static void set(char **key, char *value)
-{
-	free(*key);
-	*key = value;
-}
 
 static int setup(void **state)
 {
-	struct fixture *f = xcalloc(1, sizeof(*f));
-	auto_free char *conf = NULL, *text = NULL;
-	struct err err = ERR_INIT;
+	struct fixture *f = fixture_new("/tmp");
 
-	snprintf(f->dir, sizeof(f->dir), "/tmp/hypervisor-test-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	f->run = path_join(f->dir, "run");
-	f->share = path_join(f->dir, "share");
-	assert_int_equal(mkdir(f->run, 0700) | mkdir(f->share, 0755), 0);
-	put_file(f, "initrd", "x", 0644);
 	put_file(f, "qemu", "#!/bin/sh\nsleep 100\n", 0755);
-	put_file(f, "virtiofsd",
-		 "#!/bin/sh\n[ $1 = --version ] && exec echo virtiofsd 1.0\nsleep 100\n", 0755);
-	text = xasprintf("[hypervisor.qemu]\npath = \"%s/qemu\"\nkernel = \"/proc/self/exe\"\n"
-			 "initrd = \"%s/initrd\"\nimage = \"\"\nmachine_type = \"microvm\"\n"
-			 "machine_accelerators = \"tcg\"\nvirtio_fs_daemon = \"%s/virtiofsd\"\n",
-			 f->dir, f->dir, f->dir);
-	put_file(f, "c.toml", text, 0644);
-	conf = in_dir(f, "c.toml");
-	f->config = config_load(conf, &err);
-	if (!f->config)
-		fail_msg("%s", err_msg(&err));
-	set(&f->config->hypervisor.kernel, path_real("/proc/self/exe", NULL));
-	f->spec = (struct vm_spec){ .id = "x",
-				    .run_dir = f->run,
-				    .config = f->config,
-				    .share_dir = f->share,
-				    .share_tag = "tag" };
-	f->loop = loop_new();
+	fixture_configure(
+		f,
+		xasprintf("[hypervisor.qemu]\npath = \"%s/qemu\"\nkernel = \"/proc/self/exe\"\n"
+			  "initrd = \"%s/initrd\"\nimage = \"\"\nmachine_type = \"microvm\"\n"
+			  "machine_accelerators = \"tcg\"\nvirtio_fs_daemon = \"%s/virtiofsd\"\n",
+			  f->dir, f->dir, f->dir));
+	set_key(&f->config->hypervisor.kernel, path_real("/proc/self/exe", NULL));
+	f->spec.share_dir = f->share;
 	*state = f;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct fixture *f = *state;
-	int r;
-
-	vm_free(f->vm);
-	loop_free(f->loop);
-	config_free(f->config);
-	/* Whatever went wrong, no process is left. */
-	r = waitpid(-1, NULL, WNOHANG);
-	assert_true(r == -1 && errno == ECHILD);
-	assert_int_equal(tree_remove(f->dir, NULL), 0);
-	str_free(&f->console);
-	free(f->run);
-	free(f->share);
-	free(f);
+	fixture_free(*state);
 	return 0;
-}
-
-static void on_event(struct vm *vm, enum vm_event event, const struct err *err, void *arg)
-{
-	struct fixture *f = arg;
-
-	if (event == VM_STARTED) {
-		f->started++;
-		if (f->stop_when_started)
-			vm_stop(vm);
-	}
-	if (event == VM_EXITED) {
-		f->exited++;
-		f->end = *err;
-		loop_stop(f->loop, 0);
-	}
-}
-
-static int on_process(struct vm *vm, const char *name, pid_t pid, void *arg)
-{
-	struct fixture *f = arg;
-
-	(void)vm;
-	assert_true(pid > 0 && *name);
-	f->processes++;
-	return f->refuse;
-}
-
-static void on_limit(void *arg)
-{
-	struct fixture *f = arg;
-
-	f->timed_out = true;
-	loop_stop(f->loop, 0);
-}
-
-static int start(struct fixture *f, struct err *err)
-{
-	f->ops = hypervisor_for(f->config, err);
-	if (!f->ops)
-		return err->code;
-	f->vm = vm_new(f->ops, &f->spec, f->loop, on_event, on_process, f, err);
-	return vm_start(f->vm, err);
-}
-
-/* Run until VM_EXITED, which must come in time and once. */
-static void run(struct fixture *f)
-{
-	struct loop_source *limit = loop_add_timer(f->loop, LIMIT_MS, on_limit, f);
-
-	loop_run(f->loop);
-	assert_false(f->timed_out);
-	loop_remove(&limit);
-	assert_int_equal(f->exited, 1);
-}
-
-static void starts(struct fixture *f)
-{
-	struct err err = ERR_INIT;
-
-	if (start(f, &err) < 0)
-		fail_msg("%s", err_msg(&err));
 }
 
 #define ends_with_words(f, ...)                                                         \
@@ -199,13 +60,22 @@ static void drivers_are_found_by_name(void **state)
 			    "hypervisor \"xen\" is not known (drivers: qemu, dragonball, fake)");
 }
 
+static void count(struct vm *vm, enum vm_event event, const struct err *err, void *arg)
+{
+	struct fixture *f = arg;
+
+	(void)vm;
+	f->exited += event == VM_EXITED;
+	f->end = *err;
+	loop_stop(f->loop, 0);
+}
+
 static void what_a_driver_lacks_is_said(void **state)
 {
 	struct fixture *f = *state;
 	struct err err = ERR_INIT;
 
-	f->ops = hypervisor_find("qemu", &err);
-	f->vm = vm_new(f->ops, &f->spec, f->loop, on_event, on_process, f, &err);
+	f->vm = vm_new(hypervisor_find("qemu", &err), &f->spec, f->loop, count, NULL, f, &err);
 	assert_int_equal(vm_pause(f->vm, &err), -ENOTSUP);
 	assert_string_equal(err_msg(&err), "hypervisor \"qemu\" cannot pause a machine");
 	assert_int_equal(vm_resume(f->vm, &err), -ENOTSUP);
@@ -232,7 +102,7 @@ static void assets_are_checked(void **state)
 					     "hypervisor.qemu.initrd",
 					     "hypervisor.qemu.virtio_fs_daemon" };
 	static const char *const bad[] = { "missing", "run", "empty", "plain", "garbage", "cut" };
-	auto_free char *fifo = in_dir(f, "fifo");
+	auto_free char *fifo = path_join(f->dir, "fifo");
 
 	put_file(f, "empty", "", 0755);
 	put_file(f, "plain", "#!/bin/sh\n", 0644);
@@ -245,7 +115,7 @@ static void assets_are_checked(void **state)
 			struct err err = ERR_INIT;
 			bool is_fit;
 
-			*keys[k] = in_dir(f, bad[b]);
+			*keys[k] = path_join(f->dir, bad[b]);
 			/* An initrd is what it is, and a program has more to it than its head. */
 			is_fit = (keys[k] == &h->initrd && b > 2) ||
 				 (keys[k] != &h->kernel && !strcmp(bad[b], "cut"));
@@ -259,7 +129,7 @@ static void assets_are_checked(void **state)
 		*keys[k] = good;
 	}
 	assert_int_equal(mkfifo(fifo, 0600), 0);
-	set(&h->kernel, xstrdup(fifo));
+	set_key(&h->kernel, xstrdup(fifo));
 	assert_null(hypervisor_for(f->config, NULL));
 }
 
@@ -362,6 +232,7 @@ static void qemu_closes_and_stays(void **state)
 static void stopping_is_no_failure(void **state)
 {
 	struct fixture *f = *state;
+	auto_str struct str words = STR_INIT;
 
 	put_qemu(f, "echo 'half a word' >&$c; echo '{\"QMP\": {}}' >&$q\nread line <&$q\n"
 		    "echo '{\"return\": {}, \"id\": 0}' >&$q\nsleep 100");
@@ -371,8 +242,8 @@ static void stopping_is_no_failure(void **state)
 	run(f);
 	assert_int_equal(f->end.code, 0);
 	assert_int_equal(f->started, 1);
-	vm_console(f->vm, &f->console);
-	assert_string_equal(str_text(&f->console), "half a word");
+	vm_console(f->vm, &words);
+	assert_string_equal(str_text(&words), "half a word");
 }
 
 static void virtiofsd_fails(void **state)
