@@ -22,7 +22,8 @@ struct dragonball_facts {
 	int console_fd;
 	int vsock_fd;  /* a listening socket */
 	int fs_fd;     /* a connection to virtiofsd */
-	int *disk_fds; /* of spec->disks */
+	int *disk_fds; /* of spec->disks, of which there are n_disks */
+	size_t n_disks;
 };
 
 /*

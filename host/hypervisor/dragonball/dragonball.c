@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The driver of the built-in monitor, kata-vmm. Everything that the machine is made of
- * is opened here and handed over as descriptors: the monitor is in a jail when the guest
- * runs, and has no path to anything.
+ * The driver of the built-in monitor, kata-vmm: what happens in the life of its machine.
  *
  *	"event started"			VM_STARTED
  *	a handshake on the hybrid vsock	VM_AGENT
  *	"event ended WORD", or its end	virtiofsd is ended, then VM_EXITED
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -25,14 +20,12 @@
 #include "host/hypervisor/console.h"
 #include "host/hypervisor/dragonball/args.h"
 #include "host/hypervisor/dragonball/control.h"
+#include "host/hypervisor/dragonball/handover.h"
 #include "host/hypervisor/drivers.h"
 #include "host/hypervisor/hvsock.h"
-#include "host/hypervisor/kvm_probe.h"
 #include "host/hypervisor/tail.h"
 #include "host/hypervisor/virtiofsd.h"
 #include "host/hypervisor/vsock.h"
-
-#define PROGRAM "kata-vmm"
 
 /* How long the monitor may take to run the guest's first instruction. */
 #define START_MS 20000
@@ -194,10 +187,10 @@ static void describe(struct dragonball *d, enum vmm_end end, const char *text, s
 		err_set(why, EPIPE, "the guest has ended (triple fault)%s%s", colon, text);
 		break;
 	case VMM_END_STOPPED:
-		err_set(why, EPIPE, PROGRAM " (%s) was stopped by somebody else", d->path);
+		err_set(why, EPIPE, VMM_PROGRAM " (%s) was stopped by somebody else", d->path);
 		break;
 	case VMM_END_FAILED:
-		err_set(why, EPIPE, PROGRAM " (%s) failed%s%s", d->path, colon, text);
+		err_set(why, EPIPE, VMM_PROGRAM " (%s) failed%s%s", d->path, colon, text);
 		break;
 	}
 }
@@ -207,7 +200,7 @@ static void on_ended(enum vmm_end end, const char *text, void *arg)
 	struct dragonball *d = arg;
 	struct err why = ERR_INIT;
 
-	log_debug(PROGRAM ": ended: %s %s", vmm_end_word(end), text);
+	log_debug(VMM_PROGRAM ": ended: %s %s", vmm_end_word(end), text);
 	d->told = true;
 	describe(d, end, text, &why);
 	add_last_words(d, &why);
@@ -223,11 +216,11 @@ static void on_closed(const struct err *err, void *arg)
 
 	monitor_free(take_ptr(d->monitor));
 	if (why.code) {
-		err_wrap(&why, PROGRAM " (%s)", d->path);
+		err_wrap(&why, VMM_PROGRAM " (%s)", d->path);
 		fail(d, &why);
 	} else if (!d->told) {
 		/* It is ending; its status says more. */
-		err_set(&d->suspicion, EPIPE, PROGRAM " (%s) closed its control connection",
+		err_set(&d->suspicion, EPIPE, VMM_PROGRAM " (%s) closed its control connection",
 			d->path);
 		set_limit(d, STOP_MS);
 	}
@@ -270,7 +263,7 @@ static int dragonball_connect(struct vm *vm, struct err *err)
 	struct dragonball *d = vm->driver;
 
 	if (!d->child)
-		return err_set(err, EPIPE, PROGRAM " was not started");
+		return err_set(err, EPIPE, VMM_PROGRAM " was not started");
 	/* A machine that has ended already says why by VM_EXITED, which is on its way. */
 	if (d->ended)
 		return 0;
@@ -281,91 +274,29 @@ static int dragonball_connect(struct vm *vm, struct err *err)
 
 /* ---- the start ------------------------------------------------------------------- */
 
-static int open_file(const char *key, const char *path, int flags, int *fd, struct err *err)
-{
-	if (!*path)
-		return 0;
-	*fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
-	return *fd < 0 ? err_sys(err, errno, "%s %s", key, path) : 0;
-}
-
-static int open_files(struct dragonball *d, struct dragonball_facts *f, struct err *err)
-{
-	const struct vm_spec *spec = d->vm->spec;
-	const struct config_hypervisor *h = &spec->config->hypervisor;
-	const int direct = h->block_device_cache_direct ? O_DIRECT : 0;
-	int r = open_file("hypervisor.dragonball.kernel", h->kernel, O_RDONLY, &f->kernel_fd, err);
-
-	if (r == 0)
-		r = open_file("hypervisor.dragonball.initrd", h->initrd, O_RDONLY, &f->initrd_fd,
-			      err);
-	if (r == 0)
-		r = open_file("hypervisor.dragonball.image", h->image, O_RDONLY | direct,
-			      &f->image_fd, err);
-	for (size_t i = 0; r == 0 && i < spec->n_disks; i++)
-		r = open_file("disk", spec->disks[i].disk.path,
-			      (spec->disks[i].disk.read_only ? O_RDONLY : O_RDWR) | direct,
-			      &f->disk_fds[i], err);
-	return r;
-}
-
-static int make_pair(int type, int *ours, int *theirs, struct err *err)
-{
-	int sv[2];
-
-	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, sv) < 0)
-		return err_sys(err, errno, "socketpair");
-	*ours = sv[0];
-	*theirs = sv[1];
-	return 0;
-}
-
 static int open_channels(struct dragonball *d, struct dragonball_facts *f, struct err *err)
 {
 	struct vm *vm = d->vm;
 	bool debug = vm->spec->config->hypervisor.enable_debug;
-	int ours = -1, r = make_pair(SOCK_STREAM, &ours, &f->console_fd, err);
+	auto_close int control = -1, console = -1;
+	int r = handover_channels(f, d->socket, &control, &console, err);
 
 	if (r < 0)
 		return r;
-	d->console = tail_new(vm->loop, ours, "guest", debug ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
-			      NULL, NULL, err);
+	d->console = tail_new(vm->loop, take_fd(&console), "guest",
+			      debug ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, NULL, NULL, err);
 	if (!d->console)
 		return err->code;
-	r = make_pair(SOCK_SEQPACKET, &ours, &f->control_fd, err);
-	if (r < 0)
-		return r;
-	d->monitor = monitor_new(vm->loop, ours, &handler, d, err);
-	if (!d->monitor)
-		return err->code;
-	f->vsock_fd = unix_listen(d->socket, 16, err);
-	return f->vsock_fd < 0 ? f->vsock_fd : 0;
+	d->monitor = monitor_new(vm->loop, take_fd(&control), &handler, d, err);
+	return d->monitor ? 0 : err->code;
 }
 
-static int launch(struct dragonball *d, struct dragonball_facts *f, struct err *err)
+static int launch(struct dragonball *d, const struct dragonball_facts *f, struct err *err)
 {
-	const struct vm_spec *spec = d->vm->spec;
-	const int fds[] = { f->kvm_fd,	   f->kernel_fd,  f->initrd_fd, f->image_fd,
-			    f->control_fd, f->console_fd, f->vsock_fd,	f->fs_fd };
-	auto_free int *keep = xcalloc(ARRAY_SIZE(fds) + spec->n_disks, sizeof(*keep));
-	struct proc_spec proc = { .keep = keep, .first_pid = true };
-	auto_strv struct strv argv = { 0 };
-	auto_str struct str line = STR_INIT;
-
-	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		if (fds[i] >= 0)
-			keep[proc.nkeep++] = fds[i];
-	for (size_t i = 0; i < spec->n_disks; i++)
-		keep[proc.nkeep++] = f->disk_fds[i];
-	dragonball_args(spec, f, &argv);
-	proc.argv = (const char *const *)argv.v;
-	d->child = child_start(d->vm, PROGRAM, &proc, true, on_child_end, d, err);
+	d->child = handover_launch(f, d->vm, on_child_end, d, err);
 	if (!d->child)
 		return err->code;
 	d->ended = false;
-	for (size_t i = 0; i < argv.n; i++)
-		str_printf(&line, "%s%s", i ? " " : "", argv.v[i]);
-	log_info(PROGRAM ": started: %s", str_text(&line));
 	return 0;
 }
 
@@ -383,41 +314,15 @@ static void reset(struct dragonball *d)
 	d->ended = true;
 }
 
-static void close_facts(const struct vm_spec *spec, struct dragonball_facts *f)
-{
-	close_fd(&f->kvm_fd);
-	close_fd(&f->kernel_fd);
-	close_fd(&f->initrd_fd);
-	close_fd(&f->image_fd);
-	close_fd(&f->control_fd);
-	close_fd(&f->console_fd);
-	close_fd(&f->vsock_fd);
-	close_fd(&f->fs_fd);
-	for (size_t i = 0; i < spec->n_disks; i++)
-		close_fd(&f->disk_fds[i]);
-	free(f->disk_fds);
-}
-
 static int dragonball_start(struct vm *vm, struct err *err)
 {
 	const struct vm_spec *spec = vm->spec;
 	struct dragonball *d = vm->driver;
-	struct dragonball_facts f = { .path = d->path,
-				      .kvm_fd = -1,
-				      .kernel_fd = -1,
-				      .initrd_fd = -1,
-				      .image_fd = -1,
-				      .control_fd = -1,
-				      .console_fd = -1,
-				      .vsock_fd = -1,
-				      .fs_fd = -1 };
+	struct dragonball_facts f;
 	int r, limit = START_MS;
 
-	f.disk_fds = xcalloc(spec->n_disks + 1, sizeof(*f.disk_fds));
-	for (size_t i = 0; i < spec->n_disks; i++)
-		f.disk_fds[i] = -1;
-	f.kvm_fd = kvm_open(err);
-	r = f.kvm_fd < 0 ? f.kvm_fd : open_files(d, &f, err);
+	handover_init(&f, spec, d->path);
+	r = handover_open(&f, spec, err);
 	if (r == 0)
 		r = open_channels(d, &f, err);
 	if (r == 0 && spec->share_dir) {
@@ -426,7 +331,7 @@ static int dragonball_start(struct vm *vm, struct err *err)
 	}
 	if (r == 0)
 		r = launch(d, &f, err);
-	close_facts(spec, &f);
+	handover_free(&f);
 	if (r < 0) {
 		reset(d);
 		return r;
@@ -434,7 +339,7 @@ static int dragonball_start(struct vm *vm, struct err *err)
 	/* Who waits no longer than that for the agent is told what was the matter. */
 	if (spec->config->agent.dial_timeout_ms < limit)
 		limit = (int)spec->config->agent.dial_timeout_ms;
-	err_set(&d->suspicion, ETIMEDOUT, PROGRAM " (%s) did not start the guest within %d ms",
+	err_set(&d->suspicion, ETIMEDOUT, VMM_PROGRAM " (%s) did not start the guest within %d ms",
 		d->path, limit);
 	set_limit(d, limit);
 	return 0;
@@ -462,7 +367,7 @@ static void on_asked(const struct err *err, const char *text, void *arg)
 	(void)text;
 	(void)arg;
 	if (err)
-		log_warn(PROGRAM ": %s", err_msg(err));
+		log_warn(VMM_PROGRAM ": %s", err_msg(err));
 }
 
 static int ask(struct vm *vm, const char *request, struct err *err)
@@ -488,12 +393,12 @@ static int dragonball_resume(struct vm *vm, struct err *err)
 static char *dragonball_program(const struct config *config)
 {
 	const char *path = config->hypervisor.path;
-	auto_free char *own = *path ? NULL : own_program(PROGRAM, "../../vmm"), *real = NULL;
+	auto_free char *own = *path ? NULL : own_program(VMM_PROGRAM, "../../vmm"), *real = NULL;
 
 	if (!own)
 		return xstrdup(path);
 	real = strchr(own, '/') ? path_real(own, NULL) : NULL;
-	return real ? take_ptr(real) : xstrdup("/usr/libexec/kata-containers/" PROGRAM);
+	return real ? take_ptr(real) : xstrdup("/usr/libexec/kata-containers/" VMM_PROGRAM);
 }
 
 static int dragonball_init(struct vm *vm, struct err *err)
@@ -571,7 +476,7 @@ static int dragonball_check(const struct config *config, struct err *err)
 static const struct hypervisor_facts facts = {
 	.title = "Built-in (Dragonball)",
 	.file = "dragonball",
-	.aliases = (const char *const[]){ PROGRAM, "built-in", NULL },
+	.aliases = (const char *const[]){ VMM_PROGRAM, "built-in", NULL },
 	.type = 2,
 	.written_in = "C",
 	.architectures = "x86_64",
