@@ -41,22 +41,28 @@ struct vm_size size_for(const struct config *config, bool cpu_plug, bool memory_
 	return size_boot(config, &host, &none, cpu_plug, memory_plug);
 }
 
-void keys_are_complete(const struct key_row *rows, size_t n, unsigned bit)
+static bool is_meant(const struct config_key *key, unsigned bit, bool foreign)
+{
+	return key->section == SECTION_HYPERVISOR && !key->alias &&
+	       !(key->hypervisors & bit) == foreign;
+}
+
+void keys_are_complete(const struct key_row *rows, size_t n, unsigned bit, bool foreign)
 {
 	for (size_t i = 0; i < config_key_count; i++) {
 		bool found = false;
 
-		if (config_keys[i].section != SECTION_HYPERVISOR || config_keys[i].alias ||
-		    !(config_keys[i].hypervisors & bit))
-			continue;
 		for (size_t j = 0; j < n; j++)
 			found = found || !strcmp(rows[j].key, config_keys[i].name);
-		if (!found)
+		if (is_meant(&config_keys[i], bit, foreign) && !found)
 			fail_msg("the key %s is in no row", config_keys[i].name);
 	}
-	for (size_t j = 0; j < n; j++)
-		if (!config_key_find(SECTION_HYPERVISOR, rows[j].key))
-			fail_msg("%s is no key", rows[j].key);
+	for (size_t j = 0; j < n; j++) {
+		const struct config_key *key = config_key_find(SECTION_HYPERVISOR, rows[j].key);
+
+		if (!key || !is_meant(key, bit, foreign))
+			fail_msg("%s is no such key", rows[j].key);
+	}
 }
 
 static bool is_refusal(const char *line, const char *driver, const char *key)

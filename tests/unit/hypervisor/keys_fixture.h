@@ -56,8 +56,11 @@ bool lines_set(const char *lines, const char *key);
 /* The size of the machine of @config on a host of 4 processors and 8000 MiB, for no container. */
 struct vm_size size_for(const struct config *config, bool cpu_plug, bool memory_plug);
 
-/* Every key that the hypervisor of @bit has is in a row, and every row is of a key. */
-void keys_are_complete(const struct key_row *rows, size_t n, unsigned bit);
+/*
+ * Every key that the hypervisor of @bit has (@foreign: has not, which in a file is a warning)
+ * is in a row, and every row is of such a key.
+ */
+void keys_are_complete(const struct key_row *rows, size_t n, unsigned bit, bool foreign);
 
 /* Every row's key has its effect; @driver is the X of the table. */
 void keys_have_effect(const struct key_row *rows, size_t n, const char *driver,

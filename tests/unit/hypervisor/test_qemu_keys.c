@@ -204,7 +204,7 @@ static char *outcome(const char *lines, const char *more)
 static void every_key_has_its_place(void **state)
 {
 	(void)state;
-	keys_are_complete(keys, ARRAY_SIZE(keys), HV_QEMU);
+	keys_are_complete(keys, ARRAY_SIZE(keys), HV_QEMU, false);
 }
 
 static void every_key_does_what_it_says(void **state)
