@@ -41,6 +41,7 @@ extern const struct command cmd_delete;
 extern const struct command cmd_env;
 extern const struct command cmd_events;
 extern const struct command cmd_exec;
+extern const struct command cmd_hypervisors;
 extern const struct command cmd_iptables;
 extern const struct command cmd_kill;
 extern const struct command cmd_list;
@@ -54,6 +55,7 @@ extern const struct command cmd_spec;
 extern const struct command cmd_start;
 extern const struct command cmd_state;
 extern const struct command cmd_update;
+extern const struct command cmd_use;
 extern const struct command cmd_version;
 
 /* Tell @err on standard error and in the log. */

@@ -59,13 +59,8 @@ static void tell_file(const char *what, const char *path)
 		printf("%s: %s: %s\n", what, path, access(path, R_OK) == 0 ? "there" : "missing");
 }
 
-static bool needs_kvm(const struct hypervisor_ops *driver, const struct config *config)
-{
-	return !(hypervisor_caps(driver, config) & (HV_CAP_EMULATE | HV_CAP_LOCAL));
-}
-
 /* What is configured, and whether a sandbox could start with it: 0, or -errno and @err. */
-static int tell_configuration(const struct cli *cli, const struct capable *host, struct err *err)
+static int tell_configuration(const struct cli *cli, struct err *err)
 {
 	struct config *config = config_load(cli->config, err);
 	const struct hypervisor_ops *driver;
@@ -87,10 +82,8 @@ static int tell_configuration(const struct cli *cli, const struct capable *host,
 		tell_file("image", config->hypervisor.image);
 	}
 	driver = hypervisor_for(config, err);
-	if (driver && needs_kvm(driver, config) && !host->kvm.usable) {
+	if (driver && hypervisor_check_host(driver, config, err) < 0)
 		driver = NULL;
-		err_set(err, ENOTSUP, "its hypervisor needs a usable KVM; without one choose QEMU");
-	}
 	if (driver)
 		puts("     its hypervisor and the files that it names are there");
 	else
@@ -117,7 +110,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 	tell_kvm(&host);
 	tell_vhost(&host);
 	capable = host.capable;
-	r = tell_configuration(cli, &host, &why);
+	r = tell_configuration(cli, &why);
 	capable_free(&host);
 	if (!capable) {
 		fputs("ERROR: System is not capable of running Kata Containers\n", stderr);

@@ -25,6 +25,7 @@ void cli_warn(const char *fmt, ...)
 	va_end(ap);
 	if (!text)
 		return;
+	fflush(stdout);
 	fprintf(stderr, "kata-runtime: warning: %s\n", text);
 	log_warn("%s", text);
 }

@@ -41,6 +41,26 @@ int asset_check_file(const char *key, const char *path, struct err *err)
 	return fd < 0 ? fd : 0;
 }
 
+/* The processor that this very program is for. */
+#if defined(__x86_64__)
+#define EM_OWN EM_X86_64
+#elif defined(__aarch64__)
+#define EM_OWN EM_AARCH64
+#endif
+
+static bool is_foreign(int fd)
+{
+#ifdef EM_OWN
+	Elf64_Ehdr eh;
+
+	return pread(fd, &eh, sizeof(eh), 0) == (ssize_t)sizeof(eh) &&
+	       !memcmp(eh.e_ident, ELFMAG, SELFMAG) && eh.e_machine != EM_OWN;
+#else
+	(void)fd;
+	return false;
+#endif
+}
+
 int asset_check_program(const char *key, const char *path, struct err *err)
 {
 	char magic[SELFMAG] = "";
@@ -54,6 +74,8 @@ int asset_check_program(const char *key, const char *path, struct err *err)
 	if (pread(fd, magic, sizeof(magic), 0) < 2 ||
 	    (memcmp(magic, ELFMAG, SELFMAG) != 0 && memcmp(magic, "#!", 2) != 0))
 		return err_set(err, ENOEXEC, "%s %s: not a program", key, path);
+	if (is_foreign(fd))
+		return err_set(err, ENOEXEC, "%s %s: a program for another processor", key, path);
 	return 0;
 }
 

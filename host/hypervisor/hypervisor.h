@@ -159,6 +159,11 @@ struct hypervisor_ops {
 
 	/* Are the programs and files that @config names there and fit? Names the thing in @err. */
 	int (*check)(const struct config *config, struct err *err);
+	/*
+	 * Optional: whether this host has what its machines run on: 0, or -ENOTSUP and a
+	 * sentence. Without it they need a usable KVM, unless HV_CAP_EMULATE or _LOCAL.
+	 */
+	int (*host_check)(struct err *err);
 	/* Optional: what it can do with what @config asks for, where that makes a difference. */
 	unsigned (*caps_for)(const struct config *config);
 	/* Allocate the driver's own part (vm->driver). No effects on the system yet. */
@@ -228,6 +233,13 @@ const struct hypervisor_ops *hypervisor_for(const struct config *config, struct 
 
 /* What it can do with the machine that @config asks for. */
 unsigned hypervisor_caps(const struct hypervisor_ops *ops, const struct config *config);
+
+/*
+ * Whether this host can run the machines of @config, whose check() is done: 0, or -ENOTSUP
+ * and why not. May measure KVM, see kvm_probe().
+ */
+int hypervisor_check_host(const struct hypervisor_ops *ops, const struct config *config,
+			  struct err *err);
 
 /*
  * The program that runs the machines of @config: what the configuration says, or where

@@ -2,11 +2,13 @@
 /* The one place that knows drivers by name. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "host/hypervisor/drivers.h"
 #include "host/hypervisor/hypervisor.h"
+#include "host/hypervisor/kvm_probe.h"
 
 /* In the order in which they are shown; those without facts are for tests. */
 static const struct hypervisor_ops *const drivers[] = {
@@ -126,6 +128,22 @@ const struct hypervisor_ops *hypervisor_for(const struct config *config, struct 
 unsigned hypervisor_caps(const struct hypervisor_ops *ops, const struct config *config)
 {
 	return ops->caps & (ops->caps_for ? ops->caps_for(config) : ~0U);
+}
+
+int hypervisor_check_host(const struct hypervisor_ops *ops, const struct config *config,
+			  struct err *err)
+{
+	int fd;
+
+	if (ops->host_check)
+		return ops->host_check(err);
+	if (hypervisor_caps(ops, config) & (HV_CAP_EMULATE | HV_CAP_LOCAL))
+		return 0;
+	fd = kvm_open(err);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
 }
 
 char *hypervisor_program(const struct config *config)

@@ -35,7 +35,8 @@ static const char *number(const char *p, unsigned *value)
 	return p;
 }
 
-bool version_parse(const char *text, struct hypervisor_version *version)
+/* Where the first "N.N" begins, or NULL. */
+static const char *find(const char *text, struct hypervisor_version *version)
 {
 	for (const char *p = text; *p; p++) {
 		const char *end;
@@ -44,9 +45,30 @@ bool version_parse(const char *text, struct hypervisor_version *version)
 			continue;
 		end = number(p, &version->major);
 		if (end && *end == '.' && number(end + 1, &version->minor))
-			return true;
+			return p;
 	}
-	return false;
+	return NULL;
+}
+
+bool version_parse(const char *text, struct hypervisor_version *version)
+{
+	return find(text, version) != NULL;
+}
+
+char *version_word(const char *text)
+{
+	struct hypervisor_version version;
+	const char *word = find(text, &version);
+	size_t n = 0;
+
+	if (!word)
+		return NULL;
+	while (n < VERSION_WORD_MAX && (isalnum((unsigned char)word[n]) || word[n] == '.' ||
+					word[n] == '-' || word[n] == '+' || word[n] == '_'))
+		n++;
+	while (n > 0 && word[n - 1] == '.')
+		n--;
+	return xstrndup(word, n);
 }
 
 static bool is_before(const struct hypervisor_version *a, const struct hypervisor_version *b)

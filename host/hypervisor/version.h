@@ -19,6 +19,10 @@
 /* The first "N.N" of @text, which a program printed. False when there is none. Pure. */
 bool version_parse(const char *text, struct hypervisor_version *version);
 
+/* That version with what follows it, "N.N.N-word", at most VERSION_WORD_MAX long; NULL. Pure. */
+#define VERSION_WORD_MAX 40
+char *version_word(const char *text);
+
 /*
  * What to warn of when the program of @facts printed @text: a sentence in @warning, or
  * nothing when that version was tried. Pure.

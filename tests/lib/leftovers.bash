@@ -19,7 +19,7 @@
 
 # Programs that a sandbox consists of, for [[ =~ ]]. A zombie is only known by
 # the 15 characters that the kernel keeps: "containerd-shim".
-leftovers_programs='^(kata-(runtime|agent|monitor|standin|vmm)|containerd-shim(-kata-v2)?|qemu-system-.*|virtiofsd)$'
+leftovers_programs='^(kata-(runtime|agent|monitor|standin|vmm)|containerd-shim(-kata-v2)?|qemu-system-.*|cloud-hypervisor|firecracker|jailer|stratovirt|acrn-dm|acrnctl|virtiofsd)$'
 
 # Directories of the product. Those that it makes once and keeps, as a package
 # would, are no leftovers; whatever lies in them is.
