@@ -179,9 +179,10 @@ struct hypervisor_ops {
 	void (*free)(struct vm *vm);
 	/* The process that stands for the machine; 0 before the start. */
 	pid_t (*pid)(const struct vm *vm);
+	/* Optional; as vm_pause(), vm_resume(). */
+	void (*pause)(struct vm *vm, vm_done done, void *arg);
+	void (*resume)(struct vm *vm, vm_done done, void *arg);
 	/* Optional. */
-	int (*pause)(struct vm *vm, struct err *err);
-	int (*resume)(struct vm *vm, struct err *err);
 	void (*console)(const struct vm *vm, struct str *out);
 	void (*address)(const struct vm *vm, struct str *out);
 	/* Optional; as vm_plug(), vm_unplug(), vm_resize(). One at a time is worked on. */
@@ -222,6 +223,9 @@ struct vm {
  */
 void vm_emit(struct vm *vm, enum vm_event event, const struct err *err);
 
+/* For drivers: @done fails with @err, which is known at once, from the loop. */
+void vm_refuse(struct vm *vm, const struct err *err, vm_done done, void *arg);
+
 /* The driver for the configuration table @name; NULL and @err, which lists those there are. */
 const struct hypervisor_ops *hypervisor_find(const char *name, struct err *err);
 
@@ -256,8 +260,14 @@ int vm_start(struct vm *vm, struct err *err);
 int vm_connect(struct vm *vm, struct err *err);
 void vm_stop(struct vm *vm);
 pid_t vm_pid(const struct vm *vm);
-int vm_pause(struct vm *vm, struct err *err);
-int vm_resume(struct vm *vm, struct err *err);
+
+/*
+ * Let the whole machine rest, its processors and its devices, and let it go on
+ * (HV_CAP_PAUSE). What rests already and what goes on already succeeds. The agent does not
+ * answer meanwhile: pausing a container is another thing, and the agent's.
+ */
+void vm_pause(struct vm *vm, vm_done done, void *arg);
+void vm_resume(struct vm *vm, vm_done done, void *arg);
 
 /* Where the guest finds the @i-th of the disks that it has from the start. */
 void vm_disk_place(const struct vm *vm, size_t i, struct vm_place *place);

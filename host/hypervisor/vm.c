@@ -23,7 +23,8 @@ struct refusal {
 	vm_done done;
 	vm_resize_done resize;
 	void *arg;
-	const char *what;
+	const char *what; /* that the driver cannot do */
+	struct err err;	  /* or another reason */
 };
 
 static void refusal_free(struct refusal *r)
@@ -36,11 +37,12 @@ static void refusal_free(struct refusal *r)
 static void on_refusal(void *arg)
 {
 	struct refusal r = *(struct refusal *)arg;
-	struct err err = ERR_INIT;
+	struct err err = r.err;
 
 	((struct refusal *)arg)->src = NULL;
 	refusal_free(arg);
-	not_supported(r.vm, r.what, &err);
+	if (r.what)
+		not_supported(r.vm, r.what, &err);
 	if (r.plug)
 		r.plug(&err, NULL, r.arg);
 	else if (r.done)
@@ -164,14 +166,25 @@ pid_t vm_pid(const struct vm *vm)
 	return vm->ops->pid(vm);
 }
 
-int vm_pause(struct vm *vm, struct err *err)
+void vm_refuse(struct vm *vm, const struct err *err, vm_done done, void *arg)
 {
-	return vm->ops->pause ? vm->ops->pause(vm, err) : not_supported(vm, "pause", err);
+	refuse(&(struct refusal){ .vm = vm, .done = done, .arg = arg, .err = *err });
 }
 
-int vm_resume(struct vm *vm, struct err *err)
+void vm_pause(struct vm *vm, vm_done done, void *arg)
 {
-	return vm->ops->resume ? vm->ops->resume(vm, err) : not_supported(vm, "resume", err);
+	if (vm->ops->pause)
+		vm->ops->pause(vm, done, arg);
+	else
+		refuse(&(struct refusal){ .vm = vm, .done = done, .arg = arg, .what = "pause" });
+}
+
+void vm_resume(struct vm *vm, vm_done done, void *arg)
+{
+	if (vm->ops->resume)
+		vm->ops->resume(vm, done, arg);
+	else
+		refuse(&(struct refusal){ .vm = vm, .done = done, .arg = arg, .what = "resume" });
 }
 
 void vm_disk_place(const struct vm *vm, size_t i, struct vm_place *place)

@@ -40,6 +40,12 @@
 #define LOG_MS	 2000
 #define LOG_PORT 1025
 
+/* Who asked the monitor something. */
+struct question {
+	vm_done done;
+	void *arg;
+};
+
 struct dragonball {
 	struct vm *vm;
 	char *path; /* of the program */
@@ -49,6 +55,8 @@ struct dragonball {
 	struct monitor *monitor;
 	struct tail *console, *log;
 	struct hvsock_dial *dial, *log_dial;
+	struct question asked[MONITOR_ASKED_MAX]; /* in the order of the answers to come */
+	unsigned n_asked;
 	struct loop_source *limit; /* of what is waited for: start, stop, grace */
 	bool ended;		   /* the monitor, or it never was */
 	bool started;
@@ -115,10 +123,20 @@ static void add_last_words(struct dragonball *d, struct err *why)
 		err_set(why, why->code, "%s; the guest's last words: %s", first, str_text(&words));
 }
 
+/* The first question that waits has its answer. */
+static void answer(struct dragonball *d, const struct err *err)
+{
+	struct question q = d->asked[0];
+
+	d->n_asked--;
+	memmove(&d->asked[0], &d->asked[1], d->n_asked * sizeof(d->asked[0]));
+	q.done(err, q.arg);
+}
+
 static void on_child_end(struct child *child, void *arg)
 {
 	struct dragonball *d = arg;
-	struct err why = ERR_INIT;
+	struct err why = ERR_INIT, gone = ERR_INIT;
 
 	d->ended = true;
 	/* It may have said how just before. */
@@ -128,6 +146,9 @@ static void on_child_end(struct child *child, void *arg)
 	hvsock_dial_free(take_ptr(d->dial));
 	hvsock_dial_free(take_ptr(d->log_dial));
 	loop_remove(&d->limit);
+	err_set(&gone, EPIPE, "the monitor has ended");
+	while (d->n_asked)
+		answer(d, &gone);
 	if (!d->why.code) {
 		child_error(child, &why);
 		add_last_words(d, &why);
@@ -365,28 +386,30 @@ static void dragonball_stop(struct vm *vm)
 static void on_asked(const struct err *err, const char *text, void *arg)
 {
 	(void)text;
-	(void)arg;
-	if (err)
-		log_warn(VMM_PROGRAM ": %s", err_msg(err));
+	answer(arg, err);
 }
 
-static int ask(struct vm *vm, const char *request, struct err *err)
+static void ask(struct vm *vm, const char *request, vm_done done, void *arg)
 {
 	struct dragonball *d = vm->driver;
+	struct err err = ERR_INIT;
 
 	if (!d->started || d->ended || !d->monitor)
-		return err_set(err, EPIPE, "%s: the machine does not run", request);
-	return monitor_ask(d->monitor, request, on_asked, d, err);
+		err_set(&err, EPIPE, "%s: the machine does not run", request);
+	else if (monitor_ask(d->monitor, request, on_asked, d, &err) == 0)
+		d->asked[d->n_asked++] = (struct question){ done, arg };
+	if (err.code)
+		vm_refuse(vm, &err, done, arg);
 }
 
-static int dragonball_pause(struct vm *vm, struct err *err)
+static void dragonball_pause(struct vm *vm, vm_done done, void *arg)
 {
-	return ask(vm, VMM_REQUEST_PAUSE, err);
+	ask(vm, VMM_REQUEST_PAUSE, done, arg);
 }
 
-static int dragonball_resume(struct vm *vm, struct err *err)
+static void dragonball_resume(struct vm *vm, vm_done done, void *arg)
 {
-	return ask(vm, VMM_REQUEST_RESUME, err);
+	ask(vm, VMM_REQUEST_RESUME, done, arg);
 }
 
 /* The configuration of the original has no path; a path there means another build of the same. */

@@ -35,11 +35,14 @@ struct fixture {
 	struct vm *vm;
 	/* What is done in which event. */
 	bool pause, connect, stop_when_started, stop_at_agent;
+	bool go_on; /* resume when it is paused, and stop when it goes on */
 	int refuse; /* what vm_process_cb returns */
 	/* What happened. */
 	int started, agent, exited, processes;
-	char roles[64]; /* of the processes that were told, "kata-vmm virtiofsd " */
-	pid_t last;	/* of them */
+	int paused;	    /* answers to pause and resume */
+	struct err refusal; /* the last of them that was an error */
+	char roles[64];	    /* of the processes that were told, "kata-vmm virtiofsd " */
+	pid_t last;	    /* of them */
 	struct err end;
 	bool timed_out;
 };
@@ -63,6 +66,9 @@ int start(struct fixture *f, struct err *err);
 
 /* It must not fail. */
 void starts(struct fixture *f);
+
+/* For vm_pause() and vm_resume(); @arg is the fixture. */
+void on_paused(const struct err *err, void *arg);
 
 /* Run until VM_EXITED, which must come within FIXTURE_LIMIT_MS and once. */
 void run(struct fixture *f);

@@ -136,6 +136,29 @@ static void it_does_not_answer(void **state)
 	assert_string_equal(end_of(f, "stubborn"),
 			    "kata-vmm (" VMM_DOUBLE "): the monitor did not answer \"pause\" "
 			    "within 2000 ms");
+	assert_int_equal(f->paused, 1);
+	assert_true(f->refusal.code < 0);
+}
+
+static void it_rests_and_goes_on(void **state)
+{
+	struct fixture *f = *state;
+
+	f->pause = f->go_on = true;
+	assert_string_equal(end_of(f, "works"), "");
+	assert_int_equal(f->paused, 2);
+	assert_int_equal(f->refusal.code, 0);
+}
+
+/* Whoever waits for an answer hears of the end first (on_paused() looks). */
+static void it_ends_instead_of_resting(void **state)
+{
+	struct fixture *f = *state;
+
+	f->pause = f->stop_when_started = true;
+	assert_string_equal(end_of(f, "stubborn"), "");
+	assert_int_equal(f->paused, 1);
+	assert_int_equal(f->refusal.code, -EPIPE);
 }
 
 static void the_agent_is_reached(void **state)
@@ -148,6 +171,8 @@ static void the_agent_is_reached(void **state)
 	f->connect = f->pause = true;
 	assert_string_equal(end_of(f, "agent"), "");
 	assert_int_equal(f->agent, 1);
+	assert_int_equal(f->paused, 1);
+	assert_string_equal(f->refusal.msg, "pause: a disk is busy");
 	fd = vm_take_agent(f->vm, &serial);
 	assert_true(fd >= 0 && !serial);
 	/* What came behind the handshake's line is the stream's. */
@@ -198,14 +223,16 @@ static void what_is_missing_is_named(void **state)
 static void what_it_lacks_is_said(void **state)
 {
 	struct fixture *f = *state;
-	struct err err = ERR_INIT;
 	auto_str struct str address = STR_INIT;
 	auto_free char *want = xasprintf("hvsock://%s/kata.hvsock", f->run);
 
 	f->stop_when_started = true;
 	end_of(f, "works");
-	assert_int_equal(vm_pause(f->vm, &err), -EPIPE);
-	assert_string_equal(err.msg, "pause: the machine does not run");
+	f->exited = 0;
+	vm_pause(f->vm, on_paused, f);
+	loop_step(f->loop, 0);
+	assert_int_equal(f->refusal.code, -EPIPE);
+	assert_string_equal(f->refusal.msg, "pause: the machine does not run");
 	vm_address(f->vm, &address);
 	assert_string_equal(str_text(&address), want);
 	assert_int_equal(hypervisor_caps(f->vm->ops, f->config),
@@ -358,6 +385,8 @@ int main(void)
 		T(it_stops_when_told),
 		T(it_is_killed_when_it_does_not),
 		T(it_does_not_answer),
+		T(it_rests_and_goes_on),
+		T(it_ends_instead_of_resting),
 		T(the_agent_is_reached),
 		T(virtiofsd_fails),
 		T(without_kvm),

@@ -11,12 +11,13 @@
  *	poweroff	starts; the guest powers off
  *	lingers		as poweroff, but stays
  *	stubborn	starts; answers no request
- *	agent		starts; refuses two connections and accepts the others
+ *	agent		starts; refuses to pause, then two connections, and accepts the others
  *	tells		starts; before that, writes what it was handed into the file that the
  *			kernel parameter told=PATH names, a line for each: "--kernel /k/vmlinux"
  */
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,14 +36,14 @@ static void say(const char *line)
 }
 
 /* Serve until the driver goes. */
-static void serve(void)
+static void serve(bool busy)
 {
 	char line[VMM_MESSAGE_MAX + 1];
 	ssize_t n;
 
 	while ((n = recv(control, line, sizeof(line) - 1, 0)) > 0) {
 		line[n] = '\0';
-		if (!strcmp(line, VMM_REQUEST_PAUSE)) {
+		if (busy && !strcmp(line, VMM_REQUEST_PAUSE)) {
 			say("error a disk is busy");
 		} else if (!strcmp(line, VMM_REQUEST_STOP)) {
 			say("ok");
@@ -71,7 +72,7 @@ static void be_agent(void)
 		fd_write_full(fd, answers[i], strlen(answers[i]));
 		close(fd);
 	}
-	serve();
+	serve(true);
 }
 
 /* "OPTION FILE", and what of its descriptor is not read and write. */
@@ -144,7 +145,7 @@ static int act(const char *id)
 		pause();
 	if (!strcmp(id, "agent"))
 		be_agent();
-	serve();
+	serve(false);
 	return 0;
 }
 
