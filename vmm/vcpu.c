@@ -86,8 +86,6 @@ static enum ending_word answer(struct vcpu *v, struct ending *e)
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 		return ENDING_NONE;
-	case KVM_EXIT_SHUTDOWN:
-		return ending_set(e, ENDING_TRIPLE_FAULT, "processor %u", v->index);
 	case KVM_EXIT_SYSTEM_EVENT:
 		return system_event(run->system_event.type, e);
 	case KVM_EXIT_FAIL_ENTRY:
@@ -99,7 +97,7 @@ static enum ending_word answer(struct vcpu *v, struct ending *e)
 				  "KVM cannot go on with processor %u (internal error %u)",
 				  v->index, run->internal.suberror);
 	default:
-		return arch_exit(v->arch, run, e);
+		return arch_exit(v->arch, v->index, run, e);
 	}
 }
 

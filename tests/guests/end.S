@@ -6,6 +6,8 @@
  *	o  powers off by the ACPI sleep register	r  resets by the ACPI reset register
  *	k  resets by the keyboard controller		p  tells of a panic
  *	t  a fault without a handler, three times	h  halts, and nothing can wake it
+ *	w  the same, after the word by which PCs say that they restart
+ *	f  back to real mode, and where a PC's firmware begins
  *	l  loops without an exit			x  loops with exits
  *	i  reads and writes ports in all sizes, then powers off
  *	m  reads and writes where no memory and no device is, then powers off
@@ -33,6 +35,10 @@ entry:
 	je	panic
 	cmpb	$'t', %dl
 	je	fault
+	cmpb	$'w', %dl
+	je	warm
+	cmpb	$'f', %dl
+	je	firmware
 	cmpb	$'h', %dl
 	je	halt
 	cmpb	$'l', %dl
@@ -66,6 +72,8 @@ panic:
 	andb	$1, %al
 	outb	%al, %dx
 	jmp	halt
+warm:
+	movw	$0x1234, 0x472
 fault:
 	ud2				/* the table of handlers is empty */
 loop:
@@ -91,6 +99,32 @@ ports:
 	cmpl	%ecx, %edx
 	jbe	2b
 	jmp	1b
+/* By 16-bit segments of 64 KiB, copied with their code to where real mode can reach them. */
+firmware:
+	movl	$real, %esi
+	movl	$0x8000, %edi
+	movl	$real_end - real, %ecx
+	rep movsb
+	lgdt	0x8000 + real_gdt_pointer - real
+	ljmp	$8, $0
+real:
+	.code16
+	movw	$0x10, %ax
+	movw	%ax, %ds
+	movl	%cr0, %eax
+	andb	$0xfe, %al
+	movl	%eax, %cr0
+	ljmp	$0xf000, $0xfff0
+	.balign	8
+real_gdt:
+	.quad	0
+	.quad	0x00009a008000ffff
+	.quad	0x000092000000ffff
+real_gdt_pointer:
+	.word	3 * 8 - 1
+	.long	0x8000 + real_gdt - real
+real_end:
+	.code32
 /* The ports that answer, with their neighbours, and those that PCs have. */
 ranges:
 	.word	0x00, 0x02, 0x20, 0x21, 0x40, 0x43, 0x5f, 0x65, 0x70, 0x71, 0x7f, 0x81

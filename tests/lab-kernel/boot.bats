@@ -16,5 +16,5 @@ load ../lib/vmm
 	linux "$kernel" 0 "" --memory 256 --cpus 8
 	tells 8 180 255
 	linux "$kernel" 3 "do=reset reboot=k" --memory 128 --no-acpi
-	linux "$kernel" 5 "do=reset reboot=t" --memory 128 --no-acpi
+	linux "$kernel" 3 "do=reset reboot=t" --memory 128 --no-acpi
 }

@@ -28,6 +28,9 @@ end_guest()
 	expected=4 end_guest p
 	expected=5 end_guest t
 	[[ $output == *"triple-fault: processor 0"* ]]
+	expected=3 end_guest w
+	expected=3 end_guest f
+	expected=3 end_guest f --no-acpi
 	# Ports and holes: nobody answers, nothing breaks.
 	expected=0 end_guest i
 	expected=0 end_guest m
@@ -137,7 +140,7 @@ end_guest()
 	done
 }
 
-@test "boot: a distribution's Linux, on both sides of the hole; its panic is told" {
+@test "boot: a distribution's Linux, on both sides of the hole; its resets and its panic are told" {
 	vmm_initrd "$dir/initrd" init="$KATA_BUILD/tests/tools/boot-guest" -- \
 		"${vmm_modules[@]}" pvpanic pvpanic-mmio
 	linux "$vmm_kernel/vmlinux" 0 "" --memory 128
@@ -145,6 +148,10 @@ end_guest()
 	grep -qE ' clock=(kvm-clock|tsc) line=pci=off console=hvc0' "$dir/console"
 	linux "$vmm_kernel/vmlinux" 0 "" --memory 4096 --cpus 2 --rng
 	tells 2 3800 4095
+	# It has support for EFI, and so restarts by the firmware that is not there.
+	linux "$vmm_kernel/vmlinux" 3 "do=reset" --memory 128 --cpus 2
+	linux "$vmm_kernel/vmlinux" 3 "do=reset reboot=k" --memory 128 --cpus 2
+	linux "$vmm_kernel/vmlinux" 3 "do=reset reboot=t" --memory 128
 	linux "$vmm_kernel/vmlinux" 4 "do=panic panic=-1" --memory 256
 	tells 1 180 255
 	grep -q 'Kernel panic' "$dir/console"

@@ -61,14 +61,14 @@ int arch_vcpu_init(const struct arch *a, int vcpu_fd, unsigned index, struct err
 
 /* Words that the kernel needs to find its devices. */
 int arch_add_to_line(const struct arch *a, struct arch_boot *boot, struct err *err);
-/* Tables, memory map, boot data. */
-int arch_load(const struct arch *a, const struct memory *m, struct arch_boot *boot,
-	      struct err *err);
+/* Tables, memory map, boot data. @m stays in use. */
+int arch_load(struct arch *a, const struct memory *m, struct arch_boot *boot, struct err *err);
 /* The first processor will begin with the kernel. */
 int arch_set_entry(const struct arch *a, int vcpu_fd, const struct arch_boot *boot,
 		   struct err *err);
 
-/* An exit that only this architecture has; on the processor's thread. */
-enum ending_word arch_exit(struct arch *a, struct kvm_run *run, struct ending *ending);
+/* An exit of processor @cpu that only this architecture has; on the processor's thread. */
+enum ending_word arch_exit(struct arch *a, unsigned cpu, struct kvm_run *run,
+			   struct ending *ending);
 
 #endif

@@ -19,6 +19,7 @@
 #include "vmm/arch/x86_64/layout.h"
 #include "vmm/arch/x86_64/mptable.h"
 #include "vmm/arch/x86_64/ports.h"
+#include "vmm/arch/x86_64/restart.h"
 
 static uint8_t sum(const uint8_t *p, size_t len)
 {
@@ -238,12 +239,34 @@ static void test_ports_shared(void **state)
 		assert_int_equal(s.behind[i], 0);
 }
 
+static void test_restart(void **state)
+{
+	static const struct {
+		uint16_t flag;
+		bool asked;
+	} words[] = { { 0, true }, { 0x1234, true }, { 0x1235, false }, { 0xffff, false } };
+	static const uint8_t firmware[] = { 0xfa, 0xba, 0x02, 0x06, 0xb0, 0x01, 0xee, 0xf4 };
+	struct memory m;
+
+	(void)state;
+	assert_int_equal(memory_init(&m, 4 << 20, 3ULL << 30, 4ULL << 30, false, NULL), 0);
+	assert_int_equal(restart_prepare(&m, NULL), 0);
+	assert_memory_equal(memory_at(&m, 0xffff0, 16), firmware, sizeof(firmware));
+	assert_false(restart_was_asked(&m));
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		memcpy(memory_at(&m, 0x472, 2), &words[i].flag, 2);
+		assert_int_equal(restart_was_asked(&m), words[i].asked);
+	}
+	memory_done(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_acpi),	cmocka_unit_test(test_acpi_room),
 		cmocka_unit_test(test_mptable), cmocka_unit_test(test_cpuid),
 		cmocka_unit_test(test_ports),	cmocka_unit_test(test_ports_shared),
+		cmocka_unit_test(test_restart),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

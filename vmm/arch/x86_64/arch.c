@@ -16,6 +16,7 @@
 #include "vmm/arch/x86_64/msr.h"
 #include "vmm/arch/x86_64/ports.h"
 #include "vmm/arch/x86_64/registers.h"
+#include "vmm/arch/x86_64/restart.h"
 #include "vmm/boot/pvh.h"
 
 #define ACPI_DEVICES_MAX (LAYOUT_LINES - LAYOUT_LINES_FIRST)
@@ -34,6 +35,7 @@ struct arch {
 	struct arch_config config;
 	struct ports ports;
 	struct kvm_cpuid2 *cpuid; /* what the host's KVM supports */
+	const struct memory *memory;
 };
 
 /*
@@ -126,7 +128,7 @@ static ssize_t write_tables(const struct arch *a, uint8_t *at, const struct arch
 
 	if (!a->config.acpi)
 		return mptable_write(at + LAYOUT_MPTABLE - LAYOUT_TABLES,
-				     LAYOUT_TABLES_END - LAYOUT_MPTABLE, LAYOUT_MPTABLE,
+				     LAYOUT_FIRMWARE - LAYOUT_MPTABLE, LAYOUT_MPTABLE,
 				     a->config.n_cpus);
 	for (unsigned i = 0; i < boot->n_devices && i < ACPI_DEVICES_MAX; i++)
 		devices[machine.n_devices++] = (struct acpi_device){
@@ -134,7 +136,7 @@ static ssize_t write_tables(const struct arch *a, uint8_t *at, const struct arch
 			.size = boot->devices[i].size,
 			.line = boot->devices[i].line,
 		};
-	return acpi_write(&machine, at, LAYOUT_TABLES_END - LAYOUT_TABLES, LAYOUT_TABLES);
+	return acpi_write(&machine, at, LAYOUT_FIRMWARE - LAYOUT_TABLES, LAYOUT_TABLES);
 }
 
 static void map_memory(struct pvh *p, const struct memory *m, bool acpi)
@@ -152,7 +154,7 @@ static void map_memory(struct pvh *p, const struct memory *m, bool acpi)
 	}
 }
 
-int arch_load(const struct arch *a, const struct memory *m, struct arch_boot *boot, struct err *err)
+int arch_load(struct arch *a, const struct memory *m, struct arch_boot *boot, struct err *err)
 {
 	struct pvh p = {
 		.start_info = LAYOUT_START_INFO,
@@ -167,8 +169,9 @@ int arch_load(const struct arch *a, const struct memory *m, struct arch_boot *bo
 	if (!tables || write_tables(a, tables, boot) < 0)
 		return err_set(err, ENOSPC, "no room for the machine's tables");
 	map_memory(&p, m, a->config.acpi);
+	a->memory = m;
 	boot->start_info = p.start_info;
-	return pvh_write(&p, m, err);
+	return restart_prepare(m, err) < 0 ? err->code : pvh_write(&p, m, err);
 }
 
 int arch_set_entry(const struct arch *a, int vcpu_fd, const struct arch_boot *boot, struct err *err)
@@ -191,9 +194,13 @@ static enum ending_word port_exit(struct arch *a, struct kvm_run *run)
 	return word;
 }
 
-enum ending_word arch_exit(struct arch *a, struct kvm_run *run, struct ending *ending)
+enum ending_word arch_exit(struct arch *a, unsigned cpu, struct kvm_run *run, struct ending *ending)
 {
 	if (run->exit_reason == KVM_EXIT_IO)
 		return ending_set(ending, port_exit(a, run), "%s", "");
+	if (run->exit_reason == KVM_EXIT_SHUTDOWN)
+		return restart_was_asked(a->memory) ?
+			       ending_set(ending, ENDING_RESET, "by a fault") :
+			       ending_set(ending, ENDING_TRIPLE_FAULT, "processor %u", cpu);
 	return ending_set(ending, ENDING_FAILED, "KVM exits for reason %u", run->exit_reason);
 }

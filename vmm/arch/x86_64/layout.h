@@ -7,12 +7,15 @@
  *	0x9fc00         end of low memory
  *	0xe0000         ACPI tables
  *	0xf0000         or the processor table of 1997, where kernels look for it
+ *	0xffff0         where firmware begins: here it is a reset
  *	1 MiB           memory, where kernels want to lie
  *	3 GiB           a hole for devices up to
  *	4 GiB           memory again, as much as there is
  */
 #ifndef VMM_ARCH_X86_64_LAYOUT_H
 #define VMM_ARCH_X86_64_LAYOUT_H
+
+#define LAYOUT_RESTART_FLAG 0x472 /* of a PC's firmware: cold or warm */
 
 /* Boot data: read by the kernel before it hands the first page to anybody. */
 #define LAYOUT_START_INFO 0x6000 /* hvm_start_info, then the list of modules */
@@ -22,6 +25,7 @@
 #define LAYOUT_LOW_END	  0x9fc00
 #define LAYOUT_TABLES	  0xe0000 /* RSDP and the tables it names */
 #define LAYOUT_MPTABLE	  0xf0000
+#define LAYOUT_FIRMWARE	  0xffff0
 #define LAYOUT_TABLES_END 0x100000
 #define LAYOUT_KERNEL	  0x100000 /* nothing of a kernel may lie below */
 
