@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/virtio_fs.h>
 #include <linux/virtio_ids.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -62,6 +63,16 @@ static void on_server(struct loop_source *src, int fd, uint32_t events, void *ar
 		     n > 0 ? "its server speaks without being asked" : "its server is gone");
 }
 
+/*
+ * Say that chains may wait in @ring. The server has the same eventfd and may fill it, and make
+ * it one that blocks: what is full needs no more.
+ */
+static void kick_server(struct fs *fs, unsigned ring)
+{
+	if (fd_poll(fs->ring[ring].kick, POLLOUT, 0) > 0)
+		eventfd_write(fs->ring[ring].kick, 1);
+}
+
 static int start_rings(struct fs *fs)
 {
 	int r = 0;
@@ -83,6 +94,7 @@ static int stop_rings(struct fs *fs)
 {
 	int r = 0;
 
+	vhost_user_begin(&fs->server);
 	for (unsigned i = 0; r == 0 && i < QUEUES; i++) {
 		if (fs->ring[i].runs)
 			r = vhost_user_stop_ring(&fs->server, i, &fs->ring[i].base);
@@ -98,15 +110,19 @@ static int fs_start(struct virtio_device *dev)
 
 	if (fs->server.fd < 0)
 		return -ENOTCONN;
+	vhost_user_begin(&fs->server);
 	r = vhost_user_set_features(&fs->server, dev->features);
 	if (r == 0 && !fs->knows_memory)
 		r = vhost_user_set_memory(&fs->server, dev->mem);
-	if (r < 0)
-		return r;
-	fs->knows_memory = true;
 	for (unsigned i = 0; i < QUEUES; i++)
 		fs->ring[i].base = 0;
-	return start_rings(fs);
+	if (r == 0)
+		r = start_rings(fs);
+	fs->knows_memory = r == 0;
+	/* What it has not taken up to now is an answer to nothing later. */
+	if (r < 0)
+		lose_server(fs);
+	return r;
 }
 
 /* Kicks of the guest go to the server; this is for those in the name of the monitor. */
@@ -115,7 +131,7 @@ static void fs_kick(struct virtio_device *dev, unsigned queue)
 	struct fs *fs = of(dev);
 
 	if (fs->ring[queue].runs)
-		eventfd_write(fs->ring[queue].kick, 1);
+		kick_server(fs, queue);
 }
 
 static void fs_reset(struct virtio_device *dev)
@@ -140,6 +156,7 @@ static void fs_resume(struct virtio_device *dev)
 {
 	struct fs *fs = of(dev);
 
+	vhost_user_begin(&fs->server);
 	if (fs->server.fd >= 0 && start_rings(fs) < 0) {
 		lose_server(fs);
 		virtio_break(dev, "its server does not go on");

@@ -2,12 +2,13 @@
 #include "vmm/virtio/vhost_user.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/loop.h"
 
 /* Of a message's flags: the version of the protocol, and what tells answers from requests. */
 #define VERSION	     1U
@@ -67,6 +68,17 @@ struct message {
 	} __attribute__((packed));
 } __attribute__((packed));
 
+/* 0, or -ETIMEDOUT when the exchange has taken its time. */
+static int wait_for(const struct vhost_user *u, short events)
+{
+	int64_t left = u->deadline_ms - loop_now_ms();
+	int r = left > 0 ? fd_poll(u->fd, events, (int)left) : 0;
+
+	if (r < 0)
+		return r;
+	return r > 0 ? 0 : -ETIMEDOUT;
+}
+
 static int send_message(struct vhost_user *u, enum request request, const void *payload,
 			uint32_t size, const int *fds, size_t n_fds)
 {
@@ -76,9 +88,12 @@ static int send_message(struct vhost_user *u, enum request request, const void *
 
 	if (size > 0)
 		memcpy(&m.value, payload, size);
-	sent = fd_send(u->fd, &m, len, fds, n_fds);
-	if (sent == -EAGAIN)
-		return -ETIMEDOUT;
+	while ((sent = fd_send(u->fd, &m, len, fds, n_fds)) == -EAGAIN) {
+		int r = wait_for(u, POLLOUT);
+
+		if (r < 0)
+			return r;
+	}
 	if (sent < 0)
 		return (int)sent;
 	return (size_t)sent == len ? 0 : -EPROTO; /* a few bytes: they go whole or not at all */
@@ -103,19 +118,35 @@ static int send_eventfd(struct vhost_user *u, enum request request, uint32_t ind
 	return send_message(u, request, &value, sizeof(value), &fd, 1);
 }
 
+static int read_all(struct vhost_user *u, void *buf, size_t len)
+{
+	for (size_t done = 0; done < len;) {
+		ssize_t n = recv(u->fd, (uint8_t *)buf + done, len - done, MSG_DONTWAIT);
+		int r = 0;
+
+		if (n == 0)
+			return -ECONNRESET;
+		if (n > 0)
+			done += (size_t)n;
+		else if (errno == EAGAIN)
+			r = wait_for(u, POLLIN);
+		else if (errno != EINTR)
+			r = -errno;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int receive(struct vhost_user *u, enum request request, void *payload, uint32_t size)
 {
 	struct header h;
-	int r = fd_read_full(u->fd, &h, sizeof(h));
+	int r = read_all(u, &h, sizeof(h));
 
 	if (r == 0 && (h.request != request || h.size != size || !(h.flags & REPLY) ||
 		       (h.flags & VERSION_MASK) != VERSION))
 		return -EPROTO;
-	if (r == 0)
-		r = fd_read_full(u->fd, payload, size);
-	if (r == -ENODATA)
-		return -ECONNRESET;
-	return r == -EAGAIN ? -ETIMEDOUT : r;
+	return r == 0 ? read_all(u, payload, size) : r;
 }
 
 static int ask_value(struct vhost_user *u, enum request request, uint64_t *value)
@@ -123,17 +154,6 @@ static int ask_value(struct vhost_user *u, enum request request, uint64_t *value
 	int r = send_message(u, request, NULL, 0, NULL, 0);
 
 	return r < 0 ? r : receive(u, request, value, sizeof(*value));
-}
-
-/* Blocking, but for a limited time, so that no call needs a clock of its own. */
-static int limit_waits(int fd)
-{
-	const struct timeval limit = { .tv_sec = VHOST_USER_WAIT_MS / 1000 };
-
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
-		return -errno;
-	return fd_set_nonblock(fd, false);
 }
 
 static int greet(struct vhost_user *u)
@@ -151,12 +171,18 @@ static int greet(struct vhost_user *u)
 	return r < 0 ? r : send_value(u, SET_PROTOCOL_FEATURES, 0);
 }
 
+void vhost_user_begin(struct vhost_user *u)
+{
+	u->deadline_ms = loop_now_ms() + VHOST_USER_WAIT_MS;
+}
+
 int vhost_user_open(struct vhost_user *u, int fd, struct err *err)
 {
 	int r;
 
 	*u = (struct vhost_user){ .fd = fd };
-	r = limit_waits(fd);
+	vhost_user_begin(u);
+	r = fd_set_nonblock(fd, true);
 	if (r < 0)
 		return err_sys(err, r, "no socket of a vhost-user back end");
 	r = greet(u);

@@ -26,9 +26,16 @@ struct vhost_user {
 	int fd;
 	uint64_t features; /* what it offers for the device */
 	bool enables;	   /* its rings rest until they are enabled */
+	int64_t deadline_ms;
 };
 
-/* Greet the back end at the other end of @fd, which stays the caller's. */
+/*
+ * An exchange begins: all calls up to the next of these have VHOST_USER_WAIT_MS together,
+ * however many messages they are and in whatever pieces answers come.
+ */
+void vhost_user_begin(struct vhost_user *u);
+
+/* Greet the back end at the other end of @fd, which stays the caller's; an exchange by itself. */
 int vhost_user_open(struct vhost_user *u, int fd, struct err *err);
 
 /* The features that the driver has chosen. */

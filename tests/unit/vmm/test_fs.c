@@ -2,11 +2,13 @@
 /* The file system device in front of a server that this test plays. */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -341,6 +343,55 @@ static void server_answers_something_else(void **state)
 	memory_done(&mem);
 }
 
+/* A byte now and then is no answer: there is one limit for all of them. */
+static void server_dribbles(void **state)
+{
+	struct fixture *f = *state;
+	struct memory mem = start(f);
+	int64_t began = loop_now_ms();
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		static const uint32_t header[3] = { 11, 1 | 4, 8 };
+
+		for (unsigned i = 0; i < sizeof(header); i++) {
+			usleep(700000);
+			if (send(f->server, (const uint8_t *)header + i, 1, MSG_NOSIGNAL) < 0)
+				break;
+		}
+		_exit(0);
+	}
+	virtio_device_pause(virtio_mmio_device(f->d.t));
+	assert_true(loop_now_ms() - began < 6000);
+	assert_true(guest_device_broken(&f->d));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	memory_done(&mem);
+}
+
+/* It has the kick's eventfd as well, and fills it, and takes care that writers wait. */
+static void server_fills_the_kick(void **state)
+{
+	struct fixture *f = *state;
+	struct memory mem = start(f);
+	uint64_t kicks;
+
+	answer_base(f->server, 0, 0);
+	answer_base(f->server, 1, 0);
+	virtio_device_pause(virtio_mmio_device(f->d.t));
+	assert_int_equal(read(f->kick, &kicks, sizeof(kicks)), sizeof(kicks));
+	kicks = UINT64_MAX - 1;
+	assert_int_equal(write(f->kick, &kicks, sizeof(kicks)), sizeof(kicks));
+	assert_int_equal(fd_set_nonblock(f->kick, false), 0);
+	alarm(10);
+	virtio_device_resume(virtio_mmio_device(f->d.t));
+	guest_run(&f->g);
+	alarm(0);
+	assert_false(guest_device_broken(&f->d));
+	memory_done(&mem);
+}
+
 static void refusals(void **state)
 {
 	static const char long_tag[] = "a tag of thirty-seven characters, yes";
@@ -404,6 +455,8 @@ int main(void)
 		with_device(server_goes_during_the_reset),
 		with_device(server_speaks_unasked),
 		with_device(server_answers_something_else),
+		with_device(server_dribbles),
+		with_device(server_fills_the_kick),
 		cmocka_unit_test(refusals),
 	};
 
