@@ -19,6 +19,7 @@
 
 #define BOUNCE_BYTES (64U << 10)
 #define RETRY_MS     1
+#define TRIES_MAX    100 /* that get nowhere */
 
 struct blk_io {
 	const struct blk_file *f;
@@ -96,7 +97,7 @@ static ssize_t try_now(const struct blk_io *io, const struct blk_io_request *req
 static int after(struct blk_io_request *req, ssize_t result)
 {
 	if (result == -EINTR || result == -EAGAIN)
-		return 1;
+		return ++req->tries < TRIES_MAX ? 1 : -EIO;
 	if (result == -EOPNOTSUPP && other_mode(req)) {
 		req->mode = other_mode(req);
 		return 1;
@@ -109,6 +110,7 @@ static int after(struct blk_io_request *req, ssize_t result)
 	if (result == 0)
 		return -EIO;
 	advance(req, (uint64_t)result);
+	req->tries = 0;
 	return req->len > 0;
 }
 
@@ -230,6 +232,7 @@ static void queue(struct blk_io *io, struct blk_io_request *req)
 
 void blk_io_begin(struct blk_io *io, struct blk_io_request *req)
 {
+	req->tries = 0;
 	req->mode = req->op == BLK_DISCARD || req->op == BLK_ZERO ? first_mode(req) : 0;
 	if (!aligned(io, req))
 		io->done(req, do_bounced(io, req), io->arg);

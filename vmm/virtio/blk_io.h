@@ -31,7 +31,9 @@ struct blk_io_request {
 	uint64_t offset, len;
 	struct iovec *iov; /* BLK_READ and BLK_WRITE: @len bytes; consumed */
 	unsigned n;
-	int mode; /* of fallocate(), inside only */
+	/* Inside only. */
+	int mode;	/* of fallocate() */
+	unsigned tries; /* that got nowhere */
 };
 
 /* What the file is: found out once. */
