@@ -251,6 +251,7 @@ static int check_stdio(struct err *err)
 int jail_enter(const struct jail_config *config, struct err *err)
 {
 	struct lacks lacks = { 0 };
+	pid_t parent = getppid();
 	int r, death_signal = 0;
 
 	r = check_stdio(err);
@@ -266,6 +267,9 @@ int jail_enter(const struct jail_config *config, struct err *err)
 		r = drop_privileges(err);
 	if (r == 0 && death_signal != 0 && prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0) < 0)
 		r = err_sys(err, errno, "cannot keep the parent's death signal");
+	/* It died while there was no signal for it. */
+	if (r == 0 && death_signal != 0 && getppid() != parent)
+		r = err_set(err, ESRCH, "the parent has gone");
 	if (r == 0 && lacks.text[0])
 		log_line(lacks.grave ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "jail without: %s",
 			 lacks.text);

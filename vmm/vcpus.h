@@ -57,7 +57,8 @@ void vcpus_want(struct vcpus *all, enum vcpus_state state);
 
 /*
  * Want @state, not to run, and wait at most @ms until no thread is in the guest. A thread
- * may be waiting for the caller's: @meanwhile is called to do what it waits for.
+ * may be waiting for the caller's: @meanwhile is called to do what it waits for, and what
+ * that takes is not counted.
  * -ETIMEDOUT: some are still in.
  */
 int vcpus_rest(struct vcpus *all, enum vcpus_state state, void (*meanwhile)(void *arg), void *arg,
