@@ -21,6 +21,9 @@
 /* How long the last message may wait for a reader. */
 #define FLUSH_MS 100
 
+/* How long callers wait after accept() failed, for want of descriptors as a rule. */
+#define ACCEPT_PAUSE_MS 50
+
 struct control {
 	struct loop *loop;
 	const struct control_ops *ops;
@@ -28,6 +31,7 @@ struct control {
 	int listen_fd; /* or -1: there is one connection, for life */
 	int fd;	       /* -1: nobody is there */
 	struct loop_source *listener, *src;
+	struct loop_source *listener_pause;
 	bool started, ended;
 	bool busy; /* the answer to a request is to come by control_answer() */
 	struct str queue[QUEUE_MAX];
@@ -276,6 +280,21 @@ static int attach(struct control *c, int fd)
 	return -errno;
 }
 
+static void accept_again(void *arg)
+{
+	struct control *c = arg;
+
+	c->listener_pause = NULL;
+	loop_set_events(c->listener, EPOLLIN);
+}
+
+/* They are in the backlog until then: the loop would hear of them without end. */
+static void rest_listener(struct control *c)
+{
+	loop_set_events(c->listener, 0);
+	c->listener_pause = loop_add_timer(c->loop, ACCEPT_PAUSE_MS, accept_again, c);
+}
+
 static void on_caller(struct loop_source *src, int fd, uint32_t events, void *arg)
 {
 	struct control *c = arg;
@@ -283,8 +302,12 @@ static void on_caller(struct loop_source *src, int fd, uint32_t events, void *ar
 
 	(void)src;
 	(void)events;
-	if (peer < 0)
+	if (peer < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
 		return;
+	if (peer < 0) {
+		rest_listener(c);
+		return;
+	}
 	/* The second of two is turned away at once. */
 	if (c->fd >= 0)
 		close(peer);
@@ -381,6 +404,7 @@ void control_ended(struct control *c, enum vmm_end end, const char *text)
 			break;
 	loop_remove(&c->src);
 	loop_remove(&c->listener);
+	loop_remove(&c->listener_pause);
 	close_fd(&c->fd);
 	drop_queue(c);
 }
@@ -391,6 +415,7 @@ void control_free(struct control *c)
 		return;
 	loop_remove(&c->src);
 	loop_remove(&c->listener);
+	loop_remove(&c->listener_pause);
 	close_fd(&c->fd);
 	close_fd(&c->listen_fd);
 	drop_queue(c);

@@ -27,6 +27,13 @@ int fd_write_full(int fd, const void *buf, size_t len);
 /* Set or clear O_NONBLOCK. Not for descriptors shared with other processes. */
 int fd_set_nonblock(int fd, bool on);
 
+/*
+ * Make *@fd, open for @mode (O_RDONLY, …), a non-blocking one that leaves others who have it
+ * as they are: it gets a description of its own. 0, or -errno where there is none to be had
+ * (sockets and other things without a place in a file system); *@fd is unchanged then.
+ */
+int fd_own_nonblock(int *fd, int mode);
+
 /* Set or clear FD_CLOEXEC. */
 int fd_set_cloexec(int fd, bool on);
 

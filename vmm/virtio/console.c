@@ -21,7 +21,9 @@
 #define QUEUE_SIZE 64
 #define CHAIN_MAX  (64 << 10) /* bytes of one chain; no driver sends as many */
 #define INPUT_MAX  4096
-#define IS_FILE	   1 /* epoll refuses those: they never have to be waited for */
+/* How long callers wait after accept() failed, for want of descriptors as a rule. */
+#define ACCEPT_PAUSE_MS 50
+#define IS_FILE		1 /* epoll refuses those: they never have to be waited for */
 
 enum { RX, TX, QUEUES };
 
@@ -39,6 +41,7 @@ struct console {
 	struct virtio_console_setup setup;
 
 	struct end in, out, listener; /* @out is unused where @in is both */
+	struct loop_source *listener_pause;
 	bool both;
 	bool in_is_file;
 	bool out_is_socket; /* else it does not block by itself */
@@ -73,7 +76,7 @@ static void update(struct console *c)
 
 	watch(&c->in, c->both ? in | out : in);
 	watch(&c->out, out);
-	watch(&c->listener, c->in.fd < 0 ? EPOLLIN : 0);
+	watch(&c->listener, c->in.fd < 0 && !c->listener_pause ? EPOLLIN : 0);
 }
 
 static void end_close(struct end *e)
@@ -272,12 +275,25 @@ static void receive_file(struct console *c)
 
 /* Callers. */
 
+static void accept_again(void *arg)
+{
+	struct console *c = arg;
+
+	c->listener_pause = NULL;
+	update(c);
+}
+
 static void accept_caller(struct console *c)
 {
 	int fd = accept4(c->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0)
+	if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
 		return;
+	if (fd < 0) {
+		/* They are in the backlog until then: the loop would hear of them without end. */
+		c->listener_pause = loop_add_timer(c->dev.loop, ACCEPT_PAUSE_MS, accept_again, c);
+		return;
+	}
 	c->in.fd = fd;
 	c->in.source = loop_add_fd(c->dev.loop, fd, EPOLLIN, on_event, c);
 	if (!c->in.source) {
@@ -341,6 +357,7 @@ static void console_free(struct virtio_device *dev)
 	end_close(&c->in);
 	end_close(&c->out);
 	end_close(&c->listener);
+	loop_remove(&c->listener_pause);
 	free(c);
 }
 
@@ -354,27 +371,19 @@ static const struct virtio_ops console_ops = {
 };
 
 /*
- * Make *@fd not block. Its description may be shared with whoever started the monitor, so
- * it gets one of its own where that can be had (sockets have none, and need none to send).
+ * Its description may be shared with whoever started the monitor, so it gets one of its own
+ * (sockets have none, and need none to send).
  */
 static int unblock(int *fd, int mode, bool *is_socket)
 {
-	char path[32];
 	struct stat st;
-	int own;
 
 	if (fstat(*fd, &st) < 0)
 		return -errno;
 	*is_socket = S_ISSOCK(st.st_mode);
 	if (*is_socket || S_ISREG(st.st_mode))
 		return 0;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", *fd);
-	own = open(path, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (own < 0)
-		return fd_set_nonblock(*fd, true);
-	close_fd(fd);
-	*fd = own;
-	return 0;
+	return fd_own_nonblock(fd, mode) < 0 ? fd_set_nonblock(*fd, true) : 0;
 }
 
 /* 0, IS_FILE or -errno. */

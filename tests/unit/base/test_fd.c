@@ -41,6 +41,34 @@ static void passes_descriptors(void **state)
 }
 
 /* What does not fit must not leak into the process. */
+/* One end of a pipe twice: the copy waits for nobody, the other does as it did. */
+static void own_nonblocking_description(void **state)
+{
+	char byte[4096] = "";
+	int p[2], own, s[2];
+
+	(void)state;
+	assert_int_equal(pipe(p), 0);
+	own = dup(p[1]);
+	assert_int_equal(fd_own_nonblock(&own, O_WRONLY), 0);
+	assert_true(fcntl(own, F_GETFD) & FD_CLOEXEC);
+	while (write(own, byte, sizeof(byte)) > 0)
+		;
+	assert_int_equal(errno, EAGAIN);
+	assert_false(fcntl(p[1], F_GETFL) & O_NONBLOCK);
+	close(own);
+	close(p[0]);
+	close(p[1]);
+	/* Sockets have no second one, and stay as they are. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);
+	own = s[0];
+	assert_true(fd_own_nonblock(&own, O_RDWR) < 0);
+	assert_int_equal(own, s[0]);
+	assert_false(fcntl(own, F_GETFL) & O_NONBLOCK);
+	close(s[0]);
+	close(s[1]);
+}
+
 static void closes_what_does_not_fit(void **state)
 {
 	int s[2], got[1], before, after, fds[3] = { 0, 0, 0 };
@@ -112,6 +140,7 @@ static void end_of_file_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(own_nonblocking_description),
 		cmocka_unit_test(passes_descriptors),
 		cmocka_unit_test(closes_what_does_not_fit),
 		cmocka_unit_test(send_to_closed_peer_is_an_error),

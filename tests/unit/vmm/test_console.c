@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -263,6 +264,39 @@ static int temporary_file(const char *content)
 	return fd;
 }
 
+/* Without descriptors callers wait, and the loop does not turn about it. */
+static void callers_without_descriptors(void **state)
+{
+	struct virtio_console_setup setup = nothing;
+	struct fixture f = { .in = -1, .out = -1 };
+	struct rlimit was, none;
+	struct err err = ERR_INIT;
+	int64_t begin;
+	char path[64], word[4] = "";
+
+	(void)state;
+	snprintf(path, sizeof(path), "@test-console-%d", (int)getpid());
+	setup.listener = unix_listen(path, 4, &err);
+	start(&f, &setup);
+	print(&f, "now", 3);
+	f.in = unix_connect(path, true, &err);
+	assert_true(f.in >= 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){ 0, was.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(loop_step(f.g.loop, 1000), 0);
+	begin = loop_now_ms();
+	assert_int_equal(loop_step(f.g.loop, 30), 0);
+	assert_true(loop_now_ms() - begin >= 25);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	for (begin = loop_now_ms(); read(f.in, word, 3) != 3;) {
+		assert_true(loop_now_ms() - begin < 10000);
+		assert_int_equal(loop_step(f.g.loop, 1000), 0);
+	}
+	assert_string_equal(word, "now");
+	stop(&f);
+}
+
 static void files(void **state)
 {
 	struct virtio_console_setup setup = nothing;
@@ -472,6 +506,7 @@ int main(void)
 		cmocka_unit_test(slow_reader),
 		cmocka_unit_test(reader_goes),
 		cmocka_unit_test(callers),
+		cmocka_unit_test(callers_without_descriptors),
 		cmocka_unit_test(files),
 		cmocka_unit_test(bad_guest),
 		cmocka_unit_test(a_long_file),

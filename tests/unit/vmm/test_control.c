@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -403,6 +405,37 @@ static void test_listening(void **state)
 	unlink(path);
 }
 
+/* Without descriptors callers wait, and the loop does not turn about it. */
+static void test_no_descriptors(void **state)
+{
+	auto_free char *path = xasprintf("/tmp/test-control.%d", (int)getpid());
+	struct fixture *f = *state;
+	struct rlimit was, none;
+	struct err err = ERR_INIT;
+	int64_t begin;
+	int fd;
+
+	fd = control_listen(path, &err);
+	f->control = control_new(f->loop, fd, &ops, f, &err);
+	assert_non_null(f->control);
+	control_started(f->control);
+	f->peer = dial(path);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){ 0, was.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(loop_step(f->loop, 1000), 0);
+	begin = loop_now_ms();
+	assert_int_equal(loop_step(f->loop, 30), 0);
+	assert_true(loop_now_ms() - begin >= 25);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	for (begin = loop_now_ms(); fd_poll(f->peer, POLLIN, 0) == 0;) {
+		assert_true(loop_now_ms() - begin < 10000);
+		assert_int_equal(loop_step(f->loop, 1000), 0);
+	}
+	hears(f, "event started");
+	unlink(path);
+}
+
 static void test_wrong_sockets(void **state)
 {
 	struct fixture *f = *state;
@@ -441,6 +474,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reader_that_sleeps, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end_does_not_wait_for_ever, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_listening, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_sockets, setup, teardown),
 	};
 
