@@ -14,8 +14,6 @@
 #include "vmm/open.h"
 #include "vmm/terminal.h"
 
-#define UNIX_PREFIX "unix:"
-
 static struct terminal terminal; /* a process has one */
 
 static size_t press(void *arg, uint8_t *buf, size_t n)
@@ -76,8 +74,8 @@ static int open_where(const char *where, void (*quit)(void *arg), void *arg,
 		return open_inherited(fd, setup, err);
 	if (!strcmp(where, "stdio"))
 		return open_stdio(quit, arg, setup, err);
-	if (str_starts(where, UNIX_PREFIX)) {
-		setup->listener = unix_listen(where + strlen(UNIX_PREFIX), 4, err);
+	if (str_starts(where, CONSOLE_UNIX)) {
+		setup->listener = unix_listen(where + strlen(CONSOLE_UNIX), 4, err);
 		return setup->listener < 0 ? setup->listener : 0;
 	}
 	setup->out = open(where, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0600);

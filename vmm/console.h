@@ -6,6 +6,8 @@
 #include "base/err.h"
 #include "vmm/virtio/console.h"
 
+#define CONSOLE_UNIX "unix:"
+
 /*
  * What @where names, opened: "stdio" (a terminal becomes raw, and Ctrl-A x calls @quit),
  * "unix:PATH" (a socket that is made and listens), "fd:N" (by what it is), else a file that

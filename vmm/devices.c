@@ -8,8 +8,11 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 #include "vmm/console.h"
 #include "vmm/open.h"
+#include "vmm/seccomp.h"
+#include "vmm/sweep.h"
 #include "vmm/virtio/balloon.h"
 #include "vmm/virtio/blk.h"
 #include "vmm/virtio/fs.h"
@@ -32,6 +35,9 @@ static int add_console(struct machine *m, const struct cmdline *c, struct err *e
 	if (!strcmp(c->console, "none"))
 		return 0;
 	r = console_open(c->console, quit, m, &setup, err);
+	if (r == 0 && str_starts(c->console, CONSOLE_UNIX))
+		r = sweep_later(c->console + strlen(CONSOLE_UNIX),
+				c->no_seccomp ? NULL : seccomp_sweeper, err);
 	if (r < 0)
 		return r;
 	return machine_add(m, virtio_console_new(&setup, "hvc0", m->loop, &m->memory, err), err);
@@ -135,7 +141,8 @@ static int add_vsock(struct machine *m, const struct cmdline *c, struct err *err
 	if (setup.listener < 0)
 		return setup.listener;
 	if (open_is_fd(c->vsock, &fd) == 0) {
-		setup.doorman = vsock_doorman_start(c->vsock, err);
+		setup.doorman =
+			vsock_doorman_start(c->vsock, c->no_seccomp ? NULL : seccomp_doorman, err);
 		if (setup.doorman < 0) {
 			close(setup.listener);
 			unlink(c->vsock);

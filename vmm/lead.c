@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <linux/virtio_ids.h>
 
+#include "base/cleanup.h"
 #include "vmm/open.h"
+#include "vmm/sweep.h"
 #include "vmm/virtio/balloon.h"
 
 static int lead_pause(void *arg, struct err *err)
@@ -52,11 +54,14 @@ static const struct control_ops ops = {
 	.stop = lead_stop,
 };
 
-struct control *lead_new(struct machine *m, const char *name, struct err *err)
+struct control *lead_new(struct machine *m, const char *name, int (*sweep)(struct err *err),
+			 struct err *err)
 {
 	int fd = -1;
 	int r = open_is_fd(name, &fd);
 
 	fd = r == 0 ? control_listen(name, err) : open_file("control", name, 0, err);
+	if (fd >= 0 && r == 0 && sweep_later(name, sweep, err) < 0)
+		close_fd(&fd);
 	return fd < 0 ? NULL : control_new(m->loop, fd, &ops, m, err);
 }

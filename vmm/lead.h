@@ -7,7 +7,11 @@
 #include "vmm/control.h"
 #include "vmm/machine.h"
 
-/* @name as on the command line: a descriptor, or a path to listen on. NULL and @err. */
-struct control *lead_new(struct machine *m, const char *name, struct err *err);
+/*
+ * @name as on the command line: a descriptor, or a path to listen on, which is removed in the
+ * end by a process that @sweep confines (sweep.h). NULL and @err.
+ */
+struct control *lead_new(struct machine *m, const char *name, int (*sweep)(struct err *err),
+			 struct err *err);
 
 #endif

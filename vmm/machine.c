@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "vmm/terminal.h"
 
 /* Longer than a processor needs to come out of the guest on a busy host. */
 #define REST_LIMIT_MS 5000
@@ -72,6 +73,7 @@ static void stop(struct machine *m)
 	if (vcpus_rest(&m->vcpus, VCPUS_STOP, settle, m, REST_LIMIT_MS) < 0) {
 		/* What it might still touch cannot be freed. */
 		log_error("a processor does not stop");
+		terminal_restore();
 		_exit(ENDING_FAILED);
 	}
 	vcpus_join(&m->vcpus);

@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/version.h"
@@ -46,7 +48,7 @@ static int lead(struct machine *m, const struct cmdline *c, struct control **con
 		return err_sys(err, errno, "cannot wait for signals");
 	if (!c->control)
 		return 0;
-	*control = lead_new(m, c->control, err);
+	*control = lead_new(m, c->control, c->no_seccomp ? NULL : seccomp_sweeper, err);
 	return *control ? 0 : err->code;
 }
 
@@ -157,6 +159,21 @@ static int run(const struct cmdline *c, int64_t epoch_us, struct loop *loop, str
 	return r;
 }
 
+/*
+ * Whoever reads our standard error may sleep, and the log and a guest's first words must not
+ * wait for him. A file takes all, and what has no second description has to stay as it is.
+ */
+static void unblock_errors(void)
+{
+	int own = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	struct stat st;
+
+	if (own >= 0 && fstat(own, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) &&
+	    fd_own_nonblock(&own, O_WRONLY) == 0)
+		dup2(own, STDERR_FILENO);
+	close_fd(&own);
+}
+
 static int usage(const struct err *err)
 {
 	fprintf(stderr, "kata-vmm: %s (--help tells more)\n", err_msg(err));
@@ -184,6 +201,7 @@ int main(int argc, char **argv)
 	if (c.version)
 		return printf("kata-vmm %s\n", kata_version) < 0 ? VMM_END_FAILED : 0;
 	jail_close_others(fds, cmdline_fds(&c, fds));
+	unblock_errors();
 	signal(SIGPIPE, SIG_IGN); /* the other end of a console may go */
 	log_open(STDERR_FILENO, c.id, LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
 	loop = loop_new();

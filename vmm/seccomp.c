@@ -2,6 +2,7 @@
 #include "vmm/seccomp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/if_tun.h>
@@ -15,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "vmm/syscall_table.h" /* made by make-syscalls */
+#include "vmm/terminal.h"
 
 #if defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64
@@ -47,6 +50,9 @@
 #define ONE_OF(value, after)	IF_EQUAL(value, (after) + 1, 0)
 #define END_ONE_OF		RETURN(TRAP), RETURN(ALLOW)
 
+/* How lib/base/fd.c opens the directory of a socket: for its names, not to be read. */
+#define OPEN_DIRECTORY (O_PATH | O_DIRECTORY | O_CLOEXEC)
+
 #include "vmm/seccomp_rules.h" /* made by make-seccomp of seccomp.table */
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ARGUMENT()");
@@ -60,7 +66,10 @@ static const struct sock_filter prologue[] = {
 };
 static const struct sock_filter epilogue[] = { RETURN(TRAP) };
 
-#define RULES_MAX (ARRAY_SIZE(loop_rules) + ARRAY_SIZE(vcpu_rules))
+/* Each alone has room in the sum. */
+#define RULES_MAX                                                                      \
+	(ARRAY_SIZE(loop_rules) + ARRAY_SIZE(vcpu_rules) + ARRAY_SIZE(doorman_rules) + \
+	 ARRAY_SIZE(sweeper_rules))
 
 static _Thread_local const char *thread_kind = "";
 
@@ -135,6 +144,8 @@ static void on_forbidden(int signo, siginfo_t *info, void *context)
 	put(&l, thread_kind);
 	put(&l, " thread");
 	log_in_signal(LOG_LEVEL_ERROR, l.text);
+	/* A processor's thread may not do that: it dies of it, as it has to. */
+	terminal_restore();
 	syscall(SYS_execve, NULL, NULL, NULL);
 	_exit(128 + SIGSYS);
 }
@@ -183,4 +194,14 @@ int seccomp_loop(struct err *err)
 int seccomp_vcpu(struct err *err)
 {
 	return confine("vcpu", vcpu_rules, ARRAY_SIZE(vcpu_rules), err);
+}
+
+int seccomp_doorman(struct err *err)
+{
+	return confine("doorman", doorman_rules, ARRAY_SIZE(doorman_rules), err);
+}
+
+int seccomp_sweeper(struct err *err)
+{
+	return confine("sweeper", sweeper_rules, ARRAY_SIZE(sweeper_rules), err);
 }

@@ -15,6 +15,9 @@
 /* Confine the calling thread for ever: the loop's, or a processor's. 0, or -errno and @err. */
 int seccomp_loop(struct err *err);
 int seccomp_vcpu(struct err *err);
+/* The same for a process of one thread that stays outside of the jail. */
+int seccomp_doorman(struct err *err);
+int seccomp_sweeper(struct err *err);
 
 /* The name of a system call of this machine; NULL when it is unknown. */
 const char *seccomp_call_name(long number);

@@ -57,6 +57,39 @@ end_guest()
 	vmm_end 137
 }
 
+# Each of its exits is a line of the log: soon there is no room for more.
+@test "boot: nobody reads the log; sockets that it made go with the monitor" {
+	mkfifo "$dir/fifo"
+	exec {reader}<>"$dir/fifo"
+	"$KATA_BUILD/vmm/kata-vmm" --kernel "$KATA_BUILD/tests/guests/guest-end" --cmdline x --debug \
+		--console "unix:$dir/console.socket" --control "$dir/control" 2>"$dir/fifo" 3>&- &
+	vmm=$!
+	vmm_wait test -S "$dir/console.socket"
+	vmm_wait test -S "$dir/control"
+	run -0 timeout 60 python3 - "$dir/control" <<-'EOT'
+		import re, socket, sys, time
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		s.connect(sys.argv[1])
+		def exits():
+		    s.send(b"stats")
+		    while True:
+		        answer = s.recv(4096).decode()
+		        if not answer.startswith("event"):
+		            return int(re.search(r" exits=(\d+)", answer)[1])
+		while exits() < 3000:  # lines of 60 bytes and more; a pipe has 64 KiB
+		    time.sleep(0.1)
+		before = exits()
+		time.sleep(0.5)
+		assert exits() > before, "it waits for a reader"
+		s.close()
+	EOT
+	kill -KILL "$vmm"
+	vmm_end 137
+	exec {reader}>&-
+	gone() { [ ! -e "$dir/console.socket" ] && [ ! -e "$dir/control" ]; }
+	vmm_wait gone
+}
+
 # The whole life of a Linux that tells every 100 ms that it lives.
 @test "boot: the control socket pauses, resumes, counts and stops a Linux" {
 	vmm_initrd "$dir/initrd" init="$KATA_BUILD/tests/tools/boot-guest" -- "${vmm_modules[@]}"

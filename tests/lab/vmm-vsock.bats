@@ -30,6 +30,7 @@ descriptors()
 	grep -qx $'CapPrm:\t0000000000000002' "/proc/$doorman/status"
 	grep -qx $'CapEff:\t0000000000000002' "/proc/$doorman/status"
 	grep -qx $'NoNewPrivs:\t1' "/proc/$doorman/status"
+	grep -qx $'Seccomp:\t2' "/proc/$doorman/status"
 	[ "$(readlink "/proc/$doorman/ns/net")" != "$(readlink "/proc/$$/ns/net")" ]
 
 	host sink 2000000

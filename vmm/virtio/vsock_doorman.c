@@ -46,7 +46,7 @@ int vsock_doorman_serve(int sock, const char *path)
 
 /*
  * All goes that names of sockets do not need. The user stays, for he may write to them, and
- * so does root's way past their owners; nothing is mapped, written or started any more.
+ * so does root's way past their owners.
  */
 static int renounce(void)
 {
@@ -57,8 +57,9 @@ static int renounce(void)
 		rlim_t max;
 	} limits[] = {
 		{ RLIMIT_NOFILE, 4 }, /* up to number 3: what it has, and one connection */
-		{ RLIMIT_FSIZE, 0 },  { RLIMIT_NPROC, 0 },
-		{ RLIMIT_CORE, 0 },   { RLIMIT_MEMLOCK, 0 },
+		{ RLIMIT_NPROC, 0 },
+		{ RLIMIT_CORE, 0 },
+		{ RLIMIT_MEMLOCK, 0 },
 	};
 
 	/* Only a kernel that grants it; sockets with names are reached all the same. */
@@ -78,9 +79,11 @@ static int renounce(void)
 	return 0;
 }
 
-/* Of all that the monitor has open it keeps the one socket; and standard error, for nothing. */
-static _Noreturn void serve(int sock, const char *path)
+/* Of all that the monitor has open it keeps the one socket, and standard error for the log. */
+static _Noreturn void serve(int sock, const char *path, int (*confine)(struct err *err))
 {
+	struct err err = ERR_INIT;
+
 	if (dup2(sock, 3) != 3 || syscall(SYS_close_range, 4, ~0U, 0) < 0)
 		_exit(1);
 	close(0);
@@ -89,7 +92,7 @@ static _Noreturn void serve(int sock, const char *path)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	if (renounce() < 0)
+	if (renounce() < 0 || (confine && confine(&err) < 0))
 		_exit(1);
 	while (vsock_doorman_serve(3, path) > 0)
 		;
@@ -97,7 +100,7 @@ static _Noreturn void serve(int sock, const char *path)
 	_exit(0);
 }
 
-int vsock_doorman_start(const char *path, struct err *err)
+int vsock_doorman_start(const char *path, int (*confine)(struct err *err), struct err *err)
 {
 	int pair[2], r;
 	pid_t pid;
@@ -112,7 +115,7 @@ int vsock_doorman_start(const char *path, struct err *err)
 		return r;
 	}
 	if (pid == 0)
-		serve(pair[1], path);
+		serve(pair[1], path, confine);
 	close(pair[1]);
 	return pair[0];
 }

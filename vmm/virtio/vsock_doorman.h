@@ -5,7 +5,7 @@
  * to <path>_<port> and hands the connection in. That is all that it can be asked for, also
  * by a monitor that a guest has taken over. It keeps its user, who may write to these sockets,
  * and of root's capabilities the one to do so whoever owns them; no others, nothing open, no
- * processes or files to come.
+ * processes or files to come; of system calls those of its line in vmm/seccomp.table.
  *
  * In the end it also removes <path>, which the monitor cannot either. It is there only if the
  * guest may connect to the host at all; Kata needs no such thing.
@@ -31,9 +31,10 @@ struct vsock_answer {
 /*
  * Start the process, which ends when the descriptor that is returned (SOCK_SEQPACKET,
  * non-blocking) is closed. Before there are threads, and before what it should not hold is
- * open. -errno and @err.
+ * open. @confine, called in it last, takes away the system calls that it does not make; NULL:
+ * it keeps them. -errno and @err.
  */
-int vsock_doorman_start(const char *path, struct err *err);
+int vsock_doorman_start(const char *path, int (*confine)(struct err *err), struct err *err);
 
 /* Its work: wait for a call on @sock, answer it. 1; 0: no more come; -errno. */
 int vsock_doorman_serve(int sock, const char *path);

@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,15 +31,15 @@
 
 #define CALLS_MAX 1024 /* above all numbers that there are */
 
-enum kind { LOOP, VCPU };
+enum kind { LOOP, VCPU, DOORMAN, SWEEPER };
 
-static const char *const kinds[] = { "loop", "vcpu" };
+static const char *const kinds[] = { "loop", "vcpu", "doorman", "sweeper" };
 
 struct rule {
 	bool allowed, checked; /* checked: by an argument */
 };
 
-static struct rule rules[2][CALLS_MAX];
+static struct rule rules[4][CALLS_MAX];
 
 static long number_of(const char *name)
 {
@@ -69,8 +70,8 @@ static int read_table(void **state)
 		nr = number_of(call);
 		if (nr < 0)
 			fail_msg("%s is no system call", call);
-		for (int k = LOOP; k <= VCPU; k++) {
-			if (strcmp(kind, "both") != 0 && strcmp(kind, kinds[k]) != 0)
+		for (int k = LOOP; k <= SWEEPER; k++) {
+			if (strcmp(kind, kinds[k]) != 0 && (k > VCPU || strcmp(kind, "both") != 0))
 				continue;
 			rules[k][nr].allowed = true;
 			rules[k][nr].checked |= strcmp(argument, "-") != 0;
@@ -96,7 +97,10 @@ try {
 
 static int enter(enum kind kind, struct err *err)
 {
-	return kind == LOOP ? seccomp_loop(err) : seccomp_vcpu(err);
+	static int (*const confine[])(struct err * err) = { seccomp_loop, seccomp_vcpu,
+							    seccomp_doorman, seccomp_sweeper };
+
+	return confine[kind](err);
 }
 
 /*
@@ -170,7 +174,7 @@ static void what_is_not_in_the_table_kills_and_is_named(void **state)
 	unsigned tried = 0;
 
 	(void)state;
-	for (int k = LOOP; k <= VCPU; k++)
+	for (int k = LOOP; k <= SWEEPER; k++)
 		for (long nr = 0; nr < CALLS_MAX; nr++) {
 			struct try t = { (enum kind)k, nr, { 0 } };
 
@@ -186,7 +190,7 @@ static void what_is_not_in_the_table_kills_and_is_named(void **state)
 static void what_is_in_the_table_passes(void **state)
 {
 	(void)state;
-	for (int k = LOOP; k <= VCPU; k++)
+	for (int k = LOOP; k <= SWEEPER; k++)
 		for (long nr = 0; nr < CALLS_MAX; nr++) {
 			struct try t = { (enum kind)k, nr, { -1, -1, -1, -1, -1, -1 } };
 
@@ -218,6 +222,11 @@ static void arguments_are_looked_at(void **state)
 		{ { LOOP, SYS_mprotect, { 0, 0, PROT_READ } }, true },
 		{ { LOOP, SYS_mprotect, { 0, 0, PROT_READ | PROT_EXEC } }, false },
 		{ { VCPU, SYS_mprotect, { 0, 0, PROT_EXEC } }, false },
+		{ { DOORMAN, SYS_socket, { AF_UNIX, -1 } }, true },
+		{ { DOORMAN, SYS_socket, { AF_INET, SOCK_STREAM } }, false },
+		{ { DOORMAN, SYS_openat, { -1, 0, O_PATH | O_DIRECTORY | O_CLOEXEC } }, true },
+		{ { DOORMAN, SYS_openat, { -1, 0, O_RDONLY } }, false },
+		{ { DOORMAN, SYS_openat, { -1, 0, O_RDONLY | O_DIRECTORY | O_CLOEXEC } }, false },
 	};
 
 	(void)state;

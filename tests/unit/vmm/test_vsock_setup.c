@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "vmm/seccomp.h"
 #include "vmm/virtio/vsock_doorman.h"
 #include "vmm/virtio/vsock_table.h"
 #include "vsock_guest.h"
@@ -279,7 +280,7 @@ static void doorman(void **state)
 
 	(void)state;
 	vg_init(&v, 1);
-	sock = vsock_doorman_start(v.path, &err);
+	sock = vsock_doorman_start(v.path, seccomp_doorman, &err);
 	assert_true(sock >= 0);
 	assert_int_equal(vsock_doorman_answer(sock, &answer, &fd), 0);
 	assert_int_equal(vsock_doorman_call(sock, &call), 0);
@@ -303,6 +304,37 @@ static void doorman(void **state)
 	assert_true(wait(&status) > 0);
 	assert_int_equal(status, 0);
 	vg_done(&v);
+}
+
+/* A name that no address has room for: by its directory, under the filter as well. */
+static void doorman_of_a_long_name(void **state)
+{
+	char dir[PATH_MAX], path[PATH_MAX + 8], service[PATH_MAX + 16];
+	struct vsock_call call = { 5, 5000 };
+	struct vsock_answer answer;
+	struct err err = ERR_INIT;
+	int sock, listener, fd, status;
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/test-vsock-%0100d-XXXXXX", 0);
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/v", dir);
+	snprintf(service, sizeof(service), "%s_5", path);
+	listener = unix_listen(service, 1, &err);
+	assert_true(listener >= 0);
+	sock = vsock_doorman_start(path, seccomp_doorman, &err);
+	assert_true(sock >= 0);
+	assert_int_equal(vsock_doorman_call(sock, &call), 0);
+	assert_true(fd_poll(sock, POLLIN, GUEST_WAIT_MS) > 0);
+	assert_int_equal(vsock_doorman_answer(sock, &answer, &fd), 1);
+	assert_int_equal(answer.error, 0);
+	close(fd);
+	close(sock);
+	assert_true(wait(&status) > 0);
+	assert_int_equal(status, 0);
+	close(listener);
+	unlink(service);
+	assert_int_equal(rmdir(dir), 0);
 }
 
 /* Without it the guest's calls are refused, and the log says so once. */
@@ -355,6 +387,7 @@ int main(void)
 		cmocka_unit_test(reset),
 		cmocka_unit_test(transport_reset_event),
 		cmocka_unit_test(doorman),
+		cmocka_unit_test(doorman_of_a_long_name),
 		cmocka_unit_test(doorman_goes),
 		cmocka_unit_test(configuration),
 	};
