@@ -1,35 +1,56 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Kata's own shim drives this agent, over vhost-vsock. It is built elsewhere, from
-# Kata's sources: KATA_ORIGINAL_SHIM is the path of containerd-shim-kata-v2, of Go,
-# where the lab sees it (not below /tmp).
+# The two halves of this project with the other half of the original, over
+# vhost-vsock: this runtime drives Kata's own agent, Kata's own shim drives this
+# agent. They are built elsewhere, from Kata's sources, and lie where the lab sees
+# them (not below /tmp):
+#
+#	KATA_ORIGINAL_AGENT	its kata-agent, linked statically
+#	KATA_ORIGINAL_SHIM	its containerd-shim-kata-v2, of Go
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2153,SC2154 # for inner shells; shared with common.bash
 KATA_TEST_HYPERVISOR=qemu
 load ../integration/common
+load ../integration/join
 
 # shellcheck source=tests/lib/containerd.bash
 source "$BATS_TEST_DIRNAME/../lib/containerd.bash"
+# shellcheck source=tests/lib/original.bash
+source "$BATS_TEST_DIRNAME/../lib/original.bash"
 
 limit=300
 
 setup_file()
 {
-	[ -n "${KATA_LAB:-}" ] && [ -n "${KATA_ORIGINAL_SHIM:-}" ] || return 0
+	[ -n "${KATA_LAB:-}" ] && [ -n "${KATA_ORIGINAL_AGENT:-}${KATA_ORIGINAL_SHIM:-}" ] || return 0
 	[ -n "${KATA_INITRD:-}" ] || container_prepare "$BATS_FILE_TMPDIR"
+	if [ -n "${KATA_ORIGINAL_AGENT:-}" ]; then
+		# It does not load the kernel's modules.
+		"$kata_tree/guest/image/make-initrd" --init "$KATA_BUILD/guest/init/kata-init" \
+			"$BATS_FILE_TMPDIR/original.img" "$KATA_ORIGINAL_AGENT" "$KATA_KERNEL_DIR"
+	fi
 }
 
-# What it leaves behind, control groups and sockets, is the original's own and goes with the lab.
+# What the original's shim leaves, control groups and sockets, is its own and goes with the lab.
+eval "common_$(declare -f teardown)"
 teardown()
 {
-	:
+	[ -n "${original_shim:-}" ] || common_teardown
 }
 
 setup_for()
 {
 	[ -n "${!1:-}" ] || skip "$1 is not set"
 	[ -n "${KATA_LAB:-}" ] || skip "not in the lab"
+}
+
+@test "original: this runtime and the original agent" {
+	setup_for KATA_ORIGINAL_AGENT
+	container_config "$KATA_CONFIG" qemu initrd="\"$BATS_FILE_TMPDIR/original.img\"" agent.dial_timeout=90
+	original_one
+	original_pod
+	run ! pgrep qemu-system
 }
 
 # original_config FILE: what its shim wants to read.
@@ -92,6 +113,7 @@ original_run()
 
 @test "original: the original shim and this agent" {
 	setup_for KATA_ORIGINAL_SHIM
+	original_shim=yes
 	mkdir -p /etc/kata-containers "$BATS_TEST_TMPDIR"/{shim,volume}
 	original_config /etc/kata-containers/configuration.toml
 	ln -s "$KATA_ORIGINAL_SHIM" "$BATS_TEST_TMPDIR/shim/containerd-shim-kata-v2"
