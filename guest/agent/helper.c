@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -14,7 +15,7 @@
 #include "base/proc.h"
 #include "base/str.h"
 
-#define ERROR_MAX 4096
+#define WORDS_MAX 400
 
 static char *find(const char *name)
 {
@@ -32,34 +33,34 @@ static char *find(const char *name)
 	return NULL;
 }
 
-/* The last line of what the program said to @fd, a memfd. */
-static void last_line(int fd, char *line, size_t size)
+/* The end of what the program said to @fd, a memfd, its lines in one. */
+static void last_words(int fd, char *words, size_t size)
 {
-	char text[ERROR_MAX + 1];
+	char text[WORDS_MAX + 1];
 	off_t end = lseek(fd, 0, SEEK_END);
-	off_t from = end > ERROR_MAX ? end - ERROR_MAX : 0;
-	ssize_t n = pread(fd, text, ERROR_MAX, from);
-	char *last;
+	ssize_t n = pread(fd, text, WORDS_MAX, end > WORDS_MAX ? end - WORDS_MAX : 0);
+	char *save = NULL;
+	size_t len = 0;
 
-	if (n < 0)
-		n = 0;
-	while (n > 0 && strchr(" \t\r\n", text[n - 1]))
-		n--;
-	text[n] = '\0';
-	last = strrchr(text, '\n');
-	strncpy(line, last ? last + 1 : text, size - 1);
-	line[size - 1] = '\0';
+	words[0] = text[n < 0 ? 0 : n] = '\0';
+	for (char *l = strtok_r(text, "\r\n", &save); l; l = strtok_r(NULL, "\r\n", &save)) {
+		int more = snprintf(words + len, size - len, "%s%s", len ? "; " : "", l);
+
+		len += more < 0 ? 0 : (size_t)more;
+		if (len >= size)
+			return;
+	}
 }
 
 static int outcome(const char *path, int status, int said, struct err *err)
 {
-	char line[256];
+	char words[2 * WORDS_MAX];
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	last_line(said, line, sizeof(line));
+	last_words(said, words, sizeof(words));
 	if (WIFEXITED(status))
-		return err_set(err, EIO, "%s: status %d: %s", path, WEXITSTATUS(status), line);
+		return err_set(err, EIO, "%s: status %d: %s", path, WEXITSTATUS(status), words);
 	return err_set(err, EIO, "%s: killed by signal %d", path, WTERMSIG(status));
 }
 

@@ -63,13 +63,20 @@ int label_open(const Grpc__Process *process, int *fd, struct err *err)
 int label_set(int fd, const Grpc__Process *process, struct err *err)
 {
 	auto_free char *profile = NULL;
-	const char *label = process->selinuxlabel;
+	const char *label = process->selinuxlabel, *text = label;
+	bool armor = has_profile(process);
 	int r;
 
 	if (fd < 0)
 		return 0;
-	if (has_profile(process))
-		label = profile = xasprintf("exec %s", process->apparmorprofile);
-	r = fd_write_full(fd, label, strlen(label));
-	return r < 0 ? err_sys(err, r, "label \"%s\"", label) : 0;
+	if (armor) {
+		label = process->apparmorprofile;
+		text = profile = xasprintf("exec %s", label);
+	}
+	r = fd_write_full(fd, text, strlen(text));
+	if (r == -ENOENT && armor)
+		return err_set(err, ENOENT, "apparmorProfile \"%s\" is not loaded", label);
+	return r < 0 ? err_sys(err, r, "%s \"%s\"", armor ? "apparmorProfile" : "selinuxLabel",
+			       label) :
+		       0;
 }
