@@ -12,6 +12,7 @@
 #				one a line, in the order in which the agent loads them
 #	/dev /proc /run /sys /tmp
 #				mount points
+#	/var/run		/run, where Kata's own agent keeps namespaces
 #
 # Nothing else. Owners and times are the recipes' affair; modes are set here.
 
@@ -50,7 +51,8 @@ tree_make()
 {
 	local root=$1 agent=$2 kernel=$3 init=$4 module
 
-	(umask 022 && mkdir -p "$root"/{dev,lib/kata/modules,proc,run,sbin,sys,tmp,usr/bin})
+	(umask 022 && mkdir -p "$root"/{dev,lib/kata/modules,proc,run,sbin,sys,tmp,usr/bin,var})
+	ln -s ../run "$root/var/run"
 	tree_program "$agent" "$root/usr/bin/kata-agent"
 	if [ -n "$init" ]; then
 		tree_program "$init" "$root/sbin/init"

@@ -148,7 +148,7 @@ content()
 	make initrd x.initrd
 	{
 		printf '%s\n' dev init lib lib/kata lib/kata/modules lib/kata/modules.list proc run sbin \
-			sbin/init sys tmp usr usr/bin usr/bin/kata-agent
+			sbin/init sys tmp usr usr/bin usr/bin/kata-agent var var/run
 		sed 's|^|lib/kata/modules/|' "$cache/kernel/modules.list"
 	} | sort >wanted
 	cpio -t --quiet <x.initrd | sort >found
