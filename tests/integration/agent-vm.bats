@@ -1,70 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2016,SC2154 # set by bats' run, or for the container
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # set by bats' run, or for the container
 #
 # The agent as the first process of a machine: what only a machine can show.
 # One boot, in which the tests follow one another.
 
-bats_require_minimum_version 1.5.0
+load machine
 
-# shellcheck source=tests/lib/leftovers.bash
-source "$BATS_TEST_DIRNAME/../lib/leftovers.bash"
-# shellcheck source=tests/lib/container.bash
-source "$BATS_TEST_DIRNAME/../lib/container.bash"
-
-shared=/run/kata-containers/shared/containers
-
-call()
-{
-	timeout 60 "$KATA_BUILD/tests/tools/agent-call" "serial:$BATS_FILE_TMPDIR/agent.sock" "$@"
-}
-
-# qmp COMMAND ARGUMENTS…
-qmp()
-{
-	"$BATS_TEST_DIRNAME/qmp.py" "$BATS_FILE_TMPDIR/qmp.sock" \
-		"{\"execute\": \"$1\", \"arguments\": {$2}}"
-}
-
-refused()
-{
-	run -125 --separate-stderr "${@:3}"
-	echo "$stderr"
-	[[ $stderr == "error $1: "*"$2"* ]]
-}
-
+# What the guest has beside the agent: the programs of the packet filter, and its modules.
 setup_file()
 {
 	cd "$BATS_FILE_TMPDIR" || return
 	leftovers_snapshot before
 	truncate -s 8M disk
 	mkswap -q disk
-	qemu-system-x86_64 -M q35 -accel tcg -cpu max -m 256M,slots=2,maxmem=1G -smp 1,maxcpus=2 \
-		-nodefaults -nographic -no-reboot -no-user-config -rtc base=utc \
-		-kernel "$KATA_KERNEL" -initrd "$KATA_INITRD" \
-		-append "quiet panic=1 reboot=t console=ttyS0 agent.log=debug agent.hotplug_timeout=2 agent.debug_console agent.debug_console_vport=1026" \
-		-serial file:console -device virtio-serial-pci \
-		-chardev socket,id=a,path=agent.sock,server=on,wait=off \
-		-device virtserialport,chardev=a,name=org.kata-c.agent.0 \
+	truncate -s 32M grow
+	mkfs.ext4 -q grow
+	kernel=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kata-c/kernel-filter
+	"$kata_tree/tests/lib/filter-kernel" "$kernel" || return
+	machine_programs /usr/sbin/xtables-legacy-multi /usr/lib/*/xtables/libxt_{standard,tcp,comment}.so || return
+	ln -s xtables-legacy-multi tree/usr/sbin/iptables-save
+	ln -s xtables-legacy-multi tree/usr/sbin/iptables-restore
+	ln -s xtables-legacy-multi tree/usr/sbin/ip6tables-save
+	ln -s xtables-legacy-multi tree/usr/sbin/ip6tables-restore
+	machine_boot "$kernel" "agent.debug_console agent.debug_console_vport=1026 security=selinux enforcing=0" \
 		-chardev socket,id=c,path=console.sock,server=on,wait=off \
 		-device virtserialport,chardev=c,name=org.kata-c.console.0 \
 		-device pcie-root-port,id=rp0,bus=pcie.0,addr=5,chassis=1 \
+		-device pcie-root-port,id=rp1,bus=pcie.0,addr=6,chassis=2 \
 		-device virtio-scsi-pci,id=scsi0 \
 		-drive if=none,id=late,file=disk,format=raw \
-		-qmp unix:qmp.sock,server=on,wait=off >qemu.log 2>&1 3>&- &
-	echo $! >pid
-	for _ in {1..200}; do
-		! call check >/dev/null 2>&1 || return 0
-		kill -0 "$(cat pid)" || break
-		sleep 0.2
-	done
-	cat qemu.log console >&2
-	return 1
+		-blockdev driver=file,node-name=grow,filename=grow
 }
 
 teardown_file()
 {
-	kill -9 "$(cat "$BATS_FILE_TMPDIR/pid")" 2>/dev/null || true
-	leftovers_compare "$BATS_FILE_TMPDIR/before"
+	machine_end
 }
 
 teardown()
@@ -80,15 +50,7 @@ teardown()
 }
 
 @test "vm: a root file system by CopyFile, and a container in it" {
-	busybox=$(command -v busybox)
-	size=$(stat -c %s "$busybox")
-	part=1000000
-	for ((at = 0; at < size; at += part)); do
-		tail -c +$((at + 1)) "$busybox" | head -c "$part" >"$BATS_TEST_TMPDIR/part"
-		call rpc CopyFile "path=$shared/root/bin/busybox" "file_size=$size" file_mode=0100755 \
-			dir_mode=0755 "offset=$at" "data=@$BATS_TEST_TMPDIR/part"
-	done
-	call rpc CopyFile "path=$shared/root/bin/sh" file_mode=0120777 data=busybox
+	machine_root
 	run -0 call run c1 --rootfs "$shared/root" --hostname h -- \
 		/bin/busybox sh -c 'busybox hostname; busybox id -u; exit 0'
 	[ "$output" = $'h\n0' ]
@@ -143,7 +105,7 @@ in_guest()
 	wait "$plug"
 	[[ $output == fe$'\n'SWAPSPACE2 ]]
 	refused ENOENT 'swap on /no/such' call rpc AddSwapPath path=/no/such
-	refused ETIMEDOUT 'swap: disk at PCI path 06' call rpc AddSwap PCIPath.0=6
+	refused ETIMEDOUT 'swap: disk at PCI path 07' call rpc AddSwap PCIPath.0=7
 	call rpc AddSwap PCIPath.0=5 PCIPath.1=0
 	[[ $(in_guest cat /proc/swaps) == *"/dev/vda"* ]]
 }
@@ -155,6 +117,87 @@ in_guest()
 	run -0 call run c1 --rootfs "$shared/root" --set devices.0.type=scsi --set devices.0.id=2:1 \
 		--set devices.0.container_path=/dev/xdb --device b:/dev/xdb:8:1 -- /bin/busybox stat -c %t:%T /dev/xdb
 	[ "$output" = 8:0 ]
+}
+
+# lines TEXT…: each is a line of $output.
+lines()
+{
+	local text
+
+	for text; do
+		grep -qxF -- "$text" <<<"$output" || { echo "no line: $text" >&2; return 1; }
+	done
+}
+
+@test "vm: the packet filter is read and replaced, whole or not at all" {
+	run -0 call rpc GetIPTables
+	[ "$output" = data= ]
+	for v6 in false true; do
+		printf '%s\n' '*filter' ':INPUT ACCEPT [0:0]' ':FORWARD DROP [0:0]' ':OUTPUT ACCEPT [0:0]' \
+			'-A INPUT -p tcp -m tcp --dport 81 -m comment --comment "of the test" -j DROP' COMMIT >rules
+		call rpc SetIPTables is_ipv6="$v6" data=@rules
+		run -0 call rpc GetIPTables is_ipv6="$v6"
+		lines ':FORWARD DROP [0:0]' '-A INPUT -p tcp -m tcp --dport 81 -m comment --comment "of the test" -j DROP'
+	done
+	printf '%s\n' '*filter' ':FORWARD ACCEPT [0:0]' '-A FORWARD -j NOSUCH' COMMIT >rules
+	refused EIO "NOSUCH" call rpc SetIPTables data=@rules
+	run -0 call rpc GetIPTables
+	lines ':FORWARD DROP [0:0]'
+}
+
+@test "vm: a file system grows with its disk" {
+	volume=/run/kata-containers/volume
+	refused ENOENT "volume $volume" call rpc ResizeVolume volume_guest_path="$volume" size=50331648
+	qmp device_add '"driver": "virtio-blk-pci", "id": "b2", "drive": "grow", "bus": "rp1"'
+	call create c1 --rootfs "$shared/root" --storage "blk:06/00:ext4:$volume" -- /bin/busybox true
+	call rpc ResizeVolume volume_guest_path="$volume" size=33554432
+	refused ENOSPC '33554432 bytes' call rpc ResizeVolume volume_guest_path="$volume" size=100663296
+	qmp block_resize '"node-name": "grow", "size": 100663296'
+	call rpc ResizeVolume volume_guest_path="$volume" size=100663296
+	run -0 call rpc GetVolumeStats volume_guest_path="$volume"
+	total=$(sed -n 's/^usage.0.total=//p' <<<"$output")
+	[ "$total" -gt 80000000 ]
+	call remove c1
+}
+
+# A kernel that wants to be told of memory has a file which is not here; another takes its place.
+@test "vm: memory is told of where the kernel wants to be told" {
+	run -0 call rpc GetGuestDetails mem_hotplug_probe=true
+	lines support_mem_hotplug_probe=false
+	refused ENOENT probe call rpc MemHotplugByProbe memHotplugProbeAddr.0=0x100000000
+	call rpc CopyFile path="$shared/memory/probe" file_mode=0100644 dir_mode=0755
+	call create c1 --rootfs "$shared/root" --storage "bind:$shared/memory:bind:/sys/devices/system/memory" \
+		--mount "bind:$shared/memory:/memory" -- /bin/busybox cat /memory/probe
+	run -0 call rpc GetGuestDetails mem_hotplug_probe=true
+	lines support_mem_hotplug_probe=true
+	call rpc MemHotplugByProbe memHotplugProbeAddr.0=0x100000000 memHotplugProbeAddr.1=4429185024
+	call start c1
+	run -0 call pump c1
+	[ "$output" = 0x108000000 ]
+	call remove c1
+}
+
+@test "vm: labels of SELinux" {
+	python3 "$BATS_TEST_DIRNAME/selinux_policy.py" >policy.conf
+	checkpolicy -M -U allow -o policy policy.conf
+	machine_put policy "$shared/root/policy" 0100644
+	machine_config load.json '{"mounts": ["+", {"destination": "/se", "type": "selinuxfs", "source": "selinuxfs"}]}'
+	call run c1 --config load.json -- /bin/busybox dd if=/policy of=/se/load bs=1M
+	labels='"selinuxLabel": "system_u:system_r:container_t:s0:c0"'
+	machine_config held.json "{\"process\": {$labels, \"noNewPrivileges\": true},
+		\"linux\": {\"mountLabel\": \"system_u:object_r:container_file_t:s0:c0\"}}"
+	run -0 call run c1 --config held.json -- /bin/busybox sh -c 'busybox cat /proc/self/attr/current; echo; busybox cat /proc/mounts'
+	[[ $output == system_u:system_r:container_t:s0:c0* ]]
+	for at in /dev /dev/shm /dev/pts; do
+		grep -q " $at .*[ ,]context=system_u:object_r:container_file_t:s0:c0," <<<"$output"
+	done
+	[ "$(grep -c " /proc .*context=" <<<"$output")" = 0 ]
+	printf '{"cwd": "/", "args": ["x"], "selinuxLabel": "system_u:system_r:container_t:s0:c1"}' >process.json
+	run -0 call exec c2 e1 --process process.json -- /bin/busybox cat /proc/self/attr/current
+	[[ $output == system_u:system_r:container_t:s0:c1* ]]
+	machine_config wrong.json '{"process": {"selinuxLabel": "system_u:system_r:nosuch_t:s0"}}'
+	refused EINVAL 'selinuxLabel "system_u:system_r:nosuch_t:s0"' call run c1 --config wrong.json -- /bin/busybox true
+	call remove c1
 }
 
 @test "vm: kernel modules" {
