@@ -124,6 +124,9 @@ int ns_plan(const Grpc__Linux *spec, const struct ns_shared *shared, struct ns_p
 		uts = uts || !strcmp(ns->type, "uts");
 		r = plan_one(ns, &seen, plan, err);
 	}
+	if (r == 0 && spec && spec->n_timeoffsets > 0 && !(plan->create & CLONE_NEWTIME))
+		r = err_set(err, EINVAL,
+			    "timeOffsets: want a time namespace of the container's own");
 	/*
 	 * The sandbox's ipc namespace belongs to the guest's user namespace: who is root in
 	 * another one could not mount its message queues.

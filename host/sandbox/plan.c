@@ -337,11 +337,14 @@ static void reduce_resources(Grpc__LinuxResources *res)
 
 /*
  * The network is the sandbox's, the cgroup namespace and the pid namespace are made
- * by the agent as it sees fit, and a path of the host leads nowhere in the guest.
+ * by the agent as it sees fit, and a path of the host leads nowhere in the guest. A
+ * time namespace means something only with offsets, and not all agents have it: the
+ * guest's clocks are no others than the container's.
  */
-static void reduce_namespaces(Grpc__Linux *l)
+static int reduce_namespaces(Grpc__Linux *l, struct err *err)
 {
-	static const char *const dropped[] = { "cgroup", "network", "pid", "time" };
+	static const char *const dropped[] = { "cgroup", "network", "pid" };
+	bool offsets = l->n_timeoffsets > 0, own = false;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < l->n_namespaces; i++) {
@@ -350,6 +353,10 @@ static void reduce_namespaces(Grpc__Linux *l)
 
 		for (size_t j = 0; j < ARRAY_SIZE(dropped); j++)
 			drop = drop || !strcmp(ns->type, dropped[j]);
+		if (!strcmp(ns->type, "time")) {
+			drop = !offsets || *ns->path;
+			own = own || !drop;
+		}
 		if (drop) {
 			grpc__linux_namespace__free_unpacked(ns, NULL);
 			continue;
@@ -358,6 +365,10 @@ static void reduce_namespaces(Grpc__Linux *l)
 		l->namespaces[kept++] = ns;
 	}
 	l->n_namespaces = kept;
+	return !offsets || own ?
+		       0 :
+		       err_set(err, EINVAL,
+			       "linux.timeOffsets: want a time namespace of the container's own");
 }
 
 Grpc__Hooks *plan_take_hooks(Grpc__Spec *spec)
@@ -400,8 +411,7 @@ int plan_container(const struct plan_guest *g, const char *rootfs, Grpc__Spec *s
 	if (g->config->runtime.disable_guest_seccomp)
 		grpc__linux_seccomp__free_unpacked(take_ptr(spec->linux->seccomp), NULL);
 	grpc__linux_intel_rdt__free_unpacked(take_ptr(spec->linux->intelrdt), NULL);
-	reduce_namespaces(spec->linux);
 	if (spec->linux->resources)
 		reduce_resources(spec->linux->resources);
-	return 0;
+	return reduce_namespaces(spec->linux, err);
 }

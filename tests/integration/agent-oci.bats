@@ -129,4 +129,5 @@ nproc_list()
 	call remove c1
 	refused EINVAL 'unknown clock "x"' oci_run '{"linux": {"namespaces": ["+", {"type": "time"}],
 		"timeOffsets": {"x": {"secs": 1}}}}' -- true
+	refused EINVAL 'timeOffsets: want a time namespace' oci_run '{"linux": {"timeOffsets": {"boottime": {"secs": 1}}}}' -- true
 }

@@ -23,7 +23,7 @@ configure()
 @test "the guest keeps the specification's limits, rules and filters" {
 	container_config "$KATA_CONFIG" qemu runtime.disable_guest_seccomp=false
 	container_bundle "$bundle" --no-terminal -- sh -c '
-		umask; cat /proc/sys/kernel/domainname
+		umask; cat /proc/sys/kernel/domainname; cut -d. -f1 /proc/uptime
 		cd /sys/fs/cgroup
 		for f in memory.max memory.low memory.swap.max memory.high cpu.max cpu.weight pids.max; do
 			[ ! -e $f ] || echo $f $(cat $f)
@@ -36,6 +36,7 @@ configure()
 		"process": {"user": {"umask": 63}, "noNewPrivileges": false,
 			"capabilities": {"bounding": ["CAP_MKNOD"], "effective": ["CAP_MKNOD"], "permitted": ["CAP_MKNOD"]}},
 		"linux": {
+			"namespaces": ["+", {"type": "time"}], "timeOffsets": {"boottime": {"secs": 86400000}},
 			"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
 				"syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 13}]},
 			"resources": {
@@ -48,6 +49,7 @@ configure()
 	echo "$output"
 	[ "${lines[0]}" = 0077 ]
 	[ "${lines[1]}" = example.org ]
+	[ "${lines[2]}" -ge 86400000 ]
 	for line in 'memory.max 67108864' 'memory.low 33554432' 'memory.high 50331648' 'cpu.max 20000 50000' \
 		'cpu.weight 20' 'pids.max 77' $'NoNewPrivs:\t0' $'Seccomp:\t2' 'null works'; do
 		grep -qxF "$line" <<<"$output"

@@ -190,6 +190,49 @@ static void follows_the_configuration(void **state)
 	config_free(config);
 }
 
+/* They need a new time namespace, and that needs them. */
+static void time_offsets_are_passed_or_refused(void **state)
+{
+	static const char offsets[] = "\"timeOffsets\":{\"boottime\":{\"secs\":7}}";
+	static const char *const wrong[] = {
+		"[]",
+		"[{\"type\":\"ipc\"}]",
+		"[{\"type\":\"time\",\"path\":\"/proc/7/ns/time\"}]",
+	};
+	struct config *config = make_config("[hypervisor.qemu]\n[agent.kata]\n[runtime]\n");
+	struct plan_guest g = { .config = config, .sandbox_id = "sb" };
+
+	(void)state;
+	check_container(&g,
+			"{\"process\":{\"cwd\":\"/\"},\"root\":{\"path\":\"/r\"},"
+			"\"linux\":{\"timeOffsets\":{\"boottime\":{\"secs\":7}},"
+			"\"namespaces\":[{\"type\":\"time\"}]}}",
+			"{\"process\":{\"cwd\":\"/\"},\"root\":{\"path\":\"/guest/rootfs\"},"
+			"\"linux\":{\"namespaces\":[{\"type\":\"time\"}],"
+			"\"timeOffsets\":{\"boottime\":{\"secs\":7}}}}",
+			false);
+	check_container(&g,
+			"{\"process\":{\"cwd\":\"/\"},\"root\":{\"path\":\"/r\"},"
+			"\"linux\":{\"namespaces\":[{\"type\":\"time\"}]}}",
+			"{\"process\":{\"cwd\":\"/\"},\"root\":{\"path\":\"/guest/rootfs\"},"
+			"\"linux\":{}}",
+			false);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		auto_free char *text =
+			xasprintf("{\"process\":{\"cwd\":\"/\"},\"root\":{\"path\":\"/r\"},"
+				  "\"linux\":{%s,\"namespaces\":%s}}",
+				  offsets, wrong[i]);
+		Grpc__Spec *spec = parse(text);
+		struct err err = ERR_INIT;
+		bool pidns;
+
+		assert_int_equal(plan_container(&g, "/g", spec, &pidns, &err), -EINVAL);
+		assert_non_null(strstr(err.msg, "timeOffsets"));
+		grpc__spec__free_unpacked(spec, NULL);
+	}
+	config_free(config);
+}
+
 static void splits_hooks_between_host_and_guest(void **state)
 {
 	static const char all[] = "{\"hooks\":{\"prestart\":[{\"path\":\"/p\"}],"
@@ -344,6 +387,7 @@ int main(void)
 		cmocka_unit_test(leaves_out_what_is_the_hosts),
 		cmocka_unit_test(copes_with_little),
 		cmocka_unit_test(follows_the_configuration),
+		cmocka_unit_test(time_offsets_are_passed_or_refused),
 		cmocka_unit_test(splits_hooks_between_host_and_guest),
 		cmocka_unit_test(asks_for_the_sandbox),
 		cmocka_unit_test(measures_shared_memory),
