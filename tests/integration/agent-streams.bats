@@ -10,39 +10,10 @@ agent_keys='passfd_listener_port = 1027
 container_pipe_size = 131072
 log_vport = 1025'
 
-setup_file()
-{
-	agent_rootfs "$BATS_FILE_TMPDIR/image"
-	# streams.py PYTHON: with connect(PORT) and run(COMMAND…), which calls the agent.
-	cat >"$BATS_FILE_TMPDIR/streams.py" <<-'EOF2'
-		import os, socket, subprocess, sys, time
-		def connect(port):
-		    s = socket.socket(socket.AF_UNIX)
-		    s.bind(f"\0kata-streams-{os.getpid()}/{port}")
-		    s.connect(os.environ["socket"] + ".passfd")
-		    s.settimeout(20)
-		    return s
-		def run(*words):
-		    return subprocess.run([os.environ["KATA_BUILD"] + "/tests/tools/agent-call",
-		                           os.environ["socket"], *words], input="typed", capture_output=True, text=True)
-		def create(*words):
-		    done = run("create", "c1", "--rootfs", os.environ["rootfs"], *words)
-		    assert done.returncode == 0, done.stderr
-		    done = run("start", "c1")
-		    assert done.returncode == 0, done.stderr
-		def read(s):
-		    said = b""
-		    while more := s.recv(65536):
-		        said += more
-		    return said
-		exec(sys.argv[1])
-	EOF2
-}
-
 streams()
 {
 	agent=$agent socket=$socket rootfs=$rootfs KATA_BUILD=$KATA_BUILD timeout 60 \
-		python3 "$BATS_FILE_TMPDIR/streams.py" "$1"
+		python3 "$BATS_TEST_DIRNAME/streams.py" "$1"
 }
 
 @test "streams: three connections are stdin, stdout and stderr" {

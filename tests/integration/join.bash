@@ -23,7 +23,7 @@ begin()
 
 	kata run --detach --bundle "$dir" --pid-file "$dir.pid" "$name" \
 		</dev/null >"$dir.out" 2>&1 3>&- || { cat "$dir.out" >&2; return 1; }
-	wait_for 20 grep -q ready "$dir.out"
+	wait_for "${patience:-20}" grep -q ready "$dir.out"
 }
 
 # in_ns NAME KIND…: code that joins these namespaces of NAME's stand-in.

@@ -33,6 +33,7 @@ source "$BATS_TEST_DIRNAME/../lib/original.bash"
 	chmod 755 "$BATS_TEST_TMPDIR/agent"
 	container_config "$KATA_CONFIG" fake
 	sed -i "s|^path = .*|path = \"$BATS_TEST_TMPDIR/agent\"|" "$KATA_CONFIG"
-	original_one
+	original_first
+	original_more
 	original_pod
 }

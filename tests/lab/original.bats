@@ -47,8 +47,9 @@ setup_for()
 
 @test "original: this runtime and the original agent" {
 	setup_for KATA_ORIGINAL_AGENT
-	container_config "$KATA_CONFIG" qemu initrd="\"$BATS_FILE_TMPDIR/original.img\"" agent.dial_timeout=90
-	original_one
+	container_config "$KATA_CONFIG" qemu initrd="\"$BATS_FILE_TMPDIR/original.img\"" agent.dial_timeout=120
+	patience=60
+	original_first
 	original_pod
 	run ! pgrep qemu-system
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <linux/vm_sockets.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,7 +17,7 @@
 #include "proto/health.pb-c.h"
 
 static const char usage_text[] =
-	"usage: agent-call SOCKET COMMAND …     SOCKET: a path, or serial:PATH\n"
+	"usage: agent-call SOCKET COMMAND …     a path, serial:PATH, vsock:CID:PORT\n"
 	"  checks N                                 microseconds for each of N round trips\n"
 	"  check | version | details | oom | destroy-sandbox\n"
 	"  create-sandbox ID HOSTNAME [SPEC-OPTIONS]\n"
@@ -412,9 +415,23 @@ static int command(struct session *s, const char *cmd, int argc, char **argv)
 	return argc < 1 ? -1 : container_command(s, cmd, argc, argv);
 }
 
+/* @where: "CID:PORT" */
+static int connect_vsock(const char *where, struct err *err)
+{
+	struct sockaddr_vm addr = { .svm_family = AF_VSOCK };
+	auto_close int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (sscanf(where, "%u:%u", &addr.svm_cid, &addr.svm_port) != 2)
+		return err_set(err, EINVAL, "vsock:%s", where);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return err_sys(err, errno, "vsock:%s", where);
+	return take_fd(&fd);
+}
+
 int main(int argc, char **argv)
 {
-	static const char prefix[] = "serial:";
+	static const char prefix[] = "serial:", vsock[] = "vsock:";
 	struct session s;
 	struct err err = ERR_INIT;
 	bool serial;
@@ -426,7 +443,10 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	serial = str_starts(argv[1], prefix);
-	fd = unix_connect(argv[1] + (serial ? strlen(prefix) : 0), true, &err);
+	if (str_starts(argv[1], vsock))
+		fd = connect_vsock(argv[1] + strlen(vsock), &err);
+	else
+		fd = unix_connect(argv[1] + (serial ? strlen(prefix) : 0), true, &err);
 	if (fd < 0) {
 		fprintf(stderr, "agent-call: %s\n", err_msg(&err));
 		return 123;
