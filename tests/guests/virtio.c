@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "virtio.h"
 
-#define LOOKS 10000U /* at a register, each an exit to the monitor */
+#define LOOKS	 10000U /* at a register, each an exit to the monitor */
+#define PATIENCE 40U	/* times as many */
 
 uint32_t device_at(struct device *d, unsigned i)
 {
@@ -98,11 +99,31 @@ int64_t queue_wait(struct device *d, unsigned queue)
 	struct queue *q = &d->queue[queue];
 
 	for (unsigned i = 0; i < LOOKS; i++) {
-		if (__atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE) != q->seen)
+		if (__atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE) != q->seen) {
+			q->head = (uint16_t)q->used->ring[q->seen % RING_SIZE].id;
 			return q->used->ring[q->seen++ % RING_SIZE].len;
+		}
 		read32(d, REG_STATUS);
 	}
 	return -1;
+}
+
+uint32_t queue_get(struct device *d, unsigned queue)
+{
+	for (unsigned i = 0; i < PATIENCE; i++) {
+		int64_t n = queue_wait(d, queue);
+
+		if (n >= 0)
+			return (uint32_t)n;
+	}
+	fail("nothing came; the status is", read32(d, REG_STATUS));
+}
+
+void queue_put(struct device *d, unsigned queue, uint16_t head, void *buf, uint32_t len,
+	       uint16_t flags)
+{
+	d->queue[queue].desc[head] = (struct desc){ (uintptr_t)buf, len, flags, 0 };
+	queue_offer(d, queue, head);
 }
 
 uint32_t queue_do(struct device *d, unsigned queue, uint16_t head)

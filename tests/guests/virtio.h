@@ -35,9 +35,13 @@
 #define STATUS_DRIVER_OK   15
 #define STATUS_NEEDS_RESET 0x40
 
-#define ID_NET 1
-#define ID_BLK 2
-#define ID_RNG 4
+#define ID_NET	   1
+#define ID_BLK	   2
+#define ID_CONSOLE 3
+#define ID_RNG	   4
+#define ID_BALLOON 5
+#define ID_VSOCK   19
+#define ID_FS	   26
 
 #define FEATURE_INDIRECT 28
 #define FEATURE_EVENT	 29
@@ -71,7 +75,7 @@ struct queue {
 	struct desc *desc;
 	struct avail *avail;
 	struct used *used;
-	uint16_t seen;
+	uint16_t seen, head; /* of what came last */
 	bool there;
 };
 
@@ -99,10 +103,15 @@ uint64_t device_features(const struct device *d);
 /* With fresh rings for the first four queues, up to DRIVER_OK. */
 void device_start(struct device *d, uint64_t features);
 void device_reset(struct device *d);
+/* A chain of one buffer, of which the device reads or, with D_WRITE in @flags, writes. */
+void queue_put(struct device *d, unsigned queue, uint16_t head, void *buf, uint32_t len,
+	       uint16_t flags);
 /* Make what @head begins with available, and kick. */
 void queue_offer(struct device *d, unsigned queue, uint16_t head);
 /* Wait (not for ever) for a used element: its length, or -1. */
 int64_t queue_wait(struct device *d, unsigned queue);
+/* The same with more patience, for what others have to do first; fail() where nothing comes. */
+uint32_t queue_get(struct device *d, unsigned queue);
 /* Offer and wait; fail() where nothing comes. */
 uint32_t queue_do(struct device *d, unsigned queue, uint16_t head);
 /* Wait (not for ever) until the device wants to be reset. */

@@ -10,10 +10,12 @@ setup()
 {
 	vmm_setup
 	loop=
+	tap=
 }
 
 teardown()
 {
+	[ -z "$tap" ] || ip link del "$tap"
 	[ -z "$loop" ] || losetup --detach "$loop"
 }
 
@@ -21,6 +23,55 @@ teardown()
 	boot guest-rng --rng
 	[ "$status" -eq 0 ]
 	says "ok - rng"
+}
+
+@test "console: what is typed comes in, what is printed goes out" {
+	console=stdio boot guest-console <<<"typed words"
+	[ "$status" -eq 0 ]
+	says "ok - console"
+	says "heard: typed words"
+	[ "$(grep -E '^[0-9]{4}[.]{123}$' <<<"$output" | tr -d .)" = "$(seq -f %04.0f 0 511)" ]
+}
+
+@test "balloon: what is given up is empty when it comes back" {
+	boot guest-balloon --balloon reporting
+	[ "$status" -eq 0 ]
+	says "ok - balloon: what was given up is empty, and nothing else is"
+	says "ok - balloon: free pages that are reported are empty, and good for use"
+}
+
+@test "net: frames of all sizes, also into small buffers" {
+	ip tuntap add lab-guest mode tap vnet_hdr
+	tap=lab-guest
+	ip addr add 10.7.0.1/24 dev lab-guest
+	ip link set lab-guest up
+	boot guest-net --net tap=lab-guest,mac=02:00:00:00:00:07
+	[ "$status" -eq 0 ]
+	says "ok - net: frames of all sizes go out and come in"
+	says "ok - net: the same into small buffers, after a reset"
+}
+
+@test "vsock: a call of the guest's, echoed; another, refused" {
+	local host
+
+	python3 - "$BATS_TEST_TMPDIR/v_7" 3>&- <<-'EOT' &
+		import socket, sys
+		s = socket.socket(socket.AF_UNIX)
+		s.bind(sys.argv[1])
+		s.listen()
+		s.settimeout(100)
+		peer = s.accept()[0]
+		peer.settimeout(100)
+		while data := peer.recv(10000):
+		    peer.sendall(data)
+	EOT
+	host=$!
+	until [ -S "$BATS_TEST_TMPDIR/v_7" ]; do sleep 0.1; done
+	boot guest-vsock --vsock "$BATS_TEST_TMPDIR/v,cid=42"
+	[ "$status" -eq 0 ]
+	says "ok - vsock: a port without a program is refused"
+	says "ok - vsock: all that a program of the host sends back comes back"
+	wait "$host"
 }
 
 # keeps DISK WORDS: the guest's claim about a disk, and what lies in the file afterwards.

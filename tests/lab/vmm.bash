@@ -18,7 +18,7 @@ make_disks()
 	sha256sum "$BATS_TEST_TMPDIR/ro" >"$BATS_TEST_TMPDIR/ro.sum"
 }
 
-# boot GUEST WORD...: sets status and output.
+# boot GUEST WORD...: sets status and output. With its standard input where $console is stdio.
 boot()
 {
 	local guest
@@ -26,7 +26,7 @@ boot()
 	guest=$(echo "$KATA_BUILD"/tests/*/"$1")
 	shift
 	run timeout --kill-after=5 90 "$vmm" --kernel "$guest" --memory 64 --cpus "${cpus:-1}" \
-		--console none --debug "$@"
+		--console "${console:-none}" --debug "$@"
 	echo "$output"
 }
 

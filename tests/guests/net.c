@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Claim: frames of all sizes go out and come in as they are, also into buffers that are
+ * smaller than they. The host is 10.7.0.1 and answers to ARP and to ping.
+ */
+#include "virtio.h"
+
+#define FEATURE_MAC   5
+#define FEATURE_MERGE 15
+#define HEADER	      12 /* virtio 1.2, section 5.1.6 */
+#define FRAME_MAX     1514
+#define SMALL	      256
+#define RX_BUFFERS    8
+#define PING_HEADERS  (14 + 20 + 8)
+
+enum { RX, TX };
+
+static const uint8_t my_ip[] = { 10, 7, 0, 2 }, host_ip[] = { 10, 7, 0, 1 };
+
+static uint8_t my_mac[6], host_mac[6];
+static uint8_t *out, *in, *room[RX_BUFFERS];
+static uint32_t room_size;
+
+static void put16(uint8_t *at, uint32_t v)
+{
+	at[0] = (uint8_t)(v >> 8);
+	at[1] = (uint8_t)v;
+}
+
+static uint16_t checksum(const uint8_t *p, uint32_t len)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < len; i++)
+		sum += i % 2 ? p[i] : (uint32_t)p[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+static void start(struct device *d, uint64_t features, uint32_t size)
+{
+	device_start(d, features | 1ULL << FEATURE_MAC);
+	room_size = size;
+	for (uint16_t i = 0; i < RX_BUFFERS; i++)
+		queue_put(d, RX, i, room[i], size, D_WRITE);
+}
+
+static void send(struct device *d, uint32_t len)
+{
+	memset(out, 0, HEADER);
+	d->queue[TX].desc[0] = (struct desc){ (uintptr_t)out, HEADER + len, 0, 0 };
+	queue_do(d, TX, 0);
+}
+
+/* A frame into @in: its length. */
+static uint32_t receive(struct device *d)
+{
+	uint32_t len = 0, buffers = 1;
+
+	for (uint32_t i = 0; i < buffers; i++) {
+		uint32_t n = queue_get(d, RX), skip = i == 0 ? HEADER : 0;
+		uint8_t *from = room[d->queue[RX].head];
+
+		must(n > skip && n <= room_size);
+		if (i == 0)
+			buffers = from[10] | (uint32_t)from[11] << 8;
+		must(buffers >= 1 && buffers <= RX_BUFFERS && len + n - skip <= FRAME_MAX);
+		memcpy(in + len, from + skip, n - skip);
+		len += n - skip;
+		queue_offer(d, RX, d->queue[RX].head);
+	}
+	return len;
+}
+
+static void begin(uint16_t type, const uint8_t *to)
+{
+	memcpy(out + HEADER, to, 6);
+	memcpy(out + HEADER + 6, my_mac, 6);
+	put16(out + HEADER + 12, type);
+}
+
+static void resolve(struct device *d)
+{
+	static const uint8_t all[] = { 255, 255, 255, 255, 255, 255 };
+	static const uint8_t request[] = { 0, 1, 8, 0, 6, 4, 0, 1 };
+	uint8_t *arp = out + HEADER + 14;
+
+	begin(0x0806, all);
+	memcpy(arp, request, sizeof(request));
+	memcpy(arp + 8, my_mac, 6);
+	memcpy(arp + 14, my_ip, 4);
+	memset(arp + 18, 0, 6);
+	memcpy(arp + 24, host_ip, 4);
+	send(d, 42);
+	/* The host has other things to say as well. */
+	while (receive(d) < 42 || in[12] != 8 || in[13] != 6 || in[21] != 2)
+		;
+	memcpy(host_mac, in + 22, 6);
+}
+
+static void ping(struct device *d, uint32_t n, uint32_t len)
+{
+	uint8_t *ip = out + HEADER + 14, *icmp = ip + 20;
+
+	begin(0x0800, host_mac);
+	memset(ip, 0, 28);
+	ip[0] = 0x45;
+	put16(ip + 2, 28 + len);
+	ip[8] = 64;
+	ip[9] = 1;
+	memcpy(ip + 12, my_ip, 4);
+	memcpy(ip + 16, host_ip, 4);
+	put16(ip + 10, checksum(ip, 20));
+	icmp[0] = 8;
+	put16(icmp + 6, n);
+	for (uint32_t i = 0; i < len; i++)
+		icmp[8 + i] = (uint8_t)(i * 7 + (i >> 8) + n);
+	put16(icmp + 2, checksum(icmp, 8 + len));
+	send(d, PING_HEADERS + len);
+	for (;;) {
+		uint32_t got = receive(d);
+
+		if (got < PING_HEADERS + len || in[12] != 8 || in[13] != 0 || in[23] != 1 ||
+		    in[34] != 0 || in[40] != n >> 8 || in[41] != (n & 255))
+			continue;
+		must(memcmp(in + PING_HEADERS, icmp + 8, len) == 0);
+		return;
+	}
+}
+
+static void pings(struct device *d)
+{
+	static const uint32_t sizes[] = { 0,   1,   17,	 18,   19,   200, 202,
+					  203, 458, 459, 1000, 1471, 1472 };
+
+	for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		ping(d, i, sizes[i]);
+	for (uint32_t i = 0; i < 50; i++)
+		ping(d, 1000 + i, i * 29);
+}
+
+void guest_main(void)
+{
+	struct device d;
+
+	out = take(HEADER + FRAME_MAX + 2, 16);
+	in = take(FRAME_MAX + 2, 16);
+	for (unsigned i = 0; i < RX_BUFFERS; i++)
+		room[i] = take(2048, 16);
+	must(device_find(&d, ID_NET, 0));
+	for (unsigned i = 0; i < 6; i++)
+		my_mac[i] = d.page[REG_CONFIG + i];
+	must(my_mac[0] == 2 && my_mac[5] == 7);
+	start(&d, 0, HEADER + FRAME_MAX);
+	resolve(&d);
+	pings(&d);
+	ok("net: frames of all sizes go out and come in");
+	device_reset(&d);
+	start(&d, 1ULL << FEATURE_MERGE | 1ULL << FEATURE_EVENT, SMALL);
+	pings(&d);
+	ok("net: the same into small buffers, after a reset");
+}
