@@ -51,6 +51,8 @@ int machine_init(struct machine *m, const struct machine_config *config, int kvm
 			       .loop = loop,
 			       .kvm = { .fd = -1, .vm = -1 },
 			       .memory = { .fd = -1 },
+			       .statm = -1,
+			       .page_size = sysconf(_SC_PAGESIZE),
 			       .lines = arch_limits.lines,
 			       .vcpus = { .event = -1 } };
 	r = create(m, kvm_fd, err);
@@ -89,6 +91,8 @@ void machine_done(struct machine *m)
 	loop_remove(&m->event);
 	if (m->vcpus.thread)
 		vcpus_done(&m->vcpus);
+	kvm_stats_free(take_ptr(m->kvm_stats));
+	close_fd(&m->statm);
 	arch_free(take_ptr(m->arch));
 	memory_done(&m->memory);
 	kvm_done(&m->kvm);

@@ -19,6 +19,7 @@
 #include "vmm/ending.h"
 #include "vmm/irq.h"
 #include "vmm/kvm.h"
+#include "vmm/kvm_stats.h"
 #include "vmm/memory.h"
 #include "vmm/vcpus.h"
 #include "vmm/virtio/device.h"
@@ -51,6 +52,11 @@ struct machine {
 
 	struct loop_source *event; /* of vcpus */
 	bool paused;
+
+	/* For statistics alone. */
+	struct kvm_stats *kvm_stats; /* or NULL */
+	int statm;		     /* or -1 */
+	long page_size;
 };
 
 /*
@@ -95,7 +101,13 @@ void machine_end(struct machine *m, enum ending_word word, const char *text);
 int machine_pause(struct machine *m);
 void machine_resume(struct machine *m);
 
-/* Append words and numbers: "cpus=2 exits=… mmio=… io=…". Any thread. */
+/*
+ * Open what tells of the machine from outside: before the jail, and only if somebody will
+ * ask. Whatever there is none of is left out of the answers.
+ */
+void machine_open_stats(struct machine *m);
+
+/* Append words and numbers (vmm/protocol.h): "cpus=2 state=running memory=128 exits=…". */
 void machine_stats(struct machine *m, struct str *out);
 
 #endif

@@ -46,6 +46,8 @@ static int lead(struct machine *m, const struct cmdline *c, struct control **con
 	if (!loop_add_signal(m->loop, SIGTERM, on_signal, m) ||
 	    !loop_add_signal(m->loop, SIGINT, on_signal, m))
 		return err_sys(err, errno, "cannot wait for signals");
+	if (c->control || c->debug)
+		machine_open_stats(m);
 	if (!c->control)
 		return 0;
 	*control = lead_new(m, c->control, c->no_seccomp ? NULL : seccomp_sweeper, err);

@@ -13,6 +13,27 @@
  *	balloon MIB		what the guest is to give back
  *	stop			end the machine at once
  *
+ * Statistics are numbers that only grow, unless it is said otherwise:
+ *
+ *	cpus, memory		processors and MiB of memory that the guest was given; fixed
+ *	state			running or paused; a word
+ *	resident		MiB of the monitor with the guest's memory that are there now
+ *	exits			of the guest to the monitor; of these
+ *	mmio, io, interrupted, halt, shutdown, system-event, irq-window, fail-entry,
+ *	internal-error, other	by kind, those that there were
+ *	cpuN			and by processor, as far as there is room for them
+ *	kvm-exits		all exits, also those that KVM answers; of these
+ *	kvm-halts		a processor had nothing to do
+ *	kvm-interrupts		interrupts given to the guest
+ *	kvm-faults		pages mapped because the guest touched them
+ *	kvm-pages-4k, -2m	pages mapped now, by size; they shrink too
+ *	balloon			MiB that the guest has given up, balloon-wanted that it is asked
+ *				for; both shrink too; reported: MiB told to be free
+ *	free, available		MiB, as the guest said when it was last asked
+ *
+ * What the host's KVM does not count is missing, and so are words of devices that are not
+ * there. More words may come.
+ *
  * Each request gets one answer, in the order of the requests: "ok", "ok TEXT" or
  * "error TEXT". Pausing a paused machine and resuming a running one are ok. Between the
  * answers come events:

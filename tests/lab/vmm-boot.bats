@@ -111,6 +111,14 @@ end_guest()
 		            return answer
 		def exits():
 		    return int(re.search(r"exits=(\d+)", ask("stats"))[1])
+		s.send(b"stats")
+		while (answer := s.recv(1024).decode()).startswith("event"):
+		    pass
+		words = dict(word.split("=") for word in answer.split()[1:])
+		assert words["cpus"] == "2" and words["memory"] == "128", words
+		assert words["state"] == "running" and 20 < int(words["resident"]) < 140, words
+		assert int(words["kvm-exits"]) > int(words["exits"]) > 0, words
+		assert int(words["cpu0"]) + int(words["cpu1"]) <= int(words["exits"]), words
 		def told():
 		    return os.stat(sys.argv[2]).st_size
 		for _ in range(2):
