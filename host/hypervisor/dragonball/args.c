@@ -44,6 +44,11 @@ static const char *root_flags(const char *type)
 	return strcmp(type, "ext4") ? "" : " rootflags=data=ordered,errors=remount-ro";
 }
 
+static bool says_more(const struct config_hypervisor *h)
+{
+	return h->enable_debug || !strcmp(h->log_level, "debug") || !strcmp(h->log_level, "trace");
+}
+
 /*
  * What the guest needs to come up fast and to end when it has to; see the same of QEMU.
  * The monitor adds what its own machine needs.
@@ -58,6 +63,9 @@ static void kernel_params(const struct vm_spec *spec, struct str *out)
 	if (*h->image)
 		str_printf(out, " root=/dev/vda1%s ro rootfstype=%s", root_flags(h->rootfs_type),
 			   h->rootfs_type);
+	/* Until a driver for hvc0 is there: what the monitor has of a serial port then. */
+	if (says_more(h))
+		str_puts(out, " earlyprintk=ttyS0");
 	if (!h->enable_debug)
 		str_puts(out, *h->image ? " quiet systemd.show_status=false" : " quiet");
 	else if (*h->image)
@@ -65,11 +73,6 @@ static void kernel_params(const struct vm_spec *spec, struct str *out)
 	config_kernel_params(spec->config, out);
 	if (spec->kernel_params && *spec->kernel_params)
 		str_printf(out, " %s", spec->kernel_params);
-}
-
-static bool says_more(const struct config_hypervisor *h)
-{
-	return h->enable_debug || !strcmp(h->log_level, "debug") || !strcmp(h->log_level, "trace");
 }
 
 static void add_devices(const struct vm_spec *spec, const struct dragonball_facts *f,

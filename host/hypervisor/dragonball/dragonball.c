@@ -111,8 +111,13 @@ static void set_limit(struct dragonball *d, int ms)
 	d->limit = loop_add_timer(d->vm->loop, ms, on_limit, d);
 }
 
+/*
+ * What the guest said last, for the error of one that never came up. A driver for the console
+ * may be a module of its initrd: then only a debug session sees why that was not found.
+ */
 static void add_last_words(struct dragonball *d, struct err *why)
 {
+	bool debug = d->vm->spec->config->hypervisor.enable_debug;
 	auto_str struct str words = STR_INIT;
 	auto_free char *first = xstrdup(why->msg);
 
@@ -121,6 +126,10 @@ static void add_last_words(struct dragonball *d, struct err *why)
 	console_words(d->console, &words);
 	if (words.len)
 		err_set(why, why->code, "%s; the guest's last words: %s", first, str_text(&words));
+	else if (d->started)
+		err_set(why, why->code, "%s without a word on its console; %s", first,
+			debug ? "its first words are in the log" :
+				"hypervisor.dragonball.enable_debug shows its first words");
 }
 
 /* The first question that waits has its answer. */

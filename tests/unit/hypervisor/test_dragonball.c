@@ -99,6 +99,15 @@ static void the_guest_powers_off(void **state)
 			    "the guest has ended (poweroff); the guest's last words: no root");
 }
 
+static void the_guest_says_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_string_equal(end_of(f, "mute"),
+			    "the guest has ended (reset) without a word on its console; "
+			    "hypervisor.dragonball.enable_debug shows its first words");
+}
+
 static void it_stays_after_its_guest(void **state)
 {
 	assert_string_equal(end_of(*state, "lingers"),
@@ -381,6 +390,7 @@ int main(void)
 		T(it_closes_the_connection),
 		T(the_guest_panics),
 		T(the_guest_powers_off),
+		T(the_guest_says_nothing),
 		T(it_stays_after_its_guest),
 		T(it_stops_when_told),
 		T(it_is_killed_when_it_does_not),

@@ -215,6 +215,16 @@ static void the_whole_line(void **state)
 		"--fs|fd:10,tag=tag,queue-size=1024|--rng|");
 }
 
+/* The words before a console is there, which for some kernels is a module. */
+static void debug_shows_the_first_words(void **state)
+{
+	auto_free char *line = outcome("enable_debug = true", "kernel_params = \"a=b\"");
+
+	(void)state;
+	assert_non_null(strstr(line, " agent.log_vport=1025 earlyprintk=ttyS0 a=b|"));
+	assert_null(strstr(line, "quiet"));
+}
+
 /* Memory is shared only where a daemon has to see it. */
 static void nothing_is_shared(void **state)
 {
@@ -317,6 +327,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_whole_line),
+		cmocka_unit_test(debug_shows_the_first_words),
 		cmocka_unit_test(nothing_is_shared),
 		cmocka_unit_test(every_key_has_its_place),
 		cmocka_unit_test(every_key_does_what_it_says),

@@ -9,6 +9,7 @@
  *	closes		closes the control connection after the start, and stays
  *	panic		starts; the guest panics
  *	poweroff	starts; the guest powers off
+ *	mute		starts; the guest resets, and has said nothing
  *	lingers		as poweroff, but stays
  *	stubborn	starts; answers no request
  *	agent		starts; refuses to pause, then two connections, and accepts the others
@@ -137,6 +138,10 @@ static int act(const char *id)
 		say("event ended panic Attempted to kill init!");
 		return VMM_END_PANIC;
 	}
+	if (!strcmp(id, "mute")) {
+		say("event ended reset");
+		return VMM_END_RESET;
+	}
 	if (!strcmp(id, "poweroff") || !strcmp(id, "lingers"))
 		say("event ended poweroff");
 	if (!strcmp(id, "poweroff"))
@@ -168,7 +173,8 @@ int main(int argc, char **argv)
 	}
 	if (control < 0 || vsock < 0 || console < 0)
 		return VMM_EXIT_USAGE;
-	fd_write_full(console, "no root\n", strlen("no root\n"));
+	if (strcmp(id, "mute") != 0)
+		fd_write_full(console, "no root\n", strlen("no root\n"));
 	if (!strcmp(id, "tells"))
 		tell_all(argc, argv);
 	return act(id);
