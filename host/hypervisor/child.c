@@ -87,7 +87,9 @@ static int begin(struct child *c, struct proc_spec *spec, bool record, struct er
 	if (r < 0)
 		return r;
 	spec->stdio[0] = -1;
-	spec->stdio[1] = spec->stdio[2] = wr;
+	if (spec->stdio[1] <= 0)
+		spec->stdio[1] = wr;
+	spec->stdio[2] = wr;
 	spec->die_with_parent = true;
 	spec->new_session = true;
 	/* One that has something of its own to do there lives in a place of its own. */

@@ -26,8 +26,9 @@ struct child;
 typedef void (*child_end_cb)(struct child *child, void *arg);
 
 /*
- * Start the program @spec (its stdio and die_with_parent are set here) in the
- * role @name (a constant) and call @on_end from the loop when it has ended.
+ * Start the program @spec (its stdio and die_with_parent are set here, but for a standard
+ * output above 0) in the role @name (a constant) and call @on_end from the loop when it
+ * has ended.
  * @record: tell vm->on_process; not for a program that is only asked something.
  * On failure nothing runs and @err names role and program.
  */

@@ -7,6 +7,7 @@
 
 extern const struct hypervisor_ops hypervisor_qemu;	  /* qemu/qemu.c */
 extern const struct hypervisor_ops hypervisor_dragonball; /* dragonball/dragonball.c */
+extern const struct hypervisor_ops hypervisor_clh;	  /* clh/clh.c */
 extern const struct hypervisor_ops hypervisor_fake;	  /* fake/fake.c */
 
 #endif

@@ -72,6 +72,24 @@ int keys_check_vcpus(const struct config *config, unsigned max, struct err *err)
 	return 0;
 }
 
+int keys_check_rate(const struct config *config, const char *name, int64_t rate, int64_t burst,
+		    bool bits, struct err *err)
+{
+	auto_free char *rate_key = xasprintf("%s_max_rate", name);
+	auto_free char *burst_key = xasprintf("%s_one_time_burst", name);
+
+	if (bits && rate > 0 && rate < 8)
+		return keys_error(config, EINVAL, rate_key, err, "%lld bit/s are less than a byte",
+				  (long long)rate);
+	if (bits && burst > 0 && burst < 8)
+		return keys_error(config, EINVAL, burst_key, err, "%lld bits are less than a byte",
+				  (long long)burst);
+	if (burst > 0 && rate == 0)
+		return keys_error(config, EINVAL, burst_key, err, "there is no %s that it adds to",
+				  rate_key);
+	return 0;
+}
+
 int keys_check_log_level(const struct config *config, struct err *err)
 {
 	enum log_level level;

@@ -12,6 +12,7 @@
 #ifndef HOST_HYPERVISOR_KEYS_H
 #define HOST_HYPERVISOR_KEYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,13 @@ int keys_check_memory(const struct config *config, int64_t min, struct err *err)
 
 /* default_vcpus is at most @max, or -EINVAL. */
 int keys_check_vcpus(const struct config *config, unsigned max, struct err *err);
+
+/*
+ * The limiter "NAME_max_rate" with its "NAME_one_time_burst": a burst needs a rate, and with
+ * @bits neither is less than a byte. 0 or -EINVAL.
+ */
+int keys_check_rate(const struct config *config, const char *name, int64_t rate, int64_t burst,
+		    bool bits, struct err *err);
 
 /* log_level is one that there is, or -EINVAL. */
 int keys_check_log_level(const struct config *config, struct err *err);

@@ -14,18 +14,8 @@
 static const struct hypervisor_ops *const drivers[] = {
 	&hypervisor_qemu,
 	&hypervisor_dragonball,
+	&hypervisor_clh,
 	&hypervisor_fake,
-};
-
-static const struct hypervisor_facts clh_facts = {
-	.title = "Cloud Hypervisor",
-	.file = "clh",
-	.aliases = (const char *const[]){ "cloud-hypervisor", NULL },
-	.type = 2,
-	.written_in = "Rust",
-	.architectures = "x86_64, aarch64",
-	.good_for = "growing machines: processors, memory, disks and networks while they run",
-	.version_option = "--version",
 };
 
 static const struct hypervisor_facts firecracker_facts = {
@@ -60,7 +50,6 @@ static const struct hypervisor_facts acrn_facts = {
 
 /* Tables that a configuration may have and that no driver here serves. */
 static const struct hypervisor_row without_driver[] = {
-	{ "clh", &clh_facts, NULL },
 	{ "firecracker", &firecracker_facts, NULL },
 	{ "stratovirt", &stratovirt_facts, NULL },
 	{ "acrn", &acrn_facts, NULL },

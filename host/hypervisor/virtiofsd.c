@@ -141,42 +141,75 @@ static void on_limit(void *arg)
 	child_kill(v->probe);
 }
 
-/* A socket that listens, and a connection that waits in its queue for the daemon. */
-static int open_sockets(struct virtiofsd *v, int *peer, struct err *err)
+/* A socket that listens, its file being left for the hypervisor. */
+static int listen_at(struct virtiofsd *v, const char *path, struct err *err)
 {
-	auto_free char *path = path_join(v->vm->spec->run_dir, "vhost-fs.sock");
-
 	v->listen_fd = unix_listen(path, 1, err);
 	if (v->listen_fd < 0)
 		return err->code;
 	/* The daemon waits in accept(). */
 	fd_set_nonblock(v->listen_fd, false);
-	*peer = unix_connect(path, false, err);
-	/* Nobody else is to connect. */
-	unlink(path);
-	return *peer < 0 ? err->code : 0;
+	return 0;
 }
 
-struct virtiofsd *virtiofsd_start(struct vm *vm, int *peer, virtiofsd_end_cb on_end, void *arg,
-				  struct err *err)
+static struct virtiofsd *start_at(struct vm *vm, const char *path, virtiofsd_end_cb on_end,
+				  void *arg, struct err *err)
 {
 	struct virtiofsd *v = xcalloc(1, sizeof(*v));
-	struct proc_spec spec = { 0 };
 
 	v->vm = vm;
 	v->path = virtiofsd_path(vm->spec->config);
-	v->listen_fd = -1;
 	v->on_end = on_end;
 	v->arg = arg;
-	spec.argv = (const char *const[]){ v->path, "--version", NULL };
-	if (open_sockets(v, peer, err) == 0)
-		v->probe = child_start(vm, "virtiofsd", &spec, false, on_probe_end, v, err);
-	if (!v->probe) {
-		close_fd(peer);
+	if (listen_at(v, path, err) < 0) {
 		virtiofsd_free(v);
 		return NULL;
 	}
-	v->limit = loop_add_timer(vm->loop, VIRTIOFSD_VERSION_MS, on_limit, v);
+	return v;
+}
+
+/* Ask what it is; the daemon itself follows. */
+static struct virtiofsd *begin(struct virtiofsd *v, struct err *err)
+{
+	struct proc_spec spec = { 0 };
+
+	spec.argv = (const char *const[]){ v->path, "--version", NULL };
+	v->probe = child_start(v->vm, "virtiofsd", &spec, false, on_probe_end, v, err);
+	if (!v->probe) {
+		virtiofsd_free(v);
+		return NULL;
+	}
+	v->limit = loop_add_timer(v->vm->loop, VIRTIOFSD_VERSION_MS, on_limit, v);
+	return v;
+}
+
+struct virtiofsd *virtiofsd_start_at(struct vm *vm, const char *path, virtiofsd_end_cb on_end,
+				     void *arg, struct err *err)
+{
+	struct virtiofsd *v = start_at(vm, path, on_end, arg, err);
+
+	return v ? begin(v, err) : NULL;
+}
+
+/* The connection waits in the socket's queue for the daemon. */
+struct virtiofsd *virtiofsd_start(struct vm *vm, int *peer, virtiofsd_end_cb on_end, void *arg,
+				  struct err *err)
+{
+	auto_free char *path = path_join(vm->spec->run_dir, "vhost-fs.sock");
+	struct virtiofsd *v = start_at(vm, path, on_end, arg, err);
+
+	if (!v)
+		return NULL;
+	*peer = unix_connect(path, false, err);
+	/* Nobody else is to connect. */
+	unlink(path);
+	if (*peer < 0) {
+		virtiofsd_free(v);
+		return NULL;
+	}
+	v = begin(v, err);
+	if (!v)
+		close_fd(peer);
 	return v;
 }
 

@@ -58,6 +58,13 @@ typedef void (*virtiofsd_end_cb)(const struct err *why, void *arg);
 struct virtiofsd *virtiofsd_start(struct vm *vm, int *peer, virtiofsd_end_cb on_end, void *arg,
 				  struct err *err);
 
+/*
+ * The same for a hypervisor that connects by itself: to the socket @path, which stays there
+ * and takes one connection.
+ */
+struct virtiofsd *virtiofsd_start_at(struct vm *vm, const char *path, virtiofsd_end_cb on_end,
+				     void *arg, struct err *err);
+
 /* SIGKILL; on_end follows. NULL and an ended one are allowed. */
 void virtiofsd_kill(struct virtiofsd *v);
 

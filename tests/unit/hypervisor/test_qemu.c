@@ -40,24 +40,23 @@ static int teardown(void **state)
 
 static void drivers_are_found_by_name(void **state)
 {
-	static const char *const later[] = { "clh", "firecracker", "stratovirt", "acrn" };
 	struct err err = ERR_INIT;
 
 	(void)state;
 	assert_non_null(hypervisor_find("qemu", &err));
 	assert_non_null(hypervisor_find("fake", &err));
-	for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
-		auto_free char *want =
-			xasprintf("hypervisor \"%s\" has no driver in this version (drivers: "
-				  "qemu, dragonball, fake)",
-				  later[i]);
+	for (const struct hypervisor_row *row = hypervisor_rows(); row->name; row++) {
+		auto_free char *want = xasprintf(
+			"hypervisor \"%s\" has no driver in this version (drivers: qemu, ",
+			row->name);
 
-		assert_null(hypervisor_find(later[i], &err));
-		assert_string_equal(err_msg(&err), want);
+		assert_ptr_equal(hypervisor_find(row->name, &err), row->ops);
+		if (!row->ops)
+			assert_non_null(strstr(err_msg(&err), want));
 	}
 	assert_null(hypervisor_find("xen", &err));
-	assert_string_equal(err_msg(&err),
-			    "hypervisor \"xen\" is not known (drivers: qemu, dragonball, fake)");
+	assert_non_null(strstr(err_msg(&err),
+			       "hypervisor \"xen\" is not known (drivers: qemu, dragonball, "));
 }
 
 static void count(struct vm *vm, enum vm_event event, const struct err *err, void *arg)
