@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# QEMU's machines with PCI on a real KVM, with the agent reached over vhost-vsock; qemu.bats
-# has the microvm.
+# QEMU's machines with PCI on a real KVM, with the agent reached over vhost-vsock;
+# qemu.bats has the microvm.
 
 # shellcheck disable=SC2034,SC2154 # for common.bash
 KATA_TEST_HYPERVISOR=qemu
@@ -49,6 +49,10 @@ started()
 	run -7 kata exec "$id" sh -c 'cat /file; echo more >/more; exit 7'
 	[ "$output" = "from inside" ]
 	[ "$(cat "$bundle/rootfs/more")" = more ]
+	# 256 MiB, and as many that are plugged in.
+	kata update --memory 268435456 "$id"
+	run -0 kata exec "$id" grep MemTotal /proc/meminfo
+	[ "$(awk '{ print $2 }' <<<"$output")" -gt 400000 ]
 
 	kata pause "$id"
 	status_is "$id" paused

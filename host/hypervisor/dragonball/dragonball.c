@@ -5,6 +5,11 @@
  *	"event started"			VM_STARTED
  *	a handshake on the hybrid vsock	VM_AGENT
  *	"event ended WORD", or its end	virtiofsd is ended, then VM_EXITED
+ *
+ * Of the requests of vmm/protocol.h pause, resume and stop are used. What the machine takes
+ * is known by its process and the sandbox's control group, not by asking it ("stats"), and
+ * nobody decides what a guest should give back ("balloon"): those are for who drives a
+ * monitor by hand.
  */
 #include <errno.h>
 #include <stdlib.h>
