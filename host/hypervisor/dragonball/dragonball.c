@@ -19,8 +19,6 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/program.h"
-#include "host/hypervisor/asset.h"
 #include "host/hypervisor/child.h"
 #include "host/hypervisor/console.h"
 #include "host/hypervisor/dragonball/args.h"
@@ -426,18 +424,6 @@ static void dragonball_resume(struct vm *vm, vm_done done, void *arg)
 	ask(vm, VMM_REQUEST_RESUME, done, arg);
 }
 
-/* The configuration of the original has no path; a path there means another build of the same. */
-static char *dragonball_program(const struct config *config)
-{
-	const char *path = config->hypervisor.path;
-	auto_free char *own = *path ? NULL : own_program(VMM_PROGRAM, "../../vmm"), *real = NULL;
-
-	if (!own)
-		return xstrdup(path);
-	real = strchr(own, '/') ? path_real(own, NULL) : NULL;
-	return real ? take_ptr(real) : xstrdup("/usr/libexec/kata-containers/" VMM_PROGRAM);
-}
-
 static int dragonball_init(struct vm *vm, struct err *err)
 {
 	struct dragonball *d = xcalloc(1, sizeof(*d));
@@ -480,34 +466,6 @@ static void dragonball_address(const struct vm *vm, struct str *out)
 	const struct dragonball *d = vm->driver;
 
 	str_printf(out, "hvsock://%s", d->socket);
-}
-
-static int check_root(const struct config_hypervisor *h, struct err *err)
-{
-	if (!*h->image && !*h->initrd)
-		return err_set(err, EINVAL,
-			       "hypervisor.dragonball: neither image nor initrd is set, the guest "
-			       "has no root file system");
-	return *h->image ? asset_check_image("hypervisor.dragonball.image", h->image, err) :
-			   asset_check_file("hypervisor.dragonball.initrd", h->initrd, err);
-}
-
-static int dragonball_check(const struct config *config, struct err *err)
-{
-	const struct config_hypervisor *h = &config->hypervisor;
-	auto_free char *path = dragonball_program(config);
-	int r = asset_check_program("hypervisor.dragonball.path", path, err);
-
-	if (r == 0)
-		r = dragonball_keys_check(config, err);
-	if (r == 0)
-		r = asset_check_vmlinux("hypervisor.dragonball.kernel", h->kernel, err);
-	if (r == 0)
-		r = check_root(h, err);
-	if (r == 0 && dragonball_shares(config))
-		r = asset_check_program("hypervisor.dragonball.virtio_fs_daemon",
-					virtiofsd_path(config), err);
-	return r;
 }
 
 static const struct hypervisor_facts facts = {

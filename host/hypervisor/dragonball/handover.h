@@ -15,6 +15,12 @@
 /* The role of the process, for the journal and for messages. */
 #define VMM_PROGRAM "kata-vmm"
 
+/* The monitor's program: what the configuration says, or our own. The caller frees. */
+char *dragonball_program(const struct config *config);
+
+/* As hypervisor_ops.check: the keys, and the programs and files that they name. */
+int dragonball_check(const struct config *config, struct err *err);
+
 /* Nothing is open yet. @path is borrowed. To be released by handover_free() in any case. */
 void handover_init(struct dragonball_facts *f, const struct vm_spec *spec, const char *path);
 
