@@ -109,6 +109,16 @@ bool id_is_valid(const char *id)
 	return true;
 }
 
+bool exec_id_is_valid(const char *id)
+{
+	size_t n = strlen(id);
+
+	for (size_t i = 0; i < n; i++)
+		if (iscntrl((unsigned char)id[i]))
+			return false;
+	return n > 0 && n <= ID_MAX;
+}
+
 void rpc_reply_empty(struct ttrpc_call *call)
 {
 	static const Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;

@@ -18,7 +18,7 @@ static bool may_exec(struct container *c, const Grpc__ExecProcessRequest *req,
 {
 	struct process *old = container_process(c, req->exec_id);
 
-	if (!id_is_valid(req->exec_id))
+	if (!exec_id_is_valid(req->exec_id))
 		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "invalid exec id \"%s\"", req->exec_id);
 	else if (!req->process || req->process->n_args == 0)
 		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "exec %s: no process.args", req->exec_id);

@@ -158,7 +158,7 @@ static int check_exec(struct sandbox *sb, const char *id, const char *exec_id,
 
 	if (!container_process(sb, id, NULL, err))
 		return err->code;
-	r = state_check_id(exec_id, NULL);
+	r = state_process_id_ok(exec_id) ? 0 : -EINVAL;
 	if (r < 0)
 		return err_set(err, r, "container %s: invalid exec ID '%s'", id, exec_id);
 	old = container_process(sb, id, exec_id, NULL);

@@ -20,11 +20,11 @@
 /* A pod's worth of containers with long annotations is far below. */
 #define STATE_MAX (16u << 20)
 
-static bool id_is_valid(const char *id)
+static bool id_is_valid(const char *id, size_t least)
 {
 	size_t n = strlen(id);
 
-	if (n < ID_MIN || n > ID_MAX || !isalnum((unsigned char)id[0]))
+	if (n < least || n > ID_MAX || !isalnum((unsigned char)id[0]))
 		return false;
 	for (size_t i = 1; i < n; i++)
 		if (!isalnum((unsigned char)id[i]) && !strchr("_.-", id[i]))
@@ -34,12 +34,17 @@ static bool id_is_valid(const char *id)
 
 int state_check_id(const char *id, struct err *err)
 {
-	if (id && id_is_valid(id))
+	if (id && id_is_valid(id, ID_MIN))
 		return 0;
 	return err_set(err, EINVAL,
 		       "invalid container ID '%.160s': it must be %d to %d letters, digits, '_', "
 		       "'.' or '-', and begin with a letter or digit",
 		       id ? id : "", ID_MIN, ID_MAX);
+}
+
+bool state_process_id_ok(const char *id)
+{
+	return id_is_valid(id, 1);
 }
 
 struct sandbox_state *state_new(const char *root, const char *id)
@@ -189,7 +194,8 @@ int state_list(const char *root, struct strv *ids, struct err *err)
 		auto_free char *file = xasprintf("%s/%s/state.json", path, e->d_name);
 
 		/* Members are found in their sandbox. */
-		if (e->d_type != DT_LNK && id_is_valid(e->d_name) && access(file, F_OK) == 0)
+		if (e->d_type != DT_LNK && id_is_valid(e->d_name, ID_MIN) &&
+		    access(file, F_OK) == 0)
 			strv_add(ids, e->d_name);
 	}
 	if (ids->n > 1)

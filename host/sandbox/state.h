@@ -58,6 +58,9 @@ struct sandbox_state {
  */
 int state_check_id(const char *id, struct err *err);
 
+/* The same of a further process, which may have one letter: containerd's clients use such. */
+bool state_process_id_ok(const char *id);
+
 /* An empty state. Never NULL. */
 struct sandbox_state *state_new(const char *root, const char *id);
 void state_free(struct sandbox_state *st);

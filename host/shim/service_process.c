@@ -135,7 +135,7 @@ void service_exec(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ct
 
 	if (!t)
 		return;
-	if (state_check_id(req->exec_id, NULL) < 0) {
+	if (!state_process_id_ok(req->exec_id)) {
 		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "invalid process ID \"%s\"", req->exec_id);
 		return;
 	}

@@ -111,7 +111,8 @@ caps()
 @test "process: exec into what is not there" {
 	refused EINVAL 'no container nosuch' call exec nosuch e1 -- true
 	start_container c1 -- sleep 1000
-	refused EINVAL 'invalid exec id' call exec c1 'a b' -- true
+	refused EINVAL 'invalid exec id' call exec c1 $'a\nb' -- true
+	run -0 call exec c1 1 -- echo 'one letter is enough'
 	call exec-start c1 e1 -- sleep 1000
 	refused EEXIST 'process e1 exists already' call exec c1 e1 -- true
 	refused EEXIST 'process c1 exists already' call exec c1 c1 -- true

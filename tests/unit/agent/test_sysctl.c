@@ -74,8 +74,15 @@ static void test_ids(void **state)
 	assert_false(id_is_valid("a\xc3\xa4"));
 	memset(longest, 'a', 1025);
 	assert_false(id_is_valid(longest));
+	assert_false(exec_id_is_valid(longest));
 	longest[1024] = '\0';
 	assert_true(id_is_valid(longest));
+	assert_true(exec_id_is_valid(longest));
+	/* Of a process it is any line. */
+	assert_true(exec_id_is_valid("1"));
+	assert_true(exec_id_is_valid("a/b \xc3\xa4"));
+	assert_false(exec_id_is_valid(""));
+	assert_false(exec_id_is_valid("a\n"));
 }
 
 int main(void)

@@ -47,6 +47,10 @@ static void checks_ids(void **state)
 		assert_non_null(strstr(err.msg, strcmp(bad[i], "a\n") ? bad[i] : "'a?'"));
 	}
 	assert_int_equal(state_check_id(NULL, NULL), -EINVAL);
+	assert_int_equal(state_check_id("1", NULL), -EINVAL);
+	assert_true(state_process_id_ok("1"));
+	assert_false(state_process_id_ok(""));
+	assert_false(state_process_id_ok("a/b"));
 	memset(id, 'x', sizeof(id));
 	id[128] = '\0';
 	assert_int_equal(state_check_id(id, NULL), 0);

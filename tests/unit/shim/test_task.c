@@ -235,6 +235,7 @@ static void adds_processes(void **state)
 	struct result r;
 
 	run_it(f);
+	assert_fails(exec(f, ""), TTRPC_INVALID_ARGUMENT, "invalid process ID \"\"");
 	assert_fails(exec(f, "a/b"), TTRPC_INVALID_ARGUMENT, "invalid process ID \"a/b\"");
 	assert_ok(exec(f, "ee"));
 	assert_fails(exec(f, "ee"), TTRPC_ALREADY_EXISTS,
