@@ -166,7 +166,7 @@ static void listen_locally(const char *own)
 {
 	auto_free char *path = xasprintf("%s.passfd", own);
 	struct err err = ERR_INIT;
-	int fd = unix_listen(path, 16, &err);
+	int fd = unix_listen(path, SOMAXCONN, &err);
 
 	if (fd < 0) {
 		log_warn("streams: %s, ignoring", err_msg(&err));

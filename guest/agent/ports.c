@@ -63,7 +63,7 @@ int vsock_listen(unsigned cid, unsigned port)
 		return -ENODEV;
 	if (local == VMADDR_CID_ANY)
 		return -ENODEV;
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 16) < 0)
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, SOMAXCONN) < 0)
 		return -errno;
 	return take_fd(&fd);
 }

@@ -108,7 +108,7 @@ static int look_for(struct agent *agent, const char *port, bool vsock)
 
 static int listen_unix(struct agent *agent, const char *path, struct err *err)
 {
-	int fd = unix_listen(path, 16, err), r;
+	int fd = unix_listen(path, SOMAXCONN, err), r;
 
 	if (fd < 0)
 		return fd;
