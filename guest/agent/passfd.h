@@ -38,7 +38,7 @@ void passfd_open(struct agent *agent);
 void passfd_close(void);
 
 /*
- * The connections from these ports; 0: none. Without a listener @p stays off.
+ * The connections from these ports; 0: none. Without any, @p stays off.
  * -EINVAL when nobody has connected from one of them, or nobody could.
  */
 int passfd_take(uint32_t in, uint32_t out, uint32_t err_port, struct passfd *p, struct err *err);

@@ -34,9 +34,10 @@ assert "stdin is closed" in run("write", "c1").stderr'
 
 @test "streams: what is not connected is /dev/null, a process of its own has its own" {
 	run -0 streams '
-create("--", "sh", "-c", "yes | head -n 100000; exec sleep 1000")
-o, i = connect(7102), connect(7101)
-assert run("exec-start", "c1", "e1", "--set", "stdout_port=7102", "--", "sh", "-c", "for i in 0 1 2; do (readlink /proc/1/fd/$i); done").returncode == 0
+e, o, i = connect(7104), connect(7102), connect(7101)
+create("--set", "stderr_port=7104", "--", "sh", "-c", "yes | head -n 100000; echo done >&2; exec sleep 1000")
+assert e.recv(10) == b"done\n"
+assert run("exec-start", "c1", "e1", "--set", "stdout_port=7102", "--", "sh", "-c", "for i in 0 1; do (readlink /proc/1/fd/$i); done").returncode == 0
 print(read(o))
 # CloseStdin ends the input as well, behind what was sent.
 o = connect(7103)
@@ -44,8 +45,10 @@ assert run("exec-start", "c1", "e2", "--set", "stdin_port=7101", "--set", "stdou
 i.sendall(b"x" * 100000)
 time.sleep(0.3)
 assert run("close-stdin", "c1", "e2").returncode == 0
-print(read(o))'
-	[ "$output" = "$(printf '%s\n' "b'/dev/null\n/dev/null\n/dev/null\n'" "b'100000\n'")" ]
+print(read(o))
+# Without any the calls carry them.
+print(run("exec", "c1", "e3", "--", "sh", "-c", "echo by call; exit 3"))'
+	[[ $output == "$(printf '%s\n' "b'/dev/null\n/dev/null\n'" "b'100000\n'")"*"returncode=3, stdout='by call\n'"* ]]
 	call remove c1
 }
 

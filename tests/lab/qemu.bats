@@ -13,11 +13,11 @@ limit=150
 
 @test "qemu: a container over vhost-vsock, streams by connections of their own" {
 	container_config "$KATA_CONFIG" qemu kernel_params='"agent.passfd_listener_port=1027 agent.log_vport=1025"'
-	container_bundle "$bundle" -- sleep 1000
-	# With that parameter streams go by connections only, and this runtime makes none.
+	container_bundle "$bundle" -- sh -c 'echo ready; exec sleep 1000'
 	kata run --detach --bundle "$bundle" "$id" </dev/null >"$bundle.out" 2>&1 3>&-
-	run -3 kata exec "$id" sh -c 'echo nowhere; exit 3' </dev/null
-	[ -z "$output" ]
+	wait_for $limit grep -q ready "$bundle.out"
+	run -3 kata exec "$id" sh -c 'cat; exit 3' <<<through
+	[ "$output" = through ]
 	cid=$(tr '\0' '\n' <"/proc/$(program_of "$id" qemu)/cmdline" | sed -n 's/.*guest-cid=\([0-9]*\).*/\1/p')
 	run -0 env socket="vsock:$cid:1024" rootfs="/run/kata-containers/shared/containers/$id/rootfs" \
 		timeout $limit python3 "$BATS_TEST_DIRNAME/../integration/streams.py" '
