@@ -17,6 +17,7 @@
 #include "guest/agent/label.h"
 #include "guest/agent/oom.h"
 #include "guest/agent/resources.h"
+#include "guest/agent/shared_mounts.h"
 #include "guest/agent/sources.h"
 #include "guest/agent/storage.h"
 #include "guest/agent/termination_log.h"
@@ -98,11 +99,24 @@ static bool is_alone(const struct container *c)
 	return c->agent->containers.next == &c->link && c->link.next == &c->agent->containers;
 }
 
-static void on_created(struct process *p, const struct err *err)
+static void finish_create(struct container *c, const struct err *err)
 {
 	static const Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
-	struct container *c = p->container;
 	struct ttrpc_call *call = c->create;
+
+	if (err) {
+		create_failed(c, err);
+		return;
+	}
+	c->create = NULL;
+	c->usable = true;
+	log_info("container %s created", c->id);
+	ttrpc_reply(call, &empty.base);
+}
+
+static void on_created(struct process *p, const struct err *err)
+{
+	struct container *c = p->container;
 
 	if (err) {
 		create_failed(c, err);
@@ -122,10 +136,10 @@ static void on_created(struct process *p, const struct err *err)
 		close_fd(&c->agent->shared.pid);
 		c->agent->shared.pid = fd;
 	}
-	c->create = NULL;
-	c->usable = true;
-	log_info("container %s created", c->id);
-	ttrpc_reply(call, &empty.base);
+	if (c->request->n_shared_mounts > 0)
+		shared_mounts_bind(c, c->request, finish_create);
+	else
+		finish_create(c, NULL);
 }
 
 /* What is in the group dies with the container: nobody else's processes may be. */
@@ -318,9 +332,11 @@ void container_create(struct agent *agent, struct ttrpc_call *call,
 	warn_of_unknown_caps(req->container_id, req->oci->process);
 	c = container_new(agent, req->container_id);
 	c->create = call;
+	c->request = req;
 	c->streams = *streams;
 	*streams = (struct passfd)PASSFD_OFF;
 	c->exec_cpus = xstrdup(traits_affinity(req->oci->process));
+	c->name = shared_mounts_name(req->oci);
 	c->termination_log = termination_log_path(req->oci);
 	c->seccomp = seccomp;
 	c->personality = personality;

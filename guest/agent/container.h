@@ -22,6 +22,7 @@ struct container {
 	struct cgroup *cgroup; /* NULL until it is made */
 	struct list processes; /* struct process */
 	struct process *init;  /* NULL until it is made */
+	char *name;	       /* see shared_mounts.h; NULL: none */
 	char *termination_log; /* see termination_log.h; NULL: none */
 	char *cpus;	       /* the processors that it is to have; NULL: all */
 	struct strv storages;  /* mount points that it holds */
@@ -38,8 +39,9 @@ struct container {
 	bool usable;		       /* created, and not being removed */
 	bool paused;
 
-	struct ttrpc_call *create; /* CreateContainer or StartContainer at work */
-	struct err failure;	   /* why CreateContainer fails, told when all is cleaned up */
+	struct ttrpc_call *create;		     /* CreateContainer or StartContainer at work */
+	const Grpc__CreateContainerRequest *request; /* until that is answered */
+	struct err failure; /* why CreateContainer fails, told when all is cleaned up */
 
 	struct cgroup_oom oom;
 	struct loop_source *oom_source;

@@ -31,6 +31,7 @@ static void container_free(struct container *c)
 	free(c->id);
 	free(c->cpus);
 	free(c->exec_cpus);
+	free(c->name);
 	free(c->termination_log);
 	free(c);
 }

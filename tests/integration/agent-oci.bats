@@ -131,3 +131,39 @@ nproc_list()
 		"timeOffsets": {"x": {"secs": 1}}}}' -- true
 	refused EINVAL 'timeOffsets: want a time namespace' oci_run '{"linux": {"timeOffsets": {"boottime": {"secs": 1}}}}' -- true
 }
+
+@test "oci: what one container has mounted is in another as well" {
+	admin='"process": {"capabilities": {"bounding": ["CAP_SYS_ADMIN"], "effective": ["CAP_SYS_ADMIN"], "permitted": ["CAP_SYS_ADMIN"]}}'
+	mkdir -p "$rootfs/m n" "$rootfs/mnt"
+	oci_start "{\"annotations\": {\"io.kubernetes.cri.container-name\": \"source\"}, $admin}" -- \
+		sh -c 'sleep 0.5; mount -t tmpfs shared "/m n"; mkdir "/m n/sub"; mount -t tmpfs below "/m n/sub"; echo "of c1" >"/m n/sub/f"
+			echo x >/file; mount --bind /file /mnt/../file; exec sleep 1000'
+	python3 "$BATS_TEST_DIRNAME/oci.py" "$rootfs" >"$BATS_TEST_TMPDIR/two.json"
+	shared()
+	{
+		echo --set "shared_mounts.$1.name=s$1" --set "shared_mounts.$1.src_ctr=$2" --set "shared_mounts.$1.dst_path=$4"
+	}
+	# One that is awaited, one whose container nobody knows.
+	# shellcheck disable=SC2046
+	run -0 call run c2 --config "$BATS_TEST_TMPDIR/two.json" $(shared 0 source x /new/place) \
+		--set 'shared_mounts.0.src_path=/m n' $(shared 1 nobody x /none) --set shared_mounts.1.src_path=/x \
+		$(shared 2 source x /at/file) --set shared_mounts.2.src_path=/file -- \
+		sh -c 'cat /new/place/sub/f /at/file; test ! -e /none && awk "\$5 ~ /^.new/ { print \$5 }" /proc/self/mountinfo'
+	[ "$output" = $'of c1\nx\n/new/place\n/new/place/sub' ]
+	grep -q 'shared mount s1: nobody has nothing mounted at /x' "$log"
+	# A link does not lead out of the container.
+	ln -s /etc "$rootfs/link"
+	ln -s ../../../../../../etc "$rootfs/mnt/up"
+	# shellcheck disable=SC2046
+	run -0 call run c3 --config "$BATS_TEST_TMPDIR/two.json" $(shared 0 source x /mnt/up/shared) \
+		--set 'shared_mounts.0.src_path=/m n/' -- cat /etc/shared/sub/f
+	[ "$output" = 'of c1' ]
+	[ ! -e /etc/shared ]
+	# shellcheck disable=SC2046
+	refused EINVAL 'shared mount s0: "m n" at "/y": no absolute paths' call run c4 --config "$BATS_TEST_TMPDIR/two.json" \
+		$(shared 0 source x /y) --set 'shared_mounts.0.src_path=m n' -- true
+	# shellcheck disable=SC2046
+	refused EINVAL 'shared mount s0: /etc/passwd/y: /etc/passwd: Not a directory' call run c4 --config "$BATS_TEST_TMPDIR/two.json" \
+		$(shared 0 source x /etc/passwd/y) --set 'shared_mounts.0.src_path=/m n' -- true
+	call remove c1
+}
