@@ -21,6 +21,12 @@ static void add_fd(struct strv *argv, const char *option, int fd)
 	strv_addf(argv, "fd:%d", fd);
 }
 
+static void add_rate(const char *key, int64_t bits, struct str *word)
+{
+	if (bits)
+		str_printf(word, ",%s=%lld", key, (long long)bits / BITS_PER_BYTE);
+}
+
 /* Each disk has the limits for itself. */
 static void add_disk(const struct config_hypervisor *h, int fd, const char *id, bool read_only,
 		     struct strv *argv)
@@ -31,10 +37,24 @@ static void add_disk(const struct config_hypervisor *h, int fd, const char *id, 
 		   h->block_device_cache_direct ? ",direct" : "");
 	if (h->disk_rate_limiter_ops_max_rate)
 		str_printf(&word, ",iops=%lld", (long long)h->disk_rate_limiter_ops_max_rate);
-	if (h->disk_rate_limiter_bw_max_rate)
-		str_printf(&word, ",bps=%lld",
-			   (long long)h->disk_rate_limiter_bw_max_rate / BITS_PER_BYTE);
+	add_rate("bps", h->disk_rate_limiter_bw_max_rate, &word);
 	strv_add(argv, "--disk");
+	strv_add(argv, str_text(&word));
+}
+
+/* The first pair of queues: the monitor has no more. */
+static void add_net(const struct config_hypervisor *h, const struct vm_dev *dev, struct strv *argv)
+{
+	auto_str struct str word = STR_INIT;
+	const uint8_t *mac = dev->net.mac;
+
+	str_printf(&word, "fd=%d,id=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x", dev->net.fds[0], dev->id,
+		   mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	if (dev->net.mtu)
+		str_printf(&word, ",mtu=%u", dev->net.mtu);
+	add_rate("rx-bps", h->rx_rate_limiter_max_rate, &word);
+	add_rate("tx-bps", h->tx_rate_limiter_max_rate, &word);
+	strv_add(argv, "--net");
 	strv_add(argv, str_text(&word));
 }
 
@@ -85,6 +105,8 @@ static void add_devices(const struct vm_spec *spec, const struct dragonball_fact
 		add_disk(h, f->image_fd, "image", true, argv);
 	for (size_t i = 0; i < spec->n_disks; i++)
 		add_disk(h, f->disk_fds[i], spec->disks[i].id, spec->disks[i].disk.read_only, argv);
+	for (size_t i = 0; i < spec->n_nets; i++)
+		add_net(h, &spec->nets[i], argv);
 	strv_add(argv, "--vsock");
 	strv_addf(argv, "fd:%d,cid=%d", f->vsock_fd, HVSOCK_CID);
 	if (f->fs_fd >= 0) {

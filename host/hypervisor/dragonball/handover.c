@@ -99,7 +99,8 @@ struct child *handover_launch(const struct dragonball_facts *f, struct vm *vm, c
 {
 	const int fds[] = { f->kvm_fd,	   f->kernel_fd,  f->initrd_fd, f->image_fd,
 			    f->control_fd, f->console_fd, f->vsock_fd,	f->fs_fd };
-	auto_free int *keep = xcalloc(ARRAY_SIZE(fds) + f->n_disks, sizeof(*keep));
+	const struct vm_spec *spec = vm->spec;
+	auto_free int *keep = xcalloc(ARRAY_SIZE(fds) + f->n_disks + spec->n_nets, sizeof(*keep));
 	struct proc_spec proc = { .keep = keep, .first_pid = true };
 	auto_strv struct strv argv = { 0 };
 	struct child *child;
@@ -109,7 +110,9 @@ struct child *handover_launch(const struct dragonball_facts *f, struct vm *vm, c
 			keep[proc.nkeep++] = fds[i];
 	for (size_t i = 0; i < f->n_disks; i++)
 		keep[proc.nkeep++] = f->disk_fds[i];
-	dragonball_args(vm->spec, f, &argv);
+	for (size_t i = 0; i < spec->n_nets; i++)
+		keep[proc.nkeep++] = spec->nets[i].net.fds[0];
+	dragonball_args(spec, f, &argv);
 	proc.argv = (const char *const *)argv.v;
 	child = child_start(vm, VMM_PROGRAM, &proc, true, on_end, arg, err);
 	if (child)

@@ -48,13 +48,12 @@ static const struct key_refusal refusals[] = {
 	{ "block_device_cache_noflush", "the guest's flushes are always carried out" },
 	{ "disk_rate_limiter_bw_one_time_burst", "the limit holds from the start" },
 	{ "disk_rate_limiter_ops_one_time_burst", "the limit holds from the start" },
-	{ "network_queues", "the machine has no network interface" },
-	{ "rx_rate_limiter_max_rate", "the machine has no network interface to limit" },
-	{ "tx_rate_limiter_max_rate", "the machine has no network interface to limit" },
-	{ "net_rate_limiter_bw_max_rate", "the machine has no network interface to limit" },
-	{ "net_rate_limiter_bw_one_time_burst", "the machine has no network interface to limit" },
-	{ "net_rate_limiter_ops_max_rate", "the machine has no network interface to limit" },
-	{ "net_rate_limiter_ops_one_time_burst", "the machine has no network interface to limit" },
+	{ "network_queues", "network interfaces have one pair of queues" },
+	{ "net_rate_limiter_bw_max_rate",
+	  "rx_rate_limiter_max_rate and tx_rate_limiter_max_rate are the limits of a network interface" },
+	{ "net_rate_limiter_bw_one_time_burst", "the limit holds from the start" },
+	{ "net_rate_limiter_ops_max_rate", "packets are not counted" },
+	{ "net_rate_limiter_ops_one_time_burst", "packets are not counted" },
 	{ "default_bridges", "the machine has no PCI bus" },
 	{ "hot_plug_vfio", "devices of the host are not given to a guest" },
 	{ "cold_plug_vfio", "devices of the host are not given to a guest" },
@@ -87,14 +86,20 @@ static int check_choices(const struct config *config, struct err *err)
 
 static int check_numbers(const struct config *config, struct err *err)
 {
-	const int64_t bits = config->hypervisor.disk_rate_limiter_bw_max_rate;
+	const struct config_hypervisor *h = &config->hypervisor;
 	int r = keys_check_memory(config, KEYS_MEMORY_MIN, err);
 
 	if (r == 0)
 		r = keys_check_vcpus(config, VCPUS_MAX, err);
-	if (r == 0 && bits > 0 && bits < 8)
-		r = keys_error(config, EINVAL, "disk_rate_limiter_bw_max_rate", err,
-			       "%lld bit/s are less than a byte", (long long)bits);
+	if (r == 0)
+		r = keys_check_rate(config, "disk_rate_limiter_bw",
+				    h->disk_rate_limiter_bw_max_rate, 0, true, err);
+	if (r == 0)
+		r = keys_check_rate(config, "rx_rate_limiter", h->rx_rate_limiter_max_rate, 0, true,
+				    err);
+	if (r == 0)
+		r = keys_check_rate(config, "tx_rate_limiter", h->tx_rate_limiter_max_rate, 0, true,
+				    err);
 	return r;
 }
 
@@ -116,5 +121,6 @@ bool dragonball_shares(const struct config *config)
 
 unsigned dragonball_keys_caps(const struct config *config)
 {
-	return HV_CAP_BLOCK | HV_CAP_PAUSE | (dragonball_shares(config) ? HV_CAP_FS_SHARE : 0);
+	return HV_CAP_BLOCK | HV_CAP_NET | HV_CAP_PAUSE |
+	       (dragonball_shares(config) ? HV_CAP_FS_SHARE : 0);
 }

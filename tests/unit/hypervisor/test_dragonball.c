@@ -245,9 +245,10 @@ static void what_it_lacks_is_said(void **state)
 	vm_address(f->vm, &address);
 	assert_string_equal(str_text(&address), want);
 	assert_int_equal(hypervisor_caps(f->vm->ops, f->config),
-			 HV_CAP_FS_SHARE | HV_CAP_BLOCK | HV_CAP_PAUSE);
+			 HV_CAP_FS_SHARE | HV_CAP_BLOCK | HV_CAP_NET | HV_CAP_PAUSE);
 	set_key(&f->config->hypervisor.shared_fs, xstrdup("none"));
-	assert_int_equal(hypervisor_caps(f->vm->ops, f->config), HV_CAP_BLOCK | HV_CAP_PAUSE);
+	assert_int_equal(hypervisor_caps(f->vm->ops, f->config),
+			 HV_CAP_BLOCK | HV_CAP_NET | HV_CAP_PAUSE);
 }
 
 /* A disk with a partition table and one partition, all of it empty. */
@@ -317,6 +318,10 @@ static void files_are_handed_over(void **state)
 		{ .id = "d0", .disk = { .path = disk } },
 		{ .id = "d1", .disk = { .path = ro, .read_only = true } },
 	};
+	const int tap = open("/dev/zero", O_RDWR | O_CLOEXEC);
+	const struct vm_dev net = { .type = VM_DEV_NET,
+				    .id = "eth0",
+				    .net = { .fds = &tap, .n_fds = 1, .mac = { 2 } } };
 	auto_free char *first = NULL, *second = NULL;
 	const char *flag = "", *option = "";
 
@@ -324,13 +329,19 @@ static void files_are_handed_over(void **state)
 	put_file(f, "ro", "x", 0444);
 	f->spec.disks = disks;
 	f->spec.n_disks = ARRAY_SIZE(disks);
+	f->spec.nets = &net;
+	f->spec.n_nets = 1;
 	first = handed(f);
 	assert_has(first, "--kvm /dev/null\n");
 	assert_has(first, "--kernel %s read-only\n", h->kernel);
 	assert_has(first, "--initrd %s/initrd read-only\n", f->dir);
 	assert_has(first, "--disk %s,id=d0\n", disk);
 	assert_has(first, "--disk %s read-only,id=d1,ro\n", ro);
+	assert_has(first, "--net /dev/zero,id=eth0,mac=02:00:00:00:00:00\n");
 	assert_null(strstr(first, "--fs"));
+	/* It is the sandbox's, and open still. */
+	assert_int_equal(close(tap), 0);
+	f->spec.n_nets = 0;
 
 	/* An image in the initrd's place, past the page cache, with limits. */
 	put_image(f, "image");

@@ -58,7 +58,7 @@ static const struct key_row keys[] = {
 	{ "disk_rate_limiter_ops_one_time_burst", "1", REFUSED, "limit", NULL },
 
 	{ "disable_vhost_net", "true", MOOT, "it is so always", NULL },
-	{ "network_queues", "2", REFUSED, "network", NULL },
+	{ "network_queues", "2", REFUSED, "one pair", NULL },
 	{ "default_bridges", "1", REFUSED, "PCI", NULL },
 
 	{ "enable_debug", "true", CHANGES, "|--debug|", NULL },
@@ -119,12 +119,12 @@ static const struct key_row foreign[] = {
 	{ "valid_vhost_user_store_paths", "[\"/x\"]", MOOT, "enable_vhost_user_store", NULL },
 	{ "vhost_user_reconnect_timeout_sec", "1", MOOT, "enable_vhost_user_store", NULL },
 
-	{ "rx_rate_limiter_max_rate", "1", REFUSED, "network", NULL },
-	{ "tx_rate_limiter_max_rate", "1", REFUSED, "network", NULL },
-	{ "net_rate_limiter_bw_max_rate", "1", REFUSED, "network", NULL },
-	{ "net_rate_limiter_bw_one_time_burst", "1", REFUSED, "network", NULL },
-	{ "net_rate_limiter_ops_max_rate", "1", REFUSED, "network", NULL },
-	{ "net_rate_limiter_ops_one_time_burst", "1", REFUSED, "network", NULL },
+	{ "rx_rate_limiter_max_rate", "8000", CHANGES, ",mtu=1400,rx-bps=1000|", NULL },
+	{ "tx_rate_limiter_max_rate", "8000", CHANGES, ",mtu=1400,tx-bps=1000|", NULL },
+	{ "net_rate_limiter_bw_max_rate", "1", REFUSED, "rx_rate_limiter_max_rate", NULL },
+	{ "net_rate_limiter_bw_one_time_burst", "1", REFUSED, "from the start", NULL },
+	{ "net_rate_limiter_ops_max_rate", "1", REFUSED, "packets", NULL },
+	{ "net_rate_limiter_ops_one_time_burst", "1", REFUSED, "packets", NULL },
 	{ "hot_plug_vfio", "\"root-port\"", REFUSED, "devices of the host", NULL },
 	{ "cold_plug_vfio", "\"root-port\"", REFUSED, "devices of the host", NULL },
 	{ "pcie_root_port", "2", REFUSED, "PCI", NULL },
@@ -152,6 +152,15 @@ static void add_line(const struct config *c, struct str *out)
 		{ .id = "disk0", .disk = { .path = "/d0" } },
 		{ .id = "disk1", .disk = { .path = "/d1", .read_only = true } },
 	};
+	static const int tap_fds[] = { 30 };
+	static const struct vm_dev nets[] = {
+		{ .type = VM_DEV_NET,
+		  .id = "eth0",
+		  .net = { .fds = tap_fds,
+			   .n_fds = 1,
+			   .mac = { 2, 0, 0, 0, 0, 0xab },
+			   .mtu = 1400 } },
+	};
 	int disk_fds[] = { 20, 21 };
 	const struct vm_spec spec = {
 		.id = "x",
@@ -161,6 +170,8 @@ static void add_line(const struct config *c, struct str *out)
 		.kernel_params = "",
 		.disks = disks,
 		.n_disks = 2,
+		.nets = nets,
+		.n_nets = 1,
 	};
 	const struct dragonball_facts f = {
 		.path = "/bin/kata-vmm",
@@ -211,7 +222,8 @@ static void the_whole_line(void **state)
 		"--cmdline|tsc=reliable no_timer_check noreplace-smp rcupdate.rcu_expedited=1 "
 		"reboot=k panic=1 cryptomgr.notests net.ifnames=0 random.trust_cpu=on "
 		"console=hvc0 agent.log_vport=1025 quiet|--memory|256|--cpus|1|--shared-memory|"
-		"--console|fd:8|--disk|fd:20,id=disk0|--disk|fd:21,id=disk1,ro|--vsock|fd:9,cid=3|"
+		"--console|fd:8|--disk|fd:20,id=disk0|--disk|fd:21,id=disk1,ro|"
+		"--net|fd=30,id=eth0,mac=02:00:00:00:00:ab,mtu=1400|--vsock|fd:9,cid=3|"
 		"--fs|fd:10,tag=tag,queue-size=1024|--rng|");
 }
 
@@ -263,6 +275,7 @@ static void bad_values_are_named(void **state)
 		{ "default_vcpus = 255",
 		  "error -22: hypervisor.dragonball.default_vcpus: 255 are" },
 		{ "disk_rate_limiter_bw_max_rate = 7", "less than a byte" },
+		{ "tx_rate_limiter_max_rate = 7", "7 bit/s are less than a byte" },
 		{ "log_level = \"loud\"", "hypervisor.dragonball.log_level: \"loud\"" },
 		{ "shared_fs = \"virtio-9p\"",
 		  "hypervisor.dragonball.shared_fs: \"virtio-9p\" is "

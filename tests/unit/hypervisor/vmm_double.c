@@ -84,7 +84,7 @@ static void tell(FILE *out, const char *option, const char *value)
 	int fd, flags;
 	ssize_t n;
 
-	if (sscanf(value, "fd:%d", &fd) != 1)
+	if (sscanf(value, "fd:%d", &fd) != 1 && sscanf(value, "fd=%d", &fd) != 1)
 		return;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, file, sizeof(file) - 1);
