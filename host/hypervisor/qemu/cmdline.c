@@ -156,6 +156,9 @@ static void add_debug(const struct config_hypervisor *h, struct str *out)
  * fail, and the guest hangs for want of a time. So it is told the frequency; a
  * KVM guest has kvm-clock.
  *
+ * Memory that is plugged in arrives after QEMU has said so and after the agent has looked
+ * for it, if the guest is slow: the kernel itself takes it into use then.
+ *
  * A machine that can grow past 4 GiB would set 64 MiB aside for devices that
  * cannot reach so far; none of ours is one, unless it is behind an IOMMU.
  */
@@ -173,6 +176,8 @@ void args_kernel_params(const struct vm_spec *spec, const struct qemu_facts *f,
 		str_printf(out, " tsc_early_khz=%u", f->tsc_khz);
 	if (spec->size.max_vcpus > spec->size.vcpus)
 		str_printf(out, " nr_cpus=%u", spec->size.max_vcpus);
+	if (spec->size.max_memory > spec->size.memory)
+		str_puts(out, " memhp_default_state=online");
 	if (h->enable_iommu)
 		str_puts(out, " intel_iommu=on iommu=pt");
 	else if (m->pci)

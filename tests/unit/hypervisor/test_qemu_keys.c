@@ -239,6 +239,17 @@ static void microvm_refuses_what_needs_pci(void **state)
 	}
 }
 
+/* Also when it comes after the agent has looked for it. */
+static void memory_that_comes_is_used(void **state)
+{
+	auto_free char *grows = outcome("default_memory = 300", "");
+	auto_free char *stays = outcome("default_memory = 8000", "");
+
+	(void)state;
+	assert_non_null(strstr(grows, " memhp_default_state=online "));
+	assert_null(strstr(stays, "memhp_default_state"));
+}
+
 /* What has a slot of its own gets it before QEMU gives slots to the others. */
 static void bridges_come_first(void **state)
 {
@@ -349,6 +360,7 @@ int main(void)
 		cmocka_unit_test(every_key_has_its_place),
 		cmocka_unit_test(every_key_does_what_it_says),
 		cmocka_unit_test(microvm_refuses_what_needs_pci),
+		cmocka_unit_test(memory_that_comes_is_used),
 		cmocka_unit_test(bridges_come_first),
 		cmocka_unit_test(bad_values_are_named),
 		cmocka_unit_test(what_kata_ships_is_accepted),
