@@ -57,6 +57,12 @@ end_guest()
 	vmm_end 137
 }
 
+@test "boot: the terminal is as it was, whoever used it" {
+	run -0 script -qec "$KATA_BUILD/vmm/kata-vmm --kernel $KATA_BUILD/tests/guests/guest-end \
+		--console stdio --cmdline o; echo status \$?; stty -a" /dev/null </dev/null
+	[[ $output == *"status 0"* && $output == *" icanon "* ]]
+}
+
 # Each of its exits is a line of the log: soon there is no room for more.
 @test "boot: nobody reads the log; sockets that it made go with the monitor" {
 	mkfifo "$dir/fifo"

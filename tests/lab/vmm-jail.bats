@@ -11,7 +11,7 @@ load ../lib/vmm
 	chmod +x "$dir/script"
 	vmm_initrd "$dir/initrd" init="$dir/script" bin/busybox="$(command -v busybox)" --
 	for kind in loop vcpu; do
-		vmm_start --initrd "$dir/initrd" --memory 64
+		vmm_start --initrd "$dir/initrd" --memory 128
 		confined() { [ "$(grep -lx $'Seccomp:\t2' "/proc/$vmm/task"/*/status | wc -l)" -ge 2 ]; }
 		vmm_wait confined
 

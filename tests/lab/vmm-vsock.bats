@@ -59,7 +59,7 @@ descriptors()
 
 @test "vsock: the monitor is killed: clients see the end, and nothing is left" {
 	vmm_initrd "$dir/initrd" init="$KATA_BUILD/tests/tools/vsock-guest" --
-	vmm_start --initrd "$dir/initrd" --memory 64 --vsock "$dir/v"
+	vmm_start --initrd "$dir/initrd" --memory 128 --vsock "$dir/v"
 	vmm_wait test -S "$dir/v"
 	# The guest is not even up: the client waits, for it or for the end.
 	timeout "$vmm_limit" "$KATA_BUILD/tests/tools/vsock-host" "$dir/v" nobody 3>&- &

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -28,6 +29,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "vmm/seccomp.h"
+#include "vmm/terminal.h"
 
 #define CALLS_MAX 1024 /* above all numbers that there are */
 
@@ -212,6 +214,7 @@ static void arguments_are_looked_at(void **state)
 		{ { VCPU, SYS_ioctl, { -1, KVM_SET_USER_MEMORY_REGION } }, false },
 		{ { LOOP, SYS_ioctl, { -1, TUNSETOFFLOAD } }, true },
 		{ { LOOP, SYS_ioctl, { -1, TCSETS } }, true },
+		{ { LOOP, SYS_ioctl, { -1, TCGETS } }, true },
 		{ { LOOP, SYS_ioctl, { -1, TIOCSTI } }, false },
 		{ { LOOP, SYS_ioctl, { -1, KVM_RUN } }, false },
 		/* The kernel ignores an ioctl's upper half as well. */
@@ -329,6 +332,36 @@ static void the_c_library_lives(void **state)
 	assert_int_equal(WTERMSIG(status), SIGABRT);
 }
 
+/* The terminal becomes what it was, with all that the C library does for it. */
+static void the_terminal_is_restored(void **state)
+{
+	struct termios before = { 0 }, after = { 0 };
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave, status;
+	pid_t pid;
+
+	(void)state;
+	assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(slave >= 0 && tcgetattr(slave, &before) == 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct err err = ERR_INIT;
+
+		prctl(PR_SET_DUMPABLE, 0);
+		if (terminal_raw(slave, &err) != 1 || seccomp_loop(&err) < 0)
+			_exit(100);
+		terminal_restore();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(tcgetattr(slave, &after), 0);
+	assert_memory_equal(&after, &before, sizeof(after));
+	close(slave);
+	close(master);
+}
+
 /* The log as lines of JSON stays that. */
 static void named_in_json(void **state)
 {
@@ -379,6 +412,7 @@ int main(void)
 		cmocka_unit_test(calls_without_a_name_kill),
 		cmocka_unit_test(other_architectures_kill),
 		cmocka_unit_test(the_c_library_lives),
+		cmocka_unit_test(the_terminal_is_restored),
 		cmocka_unit_test(named_in_json),
 	};
 	const struct CMUnitTest sanitized[] = {
