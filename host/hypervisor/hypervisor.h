@@ -225,6 +225,7 @@ void vm_emit(struct vm *vm, enum vm_event event, const struct err *err);
 
 /* For drivers: @done fails with @err, which is known at once, from the loop. */
 void vm_refuse(struct vm *vm, const struct err *err, vm_done done, void *arg);
+void vm_refuse_plug(struct vm *vm, const struct err *err, vm_plug_done done, void *arg);
 
 /* The driver for the configuration table @name; NULL and @err, which lists those there are. */
 const struct hypervisor_ops *hypervisor_find(const char *name, struct err *err);

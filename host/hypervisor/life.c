@@ -95,14 +95,22 @@ void life_guest_ended(struct life *l, const char *how)
 	life_limit(l, LIFE_GRACE_MS, &why);
 }
 
+static void free_dials(struct life *l)
+{
+	hvsock_dial_free(take_ptr(l->dial));
+	hvsock_dial_free(take_ptr(l->log_dial));
+	vsock_dial_free(take_ptr(l->vdial));
+	vsock_dial_free(take_ptr(l->log_vdial));
+	loop_remove(&l->log_limit);
+}
+
 static void on_child_end(struct child *child, void *arg)
 {
 	struct life *l = arg;
 	struct err why = ERR_INIT;
 
 	l->ended = true;
-	hvsock_dial_free(take_ptr(l->dial));
-	hvsock_dial_free(take_ptr(l->log_dial));
+	free_dials(l);
 	loop_remove(&l->limit);
 	if (!l->why.code) {
 		/* A monitor that ends well does so because its guest has. */
@@ -167,7 +175,6 @@ int life_launch(struct life *l, struct proc_spec *spec, struct err *err)
 	if (!l->child)
 		return err->code;
 	l->ended = false;
-	l->version = version_ask(l->vm, l->path);
 	for (size_t i = 0; spec->argv[i]; i++)
 		str_printf(&line, "%s%s", i ? " " : "", spec->argv[i]);
 	log_info("%s: started: %s", l->vm->ops->name, str_text(&line));
@@ -190,6 +197,7 @@ static void on_log(int fd, void *arg)
 	struct life *l = arg;
 	struct err err = ERR_INIT;
 
+	loop_remove(&l->log_limit);
 	if (fd < 0) {
 		log_debug("the agent offers no log on port %d", LOG_PORT);
 		return;
@@ -200,6 +208,25 @@ static void on_log(int fd, void *arg)
 		log_warn("the agent's log: %s", err_msg(&err));
 }
 
+static void on_no_log(void *arg)
+{
+	struct life *l = arg;
+
+	l->log_limit = NULL;
+	vsock_dial_free(take_ptr(l->log_vdial));
+	on_log(-1, l);
+}
+
+static void dial_log(struct life *l)
+{
+	if (l->socket) {
+		l->log_dial = hvsock_dial(l->vm->loop, l->socket, LOG_PORT, LOG_MS, on_log, l);
+		return;
+	}
+	l->log_vdial = vsock_dial(l->vm->loop, l->cid, LOG_PORT, on_log, l);
+	l->log_limit = loop_add_timer(l->vm->loop, LOG_MS, on_no_log, l);
+}
+
 static void on_agent(int fd, void *arg)
 {
 	struct life *l = arg;
@@ -208,7 +235,7 @@ static void on_agent(int fd, void *arg)
 	l->vm->agent_fd = fd;
 	l->vm->agent_serial = false;
 	if (!l->agent_seen)
-		l->log_dial = hvsock_dial(l->vm->loop, l->socket, LOG_PORT, LOG_MS, on_log, l);
+		dial_log(l);
 	l->agent_seen = true;
 	vm_emit(l->vm, VM_AGENT, NULL);
 }
@@ -220,8 +247,12 @@ int life_connect(struct life *l, struct err *err)
 	/* A machine that has ended already says why by VM_EXITED, which is on its way. */
 	if (l->ended)
 		return 0;
-	hvsock_dial_free(l->dial);
-	l->dial = hvsock_dial(l->vm->loop, l->socket, VSOCK_AGENT_PORT, 0, on_agent, l);
+	hvsock_dial_free(take_ptr(l->dial));
+	vsock_dial_free(take_ptr(l->vdial));
+	if (l->socket)
+		l->dial = hvsock_dial(l->vm->loop, l->socket, VSOCK_AGENT_PORT, 0, on_agent, l);
+	else
+		l->vdial = vsock_dial(l->vm->loop, l->cid, VSOCK_AGENT_PORT, on_agent, l);
 	return 0;
 }
 
@@ -250,15 +281,16 @@ void life_console(const struct life *l, struct str *out)
 
 void life_address(const struct life *l, struct str *out)
 {
-	str_printf(out, "hvsock://%s", l->socket);
+	if (l->socket)
+		str_printf(out, "hvsock://%s", l->socket);
+	else if (l->cid)
+		str_printf(out, "vsock://%u", l->cid);
 }
 
 void life_reset(struct life *l)
 {
-	hvsock_dial_free(take_ptr(l->dial));
-	hvsock_dial_free(take_ptr(l->log_dial));
+	free_dials(l);
 	loop_remove(&l->limit);
-	version_ask_free(take_ptr(l->version));
 	child_free(take_ptr(l->child));
 	virtiofsd_free(take_ptr(l->fs));
 	tail_free(take_ptr(l->console));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The life of a machine whose monitor is one program with a hybrid vsock: that program, the
+ * The life of a machine whose monitor is one program with a vsock, hybrid or by vhost: that program, the
  * virtiofsd that may serve it, the guest's console and the agent's log. When one of the
  * two ends the other is ended, and then VM_EXITED comes with the first thing that failed.
  * A driver embeds it and adds how its monitor is told what to do.
@@ -16,6 +16,7 @@
 #include "host/hypervisor/tail.h"
 #include "host/hypervisor/version.h"
 #include "host/hypervisor/virtiofsd.h"
+#include "host/hypervisor/vsock.h"
 
 /* How long a monitor that was asked to end may take before it is killed. */
 #define LIFE_STOP_MS 500
@@ -26,12 +27,14 @@
 struct life {
 	struct vm *vm;
 	char *path;   /* of the program */
-	char *socket; /* of the hybrid vsock, on the host */
+	char *socket; /* of the hybrid vsock, on the host; NULL: by vhost */
+	uint32_t cid; /* without a socket: the guest's context ID */
 	struct child *child;
 	struct virtiofsd *fs;
 	struct tail *console, *log;
 	struct hvsock_dial *dial, *log_dial;
-	struct version_ask *version;
+	struct vsock_dial *vdial, *log_vdial; /* without a socket */
+	struct loop_source *log_limit;
 	struct loop_source *limit; /* of what is waited for */
 	bool ended;		   /* the monitor, or it never was */
 	bool started;		   /* VM_STARTED was sent */
@@ -47,13 +50,13 @@ struct life {
 	void *arg;
 };
 
-/* @path and @socket are taken over. Nothing runs yet. */
+/* @path and @socket (NULL: set life.cid before the start) are taken over. Nothing runs yet. */
 void life_init(struct life *l, struct vm *vm, char *path, char *socket,
 	       void (*on_end)(const struct err *why, void *arg), void *arg);
 
 /*
  * Start the monitor in its role: the driver's name. Its standard output is the guest's
- * console; @spec says the rest. Its version is asked as well.
+ * console; @spec says the rest.
  */
 int life_launch(struct life *l, struct proc_spec *spec, struct err *err);
 

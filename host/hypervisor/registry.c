@@ -12,10 +12,8 @@
 
 /* In the order in which they are shown; those without facts are for tests. */
 static const struct hypervisor_ops *const drivers[] = {
-	&hypervisor_qemu,
-	&hypervisor_dragonball,
-	&hypervisor_clh,
-	&hypervisor_fake,
+	&hypervisor_qemu,	&hypervisor_dragonball, &hypervisor_clh,
+	&hypervisor_stratovirt, &hypervisor_acrn,	&hypervisor_fake,
 };
 
 static const struct hypervisor_facts firecracker_facts = {
@@ -28,31 +26,9 @@ static const struct hypervisor_facts firecracker_facts = {
 	.version_option = "--version",
 };
 
-static const struct hypervisor_facts stratovirt_facts = {
-	.title = "StratoVirt",
-	.file = "stratovirt",
-	.type = 2,
-	.written_in = "Rust",
-	.architectures = "x86_64, aarch64",
-	.good_for = "small machines with shared files, as openEuler has them",
-	.version_option = "-version",
-};
-
-static const struct hypervisor_facts acrn_facts = {
-	.title = "ACRN",
-	.file = "acrn",
-	.type = 1,
-	.written_in = "C",
-	.architectures = "x86_64",
-	.good_for = "embedded and industrial devices that already run ACRN",
-	.version_option = "-v",
-};
-
 /* Tables that a configuration may have and that no driver here serves. */
 static const struct hypervisor_row without_driver[] = {
 	{ "firecracker", &firecracker_facts, NULL },
-	{ "stratovirt", &stratovirt_facts, NULL },
-	{ "acrn", &acrn_facts, NULL },
 };
 
 const struct hypervisor_row *hypervisor_rows(void)

@@ -171,6 +171,11 @@ void vm_refuse(struct vm *vm, const struct err *err, vm_done done, void *arg)
 	refuse(&(struct refusal){ .vm = vm, .done = done, .arg = arg, .err = *err });
 }
 
+void vm_refuse_plug(struct vm *vm, const struct err *err, vm_plug_done done, void *arg)
+{
+	refuse(&(struct refusal){ .vm = vm, .plug = done, .arg = arg, .err = *err });
+}
+
 void vm_pause(struct vm *vm, vm_done done, void *arg)
 {
 	if (vm->ops->pause)
