@@ -60,9 +60,9 @@ static void it_fails_at_each_step(void **state)
 		{ "vm.boot=die", "clh (" FAKE ") ended with status 3: fake: died at vm.boot" },
 		{ "vm.info#2=die", "ended with status 3: fake: died at vm.info" },
 		{ "start=hang", NAME ": GET /api/v1/vmm.ping: nobody listens on " },
-		{ "vmm.ping=hang", NAME ": GET /api/v1/vmm.ping: no answer within 1500 ms" },
-		{ "vm.add-net=hang", NAME ": PUT /api/v1/vm.add-net: no answer within 1500 ms" },
-		{ "vm.boot=hang", NAME ": PUT /api/v1/vm.boot: no answer within 1500 ms" },
+		{ "vmm.ping=hang", NAME ": GET /api/v1/vmm.ping: no answer within 4000 ms" },
+		{ "vm.add-net=hang", NAME ": PUT /api/v1/vm.add-net: no answer within 4000 ms" },
+		{ "vm.boot=hang", NAME ": PUT /api/v1/vm.boot: no answer within 4000 ms" },
 		{ "vmm.ping=garbage", "vmm.ping: the answer is not understood: " },
 		{ "vm.create=garbage", "vm.create: the answer is not understood: " },
 		{ "vm.boot=garbage", "vm.boot: the answer is not understood: " },
@@ -88,7 +88,7 @@ static void it_fails_at_each_step(void **state)
 		f->spec.n_nets = 1;
 		if (strstr(cases[i].fault, "=hang"))
 			f->config->agent.dial_timeout_ms =
-				strstr(cases[i].want, " 1500 ms") ? 1500 : 400;
+				strstr(cases[i].want, " 4000 ms") ? 4000 : 400;
 		setenv("KATA_FAKE_FAULT", cases[i].fault, 1);
 		starts(f);
 		run(f);
