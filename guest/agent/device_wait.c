@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/loop.h"
 #include "base/str.h"
 #include "guest/agent/sysfs.h"
@@ -88,9 +89,20 @@ int device_wait_scsi_disk(const char *address, char **node, struct err *err)
 		       await(look_scsi_disk, address, node, "disk at SCSI address", address, err);
 }
 
+/* Some monitors have a disk of no size where one is about to be plugged in. */
+static bool is_empty(const char *name)
+{
+	auto_free char *path = xasprintf(SYS "/class/block/%s/size", name);
+	auto_str struct str size = STR_INIT;
+
+	return file_read(path, 64, &size, NULL) == 0 && !strcmp(str_text(&size), "0\n");
+}
+
 static char *look_node(const void *what)
 {
-	return node_of(xstrdup((const char *)what + strlen("/dev/")));
+	const char *name = (const char *)what + strlen("/dev/");
+
+	return is_empty(name) ? NULL : node_of(xstrdup(name));
 }
 
 int device_wait_node(const char *node, struct err *err)
