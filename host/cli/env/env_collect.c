@@ -41,10 +41,12 @@ static const char *socket_path(const char *hypervisor)
 	return "";
 }
 
-/* What `@path --version` prints, without white space around it. The caller frees. */
-static char *program_version(const char *path)
+/* What @path says when it is asked for its version, without white space around it. The caller frees. */
+static char *program_version(const char *hypervisor, const char *path)
 {
-	const char *const argv[] = { path, "--version", NULL };
+	const struct hypervisor_row *row = hypervisor_row_find(hypervisor);
+	const char *option = row ? row->facts->version_option : NULL;
+	const char *const argv[] = { path, option ? option : "--version", NULL };
 	auto_str struct str text = STR_INIT;
 	const char *start, *end;
 	struct err why = ERR_INIT;
@@ -92,7 +94,7 @@ static void collect_hypervisor(const struct config *config, struct env_hyperviso
 
 	env->machine_type = xstrdup(h->machine_type);
 	env->path = hypervisor_program(config);
-	env->version = program_version(env->path);
+	env->version = program_version(h->name, env->path);
 	env->block_device_driver = xstrdup(h->block_device_driver);
 	env->entropy_source = xstrdup(h->entropy_source);
 	env->shared_fs = xstrdup(h->shared_fs);
