@@ -13,16 +13,19 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "guest/agent/helper.h"
 
 #ifndef MODULE_INIT_COMPRESSED_FILE
 #define MODULE_INIT_COMPRESSED_FILE 4
 #endif
-#define IMAGE_LIST "/lib/kata/modules.list"
-#define NAME_MAX_  64
-#define LIST_MAX   (4u << 20)
-#define LIMIT_MS   20000
-#define PARAMS_MAX 16
+#define IMAGE_LIST  "/lib/kata/modules.list"
+#define IMAGE_LATER "/lib/kata/modules.later"
+#define FILESYSTEMS "/proc/filesystems"
+#define NAME_MAX_   64
+#define LIST_MAX    (4u << 20)
+#define LIMIT_MS    20000
+#define PARAMS_MAX  16
 
 /* '-' and '_' are one in these names. */
 static bool same_name(const char *file, size_t len, const char *name)
@@ -109,7 +112,7 @@ static int load_itself(const char *name, const char *parameters, struct err *err
 {
 	auto_free char *dir = NULL;
 	auto_free char *list = NULL;
-	auto_str struct str dep = STR_INIT, own = STR_INIT;
+	auto_str struct str dep = STR_INIT, own = STR_INIT, later = STR_INIT;
 	auto_strv struct strv files = { NULL, 0 };
 	struct utsname u;
 	int r = 0;
@@ -123,6 +126,8 @@ static int load_itself(const char *name, const char *parameters, struct err *err
 		module_files(str_text(&dep), name, &files);
 	if (files.n == 0 && file_read(IMAGE_LIST, LIST_MAX, &own, NULL) == 0)
 		module_files(str_text(&own), name, &files);
+	if (files.n == 0 && file_read(IMAGE_LATER, LIST_MAX, &later, NULL) == 0)
+		module_files(str_text(&later), name, &files);
 	if (files.n == 0)
 		return err_set(err, ENOENT, "the guest has none of that name");
 	for (size_t i = 0; r == 0 && i < files.n; i++) {
@@ -165,4 +170,15 @@ int module_load(const char *name, char *const *parameters, size_t n, struct err 
 		r = load_itself(name, str_text(&joined), &why);
 	}
 	return r < 0 ? err_set(err, r, "kernel module %s: %s", name, err_msg(&why)) : 0;
+}
+
+void module_load_fs(const char *fstype)
+{
+	auto_free char *line = xasprintf("\t%s\n", fstype);
+	auto_str struct str text = STR_INIT;
+	struct err err = ERR_INIT;
+
+	if (file_read(FILESYSTEMS, LIST_MAX, &text, NULL) == 0 && !strstr(str_text(&text), line) &&
+	    module_load(fstype, NULL, 0, &err) < 0)
+		log_debug("%s", err_msg(&err));
 }

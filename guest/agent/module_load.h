@@ -16,6 +16,12 @@
 int module_load(const char *name, char *const *parameters, size_t n, struct err *err);
 
 /*
+ * Have the kernel know the file system @fstype, if a module of that name does; a mount that
+ * it does not know tells the rest. Blocks.
+ */
+void module_load_fs(const char *fstype);
+
+/*
  * From the text of a modules.dep, the files for @name, those that it needs
  * first; lines hold "FILE: NEEDED…". Empty when it is not in there. Pure.
  */

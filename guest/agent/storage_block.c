@@ -50,6 +50,22 @@ bool block_driver(const char *driver)
 	       !strcmp(driver, "nvdimm");
 }
 
+/* The kernel shows the node of a disk a moment before it lets anybody open it. */
+static void await_open(const char *node)
+{
+	int64_t deadline = loop_now_ms() + device_wait_ms;
+
+	while (loop_now_ms() < deadline) {
+		int fd = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+		if (fd >= 0 || errno != ENXIO) {
+			close_fd(&fd);
+			return;
+		}
+		usleep(1000);
+	}
+}
+
 int block_node(const char *driver, const char *source, char **node, struct err *err)
 {
 	auto_free char *found = NULL;
@@ -61,6 +77,8 @@ int block_node(const char *driver, const char *source, char **node, struct err *
 		r = device_wait_pci_disk(source, &found, err);
 	else
 		r = device_wait_node(source, err);
+	if (r == 0)
+		await_open(found ? found : source);
 	if (r == 0 && node)
 		*node = found ? take_ptr(found) : xstrdup(source);
 	return r;

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "guest/agent/module_load.h"
 #include "guest/agent/storage_block.h"
 #include "guest/agent/storage_mount.h"
 
@@ -193,6 +194,7 @@ static int mount_overlay(const struct layers *l, struct err *err)
 	if (data.len > DATA_MAX)
 		return err_set(err, E2BIG, "overlay %s: %zu layers are too many for this id",
 			       l->target, l->n);
+	module_load_fs("overlay");
 	if (mount("overlay", l->target, "overlay", 0, data.data) < 0)
 		return err_sys(err, errno, "overlay %s", l->target);
 	return 0;

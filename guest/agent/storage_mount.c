@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "guest/agent/fs_group.h"
 #include "guest/agent/hugepages.h"
+#include "guest/agent/module_load.h"
 #include "guest/agent/mounts.h"
 #include "guest/agent/storage.h"
 #include "guest/agent/storage_block.h"
@@ -204,7 +205,10 @@ static int mount_block(const Grpc__Storage *s, const struct mount_options *o, st
 
 	if (r == 0)
 		r = block_prepare(s, node, err);
-	return r < 0 ? r : mount_source(s, node, first, o, err);
+	if (r < 0)
+		return r;
+	module_load_fs(s->fstype);
+	return mount_source(s, node, first, o, err);
 }
 
 /* Options may be words of their own or several with commas between them. */

@@ -10,6 +10,8 @@
 #	/lib/kata/modules/, modules.list
 #				the modules that came with the kernel, and their paths,
 #				one a line, in the order in which the agent loads them
+#	/lib/kata/modules.later	those that it loads when something needs them, each with
+#				what it depends on
 #	/dev /proc /run /sys /tmp
 #				mount points
 #	/var/run		/run, where Kata's own agent keeps namespaces
@@ -41,6 +43,7 @@ tree_key()
 	{
 		echo "${4:+with an init}"
 		cat "$1" "${BASH_SOURCE[0]}" "$2" "$3/modules.list" ${4:+"$4"}
+		cat "$3/modules.later" 2>/dev/null || :
 		find "$3/modules" -type f -print0 | sort -z | xargs -0r cat
 	} | sha256sum
 }
@@ -49,7 +52,7 @@ tree_key()
 # first process.
 tree_make()
 {
-	local root=$1 agent=$2 kernel=$3 init=$4 module
+	local root=$1 agent=$2 kernel=$3 init=$4 module needed
 
 	(umask 022 && mkdir -p "$root"/{dev,lib/kata/modules,proc,run,sbin,sys,tmp,usr/bin,var})
 	ln -s ../run "$root/var/run"
@@ -64,6 +67,14 @@ tree_make()
 		cp "$kernel/modules/$module" "$root/lib/kata/modules/"
 		echo "/lib/kata/modules/$module"
 	done <"$kernel/modules.list" >"$root/lib/kata/modules.list"
+	# A kernel of our own has none.
+	[ ! -s "$kernel/modules.later" ] || while read -r module needed; do
+		for module in "${module%:}" $needed; do
+			cp "$kernel/modules/$module" "$root/lib/kata/modules/"
+		done
+	done <"$kernel/modules.later"
+	[ ! -s "$kernel/modules.later" ] ||
+		sed 's|[^ ]*|/lib/kata/modules/&|g' "$kernel/modules.later" >"$root/lib/kata/modules.later"
 	chmod -R u=rwX,go=rX "$root"
 	find "$root" -exec touch -h -d @0 {} +
 }

@@ -161,6 +161,8 @@ static const struct annotation known[] = {
 	R(disable_new_netns),
 	R(vfio_mode),
 	R(create_container_timeout),
+	R(rootfs_writable),
+	R(rootfs_writable_mib),
 	R(enable_vcpus_pinning),
 	R(experimental_force_guest_pull),
 	REFUSED("runtime.shared_mounts", "mounts shared between containers are not supported"),

@@ -207,6 +207,9 @@ struct config_runtime {
 	bool static_sandbox_resource_mgmt;
 	bool enable_vcpus_pinning;
 	struct strv sandbox_bind_mounts;
+	char *rootfs_writable;	     /* disk or memory */
+	int64_t rootfs_writable_mib; /* 0: as there is room */
+	int64_t image_cache_mib;
 	char *vfio_mode; /* guest-kernel or vfio */
 	bool disable_guest_empty_dir;
 	char *emptydir_mode; /* shared-fs, block-encrypted or block-plain */

@@ -276,6 +276,10 @@ const struct config_key config_keys[] = {
 	R_BOOL(static_sandbox_resource_mgmt, false),
 	R_BOOL(enable_vcpus_pinning, false),
 	R_LIST(sandbox_bind_mounts),
+	/* These three are of this runtime. */
+	R_CHOICE(rootfs_writable, "disk", "disk", "memory"),
+	R_INTEGER(rootfs_writable_mib, 0, 0, MIB_MAX),
+	R_INTEGER(image_cache_mib, 10240, 0, MIB_MAX),
 	R_CHOICE(vfio_mode, "guest-kernel", "guest-kernel", "vfio"),
 	R_BOOL(disable_guest_empty_dir, true),
 	R_CHOICE(emptydir_mode, "shared-fs", "shared-fs", "block-encrypted", "block-plain"),

@@ -188,9 +188,9 @@ static int make_group(struct sandbox *sb, const Grpc__Spec *spec, struct err *er
 	return r;
 }
 
-static int begin(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
+/* What a machine needs before it is made. */
+static int prepare(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 {
-	int64_t limit = sb->config->agent.dial_timeout_ms;
 	int r;
 
 	sb->ops = hypervisor_for(sb->config, err);
@@ -207,7 +207,14 @@ static int begin(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 	if (r < 0)
 		return r;
 	plan(sb, spec);
-	r = disks_at_boot(sb, spec, err);
+	return 0;
+}
+
+static int begin(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
+{
+	int64_t limit = sb->config->agent.dial_timeout_ms;
+	int r = disks_at_boot(sb, spec, err);
+
 	if (r < 0)
 		return r;
 	sb->vm = vm_new(sb->ops, &sb->vm_spec, sb->loop, on_event, on_process, sb, err);
@@ -222,6 +229,34 @@ static int begin(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 	sb->boot_deadline = loop_now_ms() + limit;
 	sb->boot_limit = loop_add_timer(sb->loop, limit, on_limit, sb);
 	return 0;
+}
+
+struct booting {
+	struct sandbox *sb;
+	Grpc__Spec *spec;
+};
+
+static struct booting *booting_new(struct sandbox *sb, const Grpc__Spec *spec)
+{
+	struct booting *b = xmalloc(sizeof(*b));
+
+	*b = (struct booting){ .sb = sb, .spec = plan_copy(spec) };
+	return b;
+}
+
+static void on_rooted(const struct err *why, void *arg)
+{
+	struct booting *b = arg;
+	struct sandbox *sb = b->sb;
+	struct err err = ERR_INIT;
+
+	/* It may have been stopped meanwhile. */
+	if (sb->phase == PHASE_BOOTING && why)
+		boot_fail(sb, why);
+	else if (sb->phase == PHASE_BOOTING && begin(sb, b->spec, &err) < 0)
+		boot_fail(sb, &err);
+	grpc__spec__free_unpacked(b->spec, NULL);
+	free(b);
 }
 
 void sandbox_boot(struct sandbox *sb, struct config *config, const Grpc__Spec *spec,
@@ -239,7 +274,13 @@ void sandbox_boot(struct sandbox *sb, struct config *config, const Grpc__Spec *s
 	sb->boot_done = done;
 	sb->boot_arg = arg;
 	sb->phase = PHASE_BOOTING;
-	if (begin(sb, spec, &err) < 0)
+	if (prepare(sb, spec, &err) < 0)
+		boot_fail(sb, &err);
+	else if (root_is_due_at_boot(sb))
+		root_prepare(sb, NULL, sb->boot_rootfs, sb->own_boot_rootfs,
+			     !(spec->root && spec->root->readonly), on_rooted,
+			     booting_new(sb, spec));
+	else if (begin(sb, spec, &err) < 0)
 		boot_fail(sb, &err);
 }
 

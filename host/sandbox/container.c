@@ -69,6 +69,7 @@ void container_free(struct container *c)
 	if (c->hooks)
 		grpc__hooks__free_unpacked(c->hooks, NULL);
 	strv_free(&c->disks);
+	image_root_release(&c->image);
 	free(c->netns);
 	free(c->bundle);
 	free(c->id);

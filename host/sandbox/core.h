@@ -57,6 +57,12 @@ struct sandbox {
 	struct sandbox_disk root_disk; /* of the first container; source NULL: it is none */
 	struct vm_dev *boot_disks;     /* what the machine starts with */
 
+	/* root.c */
+	struct list rootings;	      /* struct rooting: roots that are being made into disks */
+	struct image_root boot_image; /* of the first container, until that has it */
+	char *boot_rootfs;	      /* where it comes from */
+	bool own_boot_rootfs;
+
 	/* resize.c */
 	unsigned vcpus; /* what the machine has */
 	uint64_t memory;
@@ -111,7 +117,8 @@ struct container {
 	bool poststop_due;     /* the others have begun */
 	bool busy;	       /* it is being made or removed */
 	struct load_limits limits;
-	struct strv disks; /* IDs of those that are plugged in for it */
+	struct strv disks;	 /* IDs of those that are plugged in for it */
+	struct image_root image; /* its root as disks; may be empty */
 };
 
 /* ---- call.c ------------------------------------------------------------- */
@@ -169,6 +176,26 @@ void resize_sandbox(struct sandbox *sb, sandbox_done done, void *arg);
 
 /* The machine has ended: nobody waits any more. */
 void resize_end(struct sandbox *sb);
+
+/* ---- root.c ------------------------------------------------------------- */
+
+/* Whether roots reach the machine as disks that are made of them. */
+bool root_is_image(const struct sandbox *sb, const struct sandbox_disk *disk);
+
+/* Whether the machine has to have the first one's when it starts. */
+bool root_is_due_at_boot(const struct sandbox *sb);
+
+/*
+ * Have the root file system @rootfs (@own: mounted by this process) as disks: container
+ * @id's; NULL: sb->boot_image. @keep: what is written to it stays, otherwise memory is
+ * enough.
+ */
+void root_prepare(struct sandbox *sb, const char *id, const char *rootfs, bool own, bool keep,
+		  sandbox_done done, void *arg);
+
+/* Nobody needs them any more: end all with sb->why, later or now. */
+void root_cancel_all(struct sandbox *sb);
+void root_flush(struct sandbox *sb);
 
 /* ---- end.c -------------------------------------------------------------- */
 

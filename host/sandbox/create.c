@@ -169,16 +169,17 @@ static int check_pidns(const struct making *m, struct err *err)
 
 static int apply(struct making *m, bool *sandbox_pidns, struct err *err)
 {
-	auto_free char *guest_rootfs =
-		m->disk.source ? xasprintf(DISK_GUEST_ROOT "%s", m->id) : share_guest_rootfs(m->id);
 	struct sandbox *sb = m->sb;
+	bool disk = m->disk.source || root_is_image(sb, &m->disk);
+	auto_free char *guest_rootfs =
+		disk ? xasprintf(DISK_GUEST_ROOT "%s", m->id) : share_guest_rootfs(m->id);
 	int r = 0;
 
 	/* While hooks ran it may have ended. */
 	if (sb->phase != PHASE_RUNNING)
 		return err_set(err, sb->why.code, "%s", sb->why.msg);
 	r = check_pidns(m, err);
-	if (r == 0 && !m->disk.source)
+	if (r == 0 && !disk)
 		r = m->own_rootfs ? share_add_own_rootfs(sb->share, m->id, m->rootfs, err) :
 				    share_add_rootfs(sb->share, m->id, m->rootfs, err);
 	if (r == 0)
@@ -242,11 +243,38 @@ static void attach(struct making *m)
 
 	if (!c || m->sb->caps & HV_CAP_LOCAL)
 		on_attached(NULL, m);
-	else if (disk_plan(&m->disk, m->sb->caps & (HV_CAP_BLOCK_HOTPLUG | HV_CAP_BLOCK), m->spec,
-			   &m->disks, &err) < 0)
+	else if (disk_plan(&m->disk, &c->image, m->sb->caps & (HV_CAP_BLOCK_HOTPLUG | HV_CAP_BLOCK),
+			   m->spec, &m->disks, &err) < 0)
 		fail(m, &err);
 	else
 		disks_attach(m->sb, c, &m->disks, on_attached, m);
+}
+
+static void on_rooted(const struct err *err, void *arg)
+{
+	if (err)
+		fail(arg, err);
+	else
+		attach(arg);
+}
+
+/* What hooks changed in it belongs to the root, too. */
+static void take_root(struct making *m)
+{
+	struct container *c = container_find(m->sb, m->id);
+	struct sandbox *sb = m->sb;
+
+	if (!c || sb->phase != PHASE_RUNNING || !root_is_image(sb, &m->disk)) {
+		attach(m);
+	} else if (sb->boot_image.n > 0) {
+		/* It is the first one: the machine has it already. */
+		c->image = sb->boot_image;
+		sb->boot_image.n = 0;
+		attach(m);
+	} else {
+		root_prepare(sb, m->id, m->rootfs, m->own_rootfs,
+			     !(m->spec->root && m->spec->root->readonly), on_rooted, m);
+	}
 }
 
 /* ---- hooks ---------------------------------------------------------------------------- */
@@ -272,7 +300,7 @@ static void go_on(struct making *m)
 		hooking_run(c, order[m->step++], on_hooks, m);
 		return;
 	}
-	attach(m);
+	take_root(m);
 }
 
 /* ---- the beginning ---------------------------------------------------------------------- */
@@ -309,11 +337,13 @@ static int check_new(struct sandbox *sb, const struct sandbox_container *new, st
 				      err_set(err, ENOTCONN, "the sandbox is not running");
 	if (container_find(sb, id))
 		return err_set(err, EEXIST, "container %s already exists", id);
-	if (!sb->share && !new->disk)
-		return err_set(err, ENOTSUP,
-			       "hypervisor \"%s\" shares no directory: the root file system must "
-			       "be a block device",
-			       sb->ops->name);
+	if (!sb->share && !new->disk && !(sb->caps & (HV_CAP_BLOCK | HV_CAP_BLOCK_HOTPLUG)))
+		return err_set(
+			err, ENOTSUP,
+			"hypervisor \"%s\" shares no directory and takes no disks here "
+			"(shared_fs, machine_type, block_device_driver): there is no way for "
+			"a root file system",
+			sb->ops->name);
 	return 0;
 }
 

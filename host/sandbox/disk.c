@@ -2,6 +2,7 @@
 #include "host/sandbox/disk.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ struct disk {
 	struct sandbox *sb;
 	char *id; /* for the driver; never used again */
 	char *path;
+	int fd; /* as in struct disk_want */
 	bool read_only;
 	bool plugging; /* its place is not known yet */
 	bool leaving;  /* nobody gets it any more */
@@ -68,6 +70,7 @@ static struct disk *find_id(struct sandbox *sb, const char *id)
 static void disk_free(struct disk *d)
 {
 	list_del(&d->link);
+	close_fd(&d->fd);
 	free(d->id);
 	free(d->path);
 	free(d);
@@ -144,6 +147,7 @@ static struct disk *disk_new(struct sandbox *sb, const struct disk_want *w)
 	d->sb = sb;
 	d->id = xasprintf("disk%u", sb->disk_count++);
 	d->path = xstrdup(w->path);
+	d->fd = w->fd < 0 ? -1 : fcntl(w->fd, F_DUPFD_CLOEXEC, 3);
 	d->read_only = w->read_only;
 	d->plugging = true;
 	list_init(&d->waiters);
@@ -215,19 +219,14 @@ static void add_at_boot(struct sandbox *sb, const struct disk_want *w)
 int disks_at_boot(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 {
 	struct disk_plan plan = { .v = NULL };
-	size_t size = grpc__spec__get_packed_size(spec);
-	auto_free uint8_t *packed = xmalloc(size + 1);
 	Grpc__Spec *copy;
 	int r;
 
 	if (sb->caps & (HV_CAP_BLOCK_HOTPLUG | HV_CAP_LOCAL) || !(sb->caps & HV_CAP_BLOCK))
 		return 0;
 	/* The plan takes from the specification what becomes a disk. */
-	grpc__spec__pack(spec, packed);
-	copy = grpc__spec__unpack(NULL, size, packed);
-	if (!copy)
-		return err_set(err, ENOMEM, "out of memory");
-	r = disk_plan(&sb->root_disk, true, copy, &plan, err);
+	copy = plan_copy(spec);
+	r = disk_plan(&sb->root_disk, &sb->boot_image, true, copy, &plan, err);
 	sb->boot_disks = xcalloc(plan.n + 1, sizeof(*sb->boot_disks));
 	for (size_t i = 0; r == 0 && i < plan.n; i++)
 		add_at_boot(sb, &plan.v[i]);
@@ -272,8 +271,11 @@ static void on_unplugged(const struct err *err, void *arg)
 	if (err)
 		log_warn("sandbox %s: %s (%s) stays plugged in: %s", d->sb->st->id, d->id, d->path,
 			 err_msg(err));
-	/* The driver knows of it still; for us it is gone either way. */
-	disk_free(d);
+	/* The driver knows of it still, and nobody else may have it; no container has. */
+	if (err && d->sb->vm)
+		d->gone = NULL;
+	else
+		disk_free(d);
 	gone(NULL, gone_arg);
 }
 
@@ -305,7 +307,7 @@ void disks_end(struct sandbox *sb)
 
 		if (d->plugging)
 			on_plugged(&sb->why, NULL, d);
-		else if (d->leaving)
+		else if (d->leaving && d->gone)
 			on_unplugged(&sb->why, d);
 		else
 			disk_free(d);

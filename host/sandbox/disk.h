@@ -10,16 +10,26 @@
 #include "base/err.h"
 #include "host/hypervisor/hypervisor.h"
 #include "host/sandbox/sandbox.h"
+#include "host/storage/image/image.h"
 #include "proto/agent.pb-c.h"
 
 /* Where the guest mounts a root file system that is a disk: this and the container's ID. */
 #define DISK_GUEST_ROOT "/run/kata-containers/sandbox/rootfs/"
 
+enum disk_use {
+	DISK_ROOT,  /* the root file system */
+	DISK_LOWER, /* an image below it */
+	DISK_UPPER, /* what is written to above those */
+	DISK_DEVICE,
+};
+
 /* One disk that a container wants. */
 struct disk_want {
+	enum disk_use use;
 	char *path; /* on the host */
+	int fd;	    /* borrowed: what keeps it ours as long as it is plugged in; -1: nothing */
 	bool read_only;
-	char *device;	    /* its place in the container; NULL: it is the root file system */
+	char *device;	    /* DISK_DEVICE: its place in the container */
 	struct vm_place at; /* once it is plugged in */
 };
 
@@ -31,13 +41,14 @@ struct disk_plan {
 };
 
 /*
- * What @spec wants: @root (may be NULL), its linux.devices that are block devices, and bind
+ * What @spec wants: its root, which is the disk @root or the disks of @image (either may be
+ * NULL or empty, for none), its linux.devices that are block devices, and bind
  * mounts of such device nodes, which become linux.devices. @can_plug: the machine takes
  * disks; without it -ENOTSUP for what wants one. A container that may use all devices
  * (privileged) is given none of the host's disks: those leave @spec.
  */
-int disk_plan(const struct sandbox_disk *root, bool can_plug, Grpc__Spec *spec,
-	      struct disk_plan *plan, struct err *err);
+int disk_plan(const struct sandbox_disk *root, const struct image_root *image, bool can_plug,
+	      Grpc__Spec *spec, struct disk_plan *plan, struct err *err);
 void disk_plan_free(struct disk_plan *plan);
 
 /* Tell the agent, for container @id: storages and devices of @req, which it then owns. */

@@ -29,6 +29,7 @@ static struct disk_want *add(struct disk_plan *plan)
 		v[i] = plan->v[i];
 	free(plan->v);
 	plan->v = v;
+	v[plan->n].fd = -1;
 	return &plan->v[plan->n++];
 }
 
@@ -83,6 +84,7 @@ static int add_device(const Grpc__Spec *spec, const Grpc__LinuxDevice *dev, bool
 	if (r < 0)
 		return err_wrap(err, "device %s", dev->path);
 	w = add(plan);
+	w->use = DISK_DEVICE;
 	w->path = path;
 	w->device = xstrdup(dev->path);
 	w->read_only =
@@ -191,8 +193,21 @@ static int plan_mounts(bool can_plug, Grpc__Spec *spec, struct disk_plan *plan, 
 	return 0;
 }
 
-int disk_plan(const struct sandbox_disk *root, bool can_plug, Grpc__Spec *spec,
-	      struct disk_plan *plan, struct err *err)
+static void add_image(const struct image_root *image, struct disk_plan *plan)
+{
+	for (unsigned i = 0; i < image->n; i++) {
+		bool writable = image->writable && i + 1 == image->n;
+		struct disk_want *w = add(plan);
+
+		w->use = writable ? DISK_UPPER : DISK_LOWER;
+		w->path = xstrdup(image->disks[i].path);
+		w->fd = image->disks[i].fd;
+		w->read_only = !writable;
+	}
+}
+
+int disk_plan(const struct sandbox_disk *root, const struct image_root *image, bool can_plug,
+	      Grpc__Spec *spec, struct disk_plan *plan, struct err *err)
 {
 	struct disk_want *w;
 	int r;
@@ -205,6 +220,10 @@ int disk_plan(const struct sandbox_disk *root, bool can_plug, Grpc__Spec *spec,
 		w = add(plan);
 		w->path = xstrdup(root->source);
 		w->read_only = root->read_only;
+	} else if (image && image->n > 0) {
+		if (!can_plug)
+			return cannot_plug("root file system", image->disks[0].path, err);
+		add_image(image, plan);
 	}
 	r = plan_devices(can_plug, spec, plan, err);
 	return r < 0 ? r : plan_mounts(can_plug, spec, plan, err);
@@ -224,20 +243,28 @@ static const char *driver_of(const struct vm_place *at)
 	return names[at->type];
 }
 
-static Grpc__Storage *new_root(const struct disk_plan *plan, const struct vm_place *at,
+/* Several are one mount: the agent's name for that is "multi-layer". */
+static Grpc__Storage *new_root(const struct disk_plan *plan, const struct disk_want *w,
 			       const char *id)
 {
 	auto_free char *mount_point = xasprintf(DISK_GUEST_ROOT "%s", id);
 	Grpc__Storage *s = xmalloc(sizeof(*s));
 	struct strv options = { NULL, 0 };
+	bool upper = w->use == DISK_UPPER;
 
 	grpc__storage__init(s);
-	plan_set(&s->driver, driver_of(at));
-	plan_set(&s->source, at->at);
-	plan_set(&s->fstype, plan->root.fstype);
+	plan_set(&s->driver, driver_of(&w->at));
+	plan_set(&s->source, w->at.at);
 	plan_set(&s->mount_point, mount_point);
-	for (size_t i = 0; i < plan->root.options.n; i++)
-		strv_add(&options, plan->root.options.v[i]);
+	if (w->use == DISK_ROOT) {
+		plan_set(&s->fstype, plan->root.fstype);
+		for (size_t i = 0; i < plan->root.options.n; i++)
+			strv_add(&options, plan->root.options.v[i]);
+	} else {
+		plan_set(&s->fstype, upper ? "ext4" : "erofs");
+		strv_add(&options, "X-kata.multi-layer=true");
+		strv_add(&options, upper ? "X-kata.overlay-upper" : "X-kata.overlay-lower");
+	}
 	s->n_options = options.n;
 	s->options = options.v;
 	return s;
@@ -260,10 +287,10 @@ void disk_plan_request(const struct disk_plan *plan, const char *id,
 	req->storages = xcalloc(plan->n + 1, sizeof(*req->storages));
 	req->devices = xcalloc(plan->n + 1, sizeof(*req->devices));
 	for (size_t i = 0; i < plan->n; i++) {
-		if (plan->v[i].device)
+		if (plan->v[i].use == DISK_DEVICE)
 			req->devices[req->n_devices++] = new_device(&plan->v[i]);
 		else
-			req->storages[req->n_storages++] = new_root(plan, &plan->v[i].at, id);
+			req->storages[req->n_storages++] = new_root(plan, &plan->v[i], id);
 	}
 }
 

@@ -44,6 +44,7 @@ void end_of_machine(struct sandbox *sb, const struct err *why)
 		err_wrap(&sb->why, "the sandbox's virtual machine has ended");
 	hooking_cancel(sb, NULL, &sb->why);
 	call_end_all(sb);
+	root_cancel_all(sb);
 	resize_end(sb);
 	disks_end(sb);
 	list_for_each(it, &sb->containers)

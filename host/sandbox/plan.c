@@ -21,6 +21,19 @@ void plan_set(char **field, const char *value)
 	*field = xstrdup(value);
 }
 
+Grpc__Spec *plan_copy(const Grpc__Spec *spec)
+{
+	size_t size = grpc__spec__get_packed_size(spec);
+	auto_free uint8_t *packed = xmalloc(size + 1);
+	Grpc__Spec *copy;
+
+	grpc__spec__pack(spec, packed);
+	copy = grpc__spec__unpack(NULL, size, packed);
+	if (!copy)
+		abort(); /* there is no memory left */
+	return copy;
+}
+
 bool plan_mount_is_bind(const Grpc__Mount *m)
 {
 	if (!strcmp(m->type, "bind"))

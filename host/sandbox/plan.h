@@ -70,6 +70,9 @@ int plan_container(const struct plan_guest *guest, const char *rootfs, Grpc__Spe
 /* The same for another process of a container. */
 int plan_process(const struct config *config, Grpc__Process *process, struct err *err);
 
+/* A copy. The caller frees with grpc__spec__free_unpacked(). */
+Grpc__Spec *plan_copy(const Grpc__Spec *spec);
+
 /* Replace the string *@field of an unpacked message by a copy of @value. */
 void plan_set(char **field, const char *value);
 

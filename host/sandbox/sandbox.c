@@ -42,6 +42,9 @@ int sandbox_new(struct loop *loop, const struct sandbox_options *opt, sandbox_di
 	list_init(&sb->resizers);
 	list_init(&sb->disks);
 	list_init(&sb->hookings);
+	list_init(&sb->rootings);
+	sb->boot_rootfs = xstrdup(opt->rootfs);
+	sb->own_boot_rootfs = opt->own_rootfs;
 	if (opt->disk)
 		sandbox_disk_copy(&sb->root_disk, opt->disk);
 	sb->runtime = opt->runtime ? *opt->runtime : (struct hook_place){ .root = -1 };
@@ -113,6 +116,7 @@ void sandbox_destroy(struct sandbox *sb)
 	vm_free(take_ptr(sb->vm));
 	sb->phase = PHASE_ENDED;
 	disks_end(sb);
+	root_flush(sb);
 	hooking_flush(sb);
 	while (!list_empty(&sb->containers))
 		container_free(container_of(sb->containers.next, struct container, link));
@@ -126,6 +130,8 @@ void sandbox_destroy(struct sandbox *sb)
 	remove_state(sb);
 	share_free(sb->share);
 	sandbox_disk_free(&sb->root_disk);
+	image_root_release(&sb->boot_image);
+	free(sb->boot_rootfs);
 	free(sb->boot_disks);
 	free(sb->run_dir);
 	free(sb->first);

@@ -49,6 +49,9 @@ struct sandbox_options {
 	const struct hook_place *runtime;
 	/* The root file system of the first container, if it is a disk (copied); or NULL. */
 	const struct sandbox_disk *disk;
+	/* Where it lies otherwise, as in struct sandbox_container. */
+	const char *rootfs;
+	bool own_rootfs;
 };
 
 /* The machine ended without being asked to. Called once, from the loop. */

@@ -216,6 +216,8 @@ static int boot(struct creation *c, struct config **config, struct err *err)
 		.address = s->opt.address,
 		.runtime = s->opt.runtime,
 		.disk = c->disk.source ? &c->disk : NULL,
+		.rootfs = c->rootfs,
+		.own_rootfs = c->task->mounted,
 	};
 	int r = sandbox_new(s->loop, &opt, shim_machine_died, s, &s->sandbox, err);
 

@@ -168,21 +168,11 @@ static int add_rootfs(const struct share *share, const struct source_place *from
 
 static const struct source_place here = SOURCE_HERE;
 
-/* Whether @path is one and the same directory in @place and here. */
-static bool is_here(const struct source_place *place, const char *path)
-{
-	auto_close int there = source_open(place, path);
-	struct stat a, b;
-
-	return there >= 0 && fstat(there, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
-}
-
 /* What hooks of createContainer mounted in it is seen here alone. */
 int share_add_rootfs(const struct share *share, const char *id, const char *rootfs, struct err *err)
 {
-	return add_rootfs(share, is_here(&share->place, rootfs) ? &here : &share->place, id, rootfs,
-			  err);
+	return add_rootfs(share, source_is_here(&share->place, rootfs) ? &here : &share->place, id,
+			  rootfs, err);
 }
 
 int share_add_own_rootfs(const struct share *share, const char *id, const char *rootfs,

@@ -6,8 +6,11 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
 
 #define STACK_SIZE 16384
 
@@ -55,4 +58,13 @@ int source_open(const struct source_place *place, const char *path)
 			;
 	/* Where that place cannot be entered, most of it is seen from here as well. */
 	return l.there ? l.fd : copy_tree(path);
+}
+
+bool source_is_here(const struct source_place *place, const char *path)
+{
+	auto_close int there = source_open(place, path);
+	struct stat a, b;
+
+	return there >= 0 && fstat(there, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
 }

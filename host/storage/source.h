@@ -25,4 +25,7 @@ struct source_place {
  */
 int source_open(const struct source_place *place, const char *path);
 
+/* Whether @path is one and the same file in @place and here. */
+bool source_is_here(const struct source_place *place, const char *path);
+
 #endif

@@ -46,7 +46,17 @@ kernel()
 		loaded+="${module//-/_} "
 	done
 	[[ $loaded == *" virtio_mmio "*" virtiofs "* ]]
-	[ ${#found[@]} = ${#listed[@]} ]
+	# Those that wait come with all that they need.
+	while read -r module dep; do
+		listed+=("${module%:}")
+		[ "$(modinfo -F depends "$cache/kernel/modules/${module%:}" | tr , ' ' | tr -d -)" = \
+			"$(tr -d - <<<"${dep//.ko/}")" ]
+		for dep in $dep; do
+			listed+=("$dep")
+		done
+	done <"$cache/kernel/modules.later"
+	[[ " ${listed[*]} " == *" erofs.ko "*" overlay.ko "* ]]
+	[ ${#found[@]} = "$(printf '%s\n' "${listed[@]}" | sort -u | wc -l)" ]
 }
 
 @test "image: a kernel that is there is not fetched again" {
@@ -147,9 +157,10 @@ content()
 	agent
 	make initrd x.initrd
 	{
-		printf '%s\n' dev init lib lib/kata lib/kata/modules lib/kata/modules.list proc run sbin \
-			sbin/init sys tmp usr usr/bin usr/bin/kata-agent var var/run
-		sed 's|^|lib/kata/modules/|' "$cache/kernel/modules.list"
+		printf '%s\n' dev init lib lib/kata lib/kata/modules lib/kata/modules.later \
+			lib/kata/modules.list proc run sbin sbin/init sys tmp usr usr/bin \
+			usr/bin/kata-agent var var/run
+		(cd "$cache/kernel" && printf 'lib/kata/%s\n' modules/*)
 	} | sort >wanted
 	cpio -t --quiet <x.initrd | sort >found
 	diff wanted found
@@ -161,6 +172,7 @@ content()
 	while read -r file; do
 		[ -s "root$file" ]
 	done <root/lib/kata/modules.list
+	[ "$(sed 's|/lib/kata/modules/||g' root/lib/kata/modules.later)" = "$(<"$cache/kernel/modules.later")" ]
 }
 
 @test "image: an image holds what the initrd holds" {

@@ -134,9 +134,12 @@ static const char *const effective[] = {
 	"runtime.static_sandbox_resource_mgmt", /* sandbox/test_load */
 	"runtime.sandbox_bind_mounts",		/* sandbox/test_share */
 	"runtime.create_container_timeout",	/* a limit of the agent's call */
-	"runtime.use_passfd_io",		/* of no consequence to anybody */
-	"factory.template_path",		/* says nothing without enable_template */
-	"factory.vm_cache_endpoint",		/* nor does this without vm_cache_number */
+	"runtime.rootfs_writable",		/* integration/images.bats, and the next */
+	"runtime.rootfs_writable_mib",
+	"runtime.image_cache_mib",
+	"runtime.use_passfd_io",     /* of no consequence to anybody */
+	"factory.template_path",     /* says nothing without enable_template */
+	"factory.vm_cache_endpoint", /* nor does this without vm_cache_number */
 };
 
 static bool is_effective(const char *name)

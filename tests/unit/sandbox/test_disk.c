@@ -59,7 +59,7 @@ static void devices_are_found_or_named(void **state)
 		Grpc__Spec *spec = parse(cases[i].spec);
 		struct disk_plan plan;
 		struct err err = ERR_INIT;
-		int r = disk_plan(NULL, cases[i].can_plug, spec, &plan, &err);
+		int r = disk_plan(NULL, NULL, cases[i].can_plug, spec, &plan, &err);
 
 		if (cases[i].error ? r == 0 || !strstr(err_msg(&err), cases[i].error) : r < 0)
 			fail_msg("%s: %s", cases[i].spec, err_msg(&err));
@@ -86,9 +86,9 @@ static void the_agent_is_told(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(disk_plan(&root, false, spec, &plan, &err), -ENOTSUP);
+	assert_int_equal(disk_plan(&root, NULL, false, spec, &plan, &err), -ENOTSUP);
 	assert_non_null(strstr(err_msg(&err), "root file system /dev/root: is a block device"));
-	assert_int_equal(disk_plan(&root, true, spec, &plan, &err), 0);
+	assert_int_equal(disk_plan(&root, NULL, true, spec, &plan, &err), 0);
 	assert_int_equal(plan.n, 1);
 	assert_string_equal(plan.v[0].path, "/dev/root");
 	assert_true(plan.v[0].read_only);
@@ -96,6 +96,7 @@ static void the_agent_is_told(void **state)
 
 	more[0] = plan.v[0];
 	more[0].at = (struct vm_place){ VM_PLACE_PCI, "02/01" };
+	more[1].use = more[2].use = DISK_DEVICE;
 	more[1].device = (char *)"/dev/a";
 	more[1].at = (struct vm_place){ VM_PLACE_SCSI, "0:1" };
 	more[2].device = (char *)"/dev/b";
