@@ -176,6 +176,17 @@ static void unblock_errors(void)
 	close_fd(&own);
 }
 
+/* Where a careless parent closed one of the three, a file of ours would be taken for it. */
+static void hold_stdio(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	close_fd(&fd);
+}
+
 static int usage(const struct err *err)
 {
 	fprintf(stderr, "kata-vmm: %s (--help tells more)\n", err_msg(err));
@@ -202,6 +213,7 @@ int main(int argc, char **argv)
 		return print(cmdline_usage);
 	if (c.version)
 		return printf("kata-vmm %s\n", kata_version) < 0 ? VMM_END_FAILED : 0;
+	hold_stdio();
 	jail_close_others(fds, cmdline_fds(&c, fds));
 	unblock_errors();
 	signal(SIGPIPE, SIG_IGN); /* the other end of a console may go */

@@ -50,9 +50,11 @@ end_guest()
 		vmm_end 6
 	done
 	"$KATA_BUILD/vmm/kata-vmm" --kernel "$KATA_BUILD/tests/guests/guest-end" \
-		--cmdline l >"$dir/vmm.log" 2>&1 3>&- &
+		--cmdline l <&- >&- 2>&- 3>&- &
 	vmm=$!
 	sleep 0.5
+	# What was closed is nothing, and no file of the monitor's.
+	[ "$(readlink "/proc/$vmm/fd/0" "/proc/$vmm/fd/1" "/proc/$vmm/fd/2" | sort -u)" = /dev/null ]
 	kill -KILL "$vmm"
 	vmm_end 137
 }
