@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -139,14 +141,15 @@ static int empty_dir(int parent, const char *name, const char *path, struct err 
 /*
  * The kernel is asked what is a mount point, since a bind mount has the device
  * number of its place when both lie on one file system. (Linux 5.8; closing
- * descriptors in proc.c needs 5.9 already.)
+ * descriptors in proc.c needs 5.9 already. By number: musl has had it for a short time.)
  */
 static int remove_at(int parent, const char *name, const char *path, struct err *err)
 {
 	struct statx st;
 	int r;
 
-	if (statx(parent, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &st) < 0)
+	if (syscall(SYS_statx, parent, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE,
+		    &st) < 0)
 		return errno == ENOENT ? 0 : err_sys(err, errno, "%s", path);
 	if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT)
 		return err_set(err, EBUSY, "%s: is a mount point, not removed", path);
