@@ -104,10 +104,14 @@ int arch_vcpu_init(const struct arch *a, int vcpu_fd, unsigned index, struct err
 	return msr_init(vcpu_fd, err);
 }
 
-/* There is no PCI, which takes a kernel hundreds of ports to find out. */
+/*
+ * There is no PCI, which takes a kernel hundreds of ports to find out. And on one processor
+ * Linux rewrites its eight thousand atomic instructions to do without the bus lock, eight
+ * million instructions' work, to undo it all when a second processor comes.
+ */
 int arch_add_to_line(const struct arch *a, struct arch_boot *boot, struct err *err)
 {
-	int r = kernel_line_add(&boot->line, LAYOUT_CMDLINE_MAX, "pci=off", err);
+	int r = kernel_line_add(&boot->line, LAYOUT_CMDLINE_MAX, "pci=off noreplace-smp", err);
 
 	/* With ACPI devices are found in the tables. */
 	for (unsigned i = 0; !a->config.acpi && r == 0 && i < boot->n_devices; i++) {
@@ -121,15 +125,11 @@ int arch_add_to_line(const struct arch *a, struct arch_boot *boot, struct err *e
 	return r;
 }
 
-static ssize_t write_tables(const struct arch *a, uint8_t *at, const struct arch_boot *boot)
+static ssize_t write_acpi(const struct arch *a, uint8_t *at, const struct arch_boot *boot)
 {
 	struct acpi_device devices[ACPI_DEVICES_MAX];
 	struct acpi_machine machine = { .n_cpus = a->config.n_cpus, .devices = devices };
 
-	if (!a->config.acpi)
-		return mptable_write(at + LAYOUT_MPTABLE - LAYOUT_TABLES,
-				     LAYOUT_FIRMWARE - LAYOUT_MPTABLE, LAYOUT_MPTABLE,
-				     a->config.n_cpus);
 	for (unsigned i = 0; i < boot->n_devices && i < ACPI_DEVICES_MAX; i++)
 		devices[machine.n_devices++] = (struct acpi_device){
 			.start = (uint32_t)boot->devices[i].start,
@@ -165,8 +165,10 @@ int arch_load(struct arch *a, const struct memory *m, struct arch_boot *boot, st
 		.rsdp = a->config.acpi ? LAYOUT_TABLES : 0,
 	};
 	void *tables = memory_at(m, LAYOUT_TABLES, LAYOUT_TABLES_END - LAYOUT_TABLES);
+	void *low = memory_at(m, 0, LAYOUT_START_INFO);
 
-	if (!tables || write_tables(a, tables, boot) < 0)
+	if (!tables || !low || mptable_write(low, LAYOUT_START_INFO, a->config.n_cpus) < 0 ||
+	    (a->config.acpi && write_acpi(a, tables, boot) < 0))
 		return err_set(err, ENOSPC, "no room for the machine's tables");
 	map_memory(&p, m, a->config.acpi);
 	a->memory = m;

@@ -3,10 +3,9 @@
  * Where things lie in the guest's physical address space. Firmware left these habits:
  * kernels know the first mebibyte by heart and look for devices below 4 GiB.
  *
- *	0               real-mode leftovers, our boot data below
+ *	0               the pointer to the processor table of 1997, the table, boot data
  *	0x9fc00         end of low memory
  *	0xe0000         ACPI tables
- *	0xf0000         or the processor table of 1997, where kernels look for it
  *	0xffff0         where firmware begins: here it is a reset
  *	1 MiB           memory, where kernels want to lie
  *	3 GiB           a hole for devices up to
@@ -15,6 +14,12 @@
 #ifndef VMM_ARCH_X86_64_LAYOUT_H
 #define VMM_ARCH_X86_64_LAYOUT_H
 
+/*
+ * The first place where a kernel looks for the pointer. It looks in more than four thousand,
+ * and Linux maps each anew, before it reads any ACPI: so the table is there with ACPI, too.
+ */
+#define LAYOUT_MP_POINTER   0
+#define LAYOUT_MPTABLE	    0x500 /* behind what a BIOS keeps for itself, where kernels read */
 #define LAYOUT_RESTART_FLAG 0x472 /* of a PC's firmware: cold or warm */
 
 /* Boot data: read by the kernel before it hands the first page to anybody. */
@@ -24,7 +29,6 @@
 
 #define LAYOUT_LOW_END	  0x9fc00
 #define LAYOUT_TABLES	  0xe0000 /* RSDP and the tables it names */
-#define LAYOUT_MPTABLE	  0xf0000
 #define LAYOUT_FIRMWARE	  0xffff0
 #define LAYOUT_TABLES_END 0x100000
 #define LAYOUT_KERNEL	  0x100000 /* nothing of a kernel may lie below */

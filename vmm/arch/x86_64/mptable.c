@@ -118,10 +118,10 @@ static void add_entries(struct out *o, unsigned n_cpus)
 	}
 }
 
-ssize_t mptable_write(void *buf, size_t size, gpa_t where, unsigned n_cpus)
+ssize_t mptable_write(void *low, size_t size, unsigned n_cpus)
 {
 	struct pointer p = { .signature = { '_', 'M', 'P', '_' },
-			     .table = (uint32_t)(where + sizeof(p)),
+			     .table = LAYOUT_MPTABLE,
 			     .paragraphs = sizeof(p) / 16,
 			     .revision = 4 };
 	struct header h = { .signature = { 'P', 'C', 'M', 'P' },
@@ -130,22 +130,22 @@ ssize_t mptable_write(void *buf, size_t size, gpa_t where, unsigned n_cpus)
 			    .product = { 'K', 'A', 'T', 'A', '-', 'V', 'M', 'M', ' ', ' ', ' ',
 					 ' ' },
 			    .local_apic = LAYOUT_LOCAL_APIC };
-	struct out o = { .at = buf, .size = size };
-	uint8_t *table;
+	struct out o = { .at = (uint8_t *)low + LAYOUT_MPTABLE };
 
-	add(&o, &p, sizeof(p));
+	if (size < LAYOUT_MPTABLE)
+		return -ENOSPC;
+	o.size = size - LAYOUT_MPTABLE;
 	add(&o, &h, sizeof(h));
 	o.n = 0;
 	add_entries(&o, n_cpus);
 	if (o.overflow)
 		return -ENOSPC;
-	table = o.at + sizeof(p);
-	h.length = (uint16_t)(o.len - sizeof(p));
+	h.length = (uint16_t)o.len;
 	h.n_entries = (uint16_t)o.n;
-	memcpy(table, &h, sizeof(h));
-	h.checksum = checksum(table, h.length);
-	memcpy(table, &h, sizeof(h));
+	memcpy(o.at, &h, sizeof(h));
+	h.checksum = checksum(o.at, h.length);
+	memcpy(o.at, &h, sizeof(h));
 	p.checksum = checksum(&p, sizeof(p));
-	memcpy(o.at, &p, sizeof(p));
-	return (ssize_t)o.len;
+	memcpy((uint8_t *)low + LAYOUT_MP_POINTER, &p, sizeof(p));
+	return (ssize_t)(LAYOUT_MPTABLE + o.len);
 }
