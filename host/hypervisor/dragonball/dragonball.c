@@ -233,6 +233,9 @@ static void on_ended(enum vmm_end end, const char *text, void *arg)
 	struct dragonball *d = arg;
 	struct err why = ERR_INIT;
 
+	/* It is the last message; another one would only win time. */
+	if (d->told)
+		return;
 	log_debug(VMM_PROGRAM ": ended: %s %s", vmm_end_word(end), text);
 	d->told = true;
 	describe(d, end, text, &why);

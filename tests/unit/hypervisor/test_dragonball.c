@@ -114,6 +114,24 @@ static void it_stays_after_its_guest(void **state)
 			    "the guest has ended (poweroff); the guest's last words: no root");
 }
 
+/* Which wins it no time: also not when it is stopped. */
+static void it_repeats_itself(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_string_equal(end_of(f, "repeats"),
+			    "the guest has ended (poweroff); the guest's last words: no root");
+}
+
+static void it_repeats_itself_when_stopped(void **state)
+{
+	struct fixture *f = *state;
+
+	f->stop_when_started = true;
+	assert_string_equal(end_of(f, "repeats"), "");
+	assert_int_equal(f->end.code, 0);
+}
+
 static void it_stops_when_told(void **state)
 {
 	struct fixture *f = *state;
@@ -403,6 +421,8 @@ int main(void)
 		T(the_guest_powers_off),
 		T(the_guest_says_nothing),
 		T(it_stays_after_its_guest),
+		T(it_repeats_itself),
+		T(it_repeats_itself_when_stopped),
 		T(it_stops_when_told),
 		T(it_is_killed_when_it_does_not),
 		T(it_does_not_answer),

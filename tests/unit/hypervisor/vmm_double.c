@@ -11,6 +11,7 @@
  *	poweroff	starts; the guest powers off
  *	mute		starts; the guest resets, and has said nothing
  *	lingers		as poweroff, but stays
+ *	repeats		as lingers, and says so again and again
  *	stubborn	starts; answers no request
  *	agent		starts; refuses to pause, then two connections, and accepts the others
  *	tells		starts; before that, writes what it was handed into the file that the
@@ -146,6 +147,10 @@ static int act(const char *id)
 		say("event ended poweroff");
 	if (!strcmp(id, "poweroff"))
 		return VMM_END_POWEROFF;
+	while (!strcmp(id, "repeats")) {
+		say("event ended poweroff");
+		usleep(100000);
+	}
 	if (!strcmp(id, "lingers") || !strcmp(id, "stubborn"))
 		pause();
 	if (!strcmp(id, "agent"))
