@@ -85,17 +85,38 @@ static int make_directory(int dir, const char *name, const Grpc__CopyFileRequest
 	return 0;
 }
 
+/* Where a file grows: beside it, by a name that is as long as names may be at most. */
+static char *part_name(const char *name)
+{
+	uint32_t hash = 5381;
+
+	if (strlen(name) + strlen("..part") <= NAME_MAX)
+		return xasprintf(".%s.part", name);
+	for (const char *p = name; *p; p++)
+		hash = hash * 33 + (unsigned char)*p;
+	return xasprintf(".%08x.part", hash);
+}
+
 static int make_symlink(int dir, const char *name, const Grpc__CopyFileRequest *req,
 			struct err *err)
 {
 	auto_free char *target =
 		req->data.len ? xstrndup((const char *)req->data.data, req->data.len) : NULL;
+	auto_free char *part = NULL;
 
 	if (!target || strlen(target) != req->data.len || req->data.len >= PATH_MAX)
 		return err_set(err, EINVAL, "%s: the link leads to no path", req->path);
-	if (symlinkat(target, dir, name) < 0)
+	/* Whoever looks finds the old one or the new one. */
+	part = part_name(name);
+	(void)unlinkat(dir, part, 0);
+	if (symlinkat(target, dir, part) < 0)
 		return err_sys(err, errno, "%s", req->path);
-	return give(dir, name, req, err);
+	if (give(dir, part, req, err) == 0 && renameat(dir, part, dir, name) == 0)
+		return 0;
+	if (err->code == 0)
+		err_sys(err, errno, "%s", req->path);
+	(void)unlinkat(dir, part, 0);
+	return err->code;
 }
 
 static int write_part(int fd, const Grpc__CopyFileRequest *req, struct err *err)
@@ -111,18 +132,6 @@ static int write_part(int fd, const Grpc__CopyFileRequest *req, struct err *err)
 		done += n > 0 ? (size_t)n : 0;
 	}
 	return 0;
-}
-
-/* Where a file grows: beside it, by a name that is as long as names may be at most. */
-static char *part_name(const char *name)
-{
-	uint32_t hash = 5381;
-
-	if (strlen(name) + strlen("..part") <= NAME_MAX)
-		return xasprintf(".%s.part", name);
-	for (const char *p = name; *p; p++)
-		hash = hash * 33 + (unsigned char)*p;
-	return xasprintf(".%08x.part", hash);
 }
 
 static int make_file(int dir, const char *name, const Grpc__CopyFileRequest *req, struct err *err)
@@ -169,6 +178,13 @@ static int check(const Grpc__CopyFileRequest *req, struct err *err)
 	return 0;
 }
 
+static bool is_directory(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
 int copy_file(const Grpc__CopyFileRequest *req, const char *shared, struct err *err)
 {
 	const char *path = below(req->path, shared), *name;
@@ -194,7 +210,8 @@ int copy_file(const Grpc__CopyFileRequest *req, const char *shared, struct err *
 		return err->code;
 	if (S_ISDIR(req->file_mode))
 		return make_directory(dir, name, req, err);
-	if (req->offset == 0) {
+	/* Only a directory is in the way of what is renamed into its place. */
+	if (req->offset == 0 && is_directory(dir, name)) {
 		auto_free char *old = xasprintf("/proc/self/fd/%d/%s", dir, name);
 
 		if (tree_remove(old, err) < 0)

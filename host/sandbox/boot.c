@@ -207,7 +207,12 @@ static int prepare(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 	if (r < 0)
 		return r;
 	plan(sb, spec);
-	return 0;
+	if (!(sb->caps & (HV_CAP_FS_SHARE | HV_CAP_LOCAL))) {
+		const struct source_place place = root_place(sb);
+
+		r = volumes_check(&place, spec, err);
+	}
+	return r;
 }
 
 static int begin(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)

@@ -70,6 +70,7 @@ void container_free(struct container *c)
 		grpc__hooks__free_unpacked(c->hooks, NULL);
 	strv_free(&c->disks);
 	image_root_release(&c->image);
+	volumes_free(c->volumes);
 	free(c->netns);
 	free(c->bundle);
 	free(c->id);

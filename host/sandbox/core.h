@@ -20,6 +20,7 @@
 #include "host/sandbox/plan.h"
 #include "host/sandbox/sandbox.h"
 #include "host/sandbox/state.h"
+#include "host/sandbox/volume.h"
 #include "host/storage/share.h"
 
 enum sandbox_phase {
@@ -119,6 +120,7 @@ struct container {
 	struct load_limits limits;
 	struct strv disks;	 /* IDs of those that are plugged in for it */
 	struct image_root image; /* its root as disks; may be empty */
+	struct volumes *volumes; /* what was copied for it; NULL: nothing */
 };
 
 /* ---- call.c ------------------------------------------------------------- */
@@ -178,6 +180,9 @@ void resize_sandbox(struct sandbox *sb, sandbox_done done, void *arg);
 void resize_end(struct sandbox *sb);
 
 /* ---- root.c ------------------------------------------------------------- */
+
+/* Where files are looked for: where the runtime was started. */
+struct source_place root_place(const struct sandbox *sb);
 
 /* Whether roots reach the machine as disks that are made of them. */
 bool root_is_image(const struct sandbox *sb, const struct sandbox_disk *disk);

@@ -100,17 +100,6 @@ static void fail(struct making *m, const struct err *err)
 
 /* ---- its files and the agent -------------------------------------------------------- */
 
-/* Whether the bind mount @m is of something that the guest gets from here. */
-static bool is_shared(const Grpc__Mount *m)
-{
-	enum plan_mount kind = plan_mount(m);
-	struct stat st;
-
-	if (kind == PLAN_MOUNT_SHARE_IF_FILE)
-		return stat(m->source, &st) == 0 && S_ISREG(st.st_mode);
-	return kind == PLAN_MOUNT_SHARE;
-}
-
 static int share_mounts(struct sandbox *sb, const char *id, Grpc__Spec *spec, struct err *err)
 {
 	for (size_t i = 0; i < spec->n_mounts; i++) {
@@ -118,12 +107,8 @@ static int share_mounts(struct sandbox *sb, const char *id, Grpc__Spec *spec, st
 		auto_free char *guest_path = NULL;
 		int r;
 
-		if (!is_shared(m))
+		if (!volume_is_ours(m))
 			continue;
-		if (!sb->share)
-			return err_set(err, ENOTSUP,
-				       "mount %s: hypervisor \"%s\" shares no directory",
-				       m->destination, sb->ops->name);
 		r = share_add_bind(sb->share, id, (unsigned)i, m->source, m->destination,
 				   plan_mount_read_only(m), &guest_path, err);
 		if (r < 0)
@@ -182,7 +167,7 @@ static int apply(struct making *m, bool *sandbox_pidns, struct err *err)
 	if (r == 0 && !disk)
 		r = m->own_rootfs ? share_add_own_rootfs(sb->share, m->id, m->rootfs, err) :
 				    share_add_rootfs(sb->share, m->id, m->rootfs, err);
-	if (r == 0)
+	if (r == 0 && sb->share)
 		r = share_mounts(sb, m->id, m->spec, err);
 	return r < 0 ? r : plan_container(&sb->guest, guest_rootfs, m->spec, sandbox_pidns, err);
 }
@@ -199,6 +184,7 @@ static void on_created(const ProtobufCMessage *rsp, const struct err *err, void 
 static void send_create(struct making *m, bool sandbox_pidns)
 {
 	Grpc__CreateContainerRequest req = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+	struct container *c = container_find(m->sb, m->id);
 	struct sandbox *sb = m->sb;
 
 	req.container_id = m->id;
@@ -206,12 +192,13 @@ static void send_create(struct making *m, bool sandbox_pidns)
 	req.oci = m->spec;
 	req.sandbox_pidns = sandbox_pidns;
 	disk_plan_request(&m->disks, m->id, &req);
+	volumes_request(c ? c->volumes : NULL, &req);
 	call_agent(sb, "CreateContainer", &req.base,
 		   sb->config->runtime.create_container_timeout * 1000, on_created, m);
 	disk_plan_unrequest(&req);
 }
 
-static void on_sized(const struct err *why, void *arg)
+static void on_volumes(const struct err *why, void *arg)
 {
 	struct making *m = arg;
 	bool sandbox_pidns = false;
@@ -223,6 +210,19 @@ static void on_sized(const struct err *why, void *arg)
 		fail(m, &err);
 	else
 		send_create(m, sandbox_pidns);
+}
+
+/* Files that the guest does not see here are taken there. */
+static void on_sized(const struct err *why, void *arg)
+{
+	struct making *m = arg;
+	struct container *c = container_find(m->sb, m->id);
+	const struct source_place place = root_place(m->sb);
+
+	if (why || !c || m->sb->share || m->sb->phase != PHASE_RUNNING)
+		on_volumes(why, m);
+	else
+		volumes_copy(m->sb, c, &place, m->spec, on_volumes, m);
 }
 
 static void on_attached(const struct err *err, void *arg)

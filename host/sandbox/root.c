@@ -22,6 +22,13 @@ struct rooting {
 	void *arg;
 };
 
+struct source_place root_place(const struct sandbox *sb)
+{
+	if (sb->runtime.n_ns == 0)
+		return (struct source_place)SOURCE_HERE;
+	return (struct source_place){ sb->runtime.ns[0], sb->runtime.root };
+}
+
 bool root_is_image(const struct sandbox *sb, const struct sandbox_disk *disk)
 {
 	return !(sb->caps & (HV_CAP_FS_SHARE | HV_CAP_LOCAL)) && !(disk && disk->source);
@@ -72,8 +79,7 @@ void root_prepare(struct sandbox *sb, const char *id, const char *rootfs, bool o
 		  sandbox_done done, void *arg)
 {
 	const struct config_runtime *config = &sb->config->runtime;
-	const struct source_place there = { sb->runtime.n_ns > 0 ? sb->runtime.ns[0] : -1,
-					    sb->runtime.n_ns > 0 ? sb->runtime.root : -1 };
+	const struct source_place there = root_place(sb);
 	struct image_ask ask = {
 		.place = own || source_is_here(&there, rootfs) ? (struct source_place)SOURCE_HERE :
 								 there,

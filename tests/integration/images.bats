@@ -108,3 +108,72 @@ same()
 	[ "$output" = run ]
 	[ ! -e /var/lib/kata-containers/writable ]
 }
+
+# mounts SOURCE:DESTINATION[:ro]…: of the bundle's container.
+mounts()
+{
+	python3 - "$bundle/config.json" "$@" <<-'E'
+		import json, sys
+		spec = json.load(open(sys.argv[1]))
+		for m in sys.argv[2:]:
+		    source, destination, *options = m.split(":")
+		    spec["mounts"].append({"type": "bind", "source": source, "destination": destination,
+		                           "options": ["rbind"] + options})
+		json.dump(spec, open(sys.argv[1], "w"))
+	E
+}
+
+@test "volumes without shared files: copied in, kept fresh where Kubernetes changes them" {
+	local v=$BATS_TEST_TMPDIR/volumes/kubernetes.io~secret/s e=$BATS_TEST_TMPDIR/volumes/kubernetes.io~empty-dir/e
+
+	mkdir -p "$v/..1" "$e" "$BATS_TEST_TMPDIR/dir/sub"
+	chmod 711 "$e"
+	echo one >"$v/..1/password"
+	ln -s ..1 "$v/..data"
+	ln -s ..data/password "$v/password"
+	echo name >"$BATS_TEST_TMPDIR/hostname"
+	head -c 3000000 /dev/urandom >"$BATS_TEST_TMPDIR/dir/sub/large"
+	chmod 604 "$BATS_TEST_TMPDIR/dir/sub/large"
+	chown 12:34 "$BATS_TEST_TMPDIR/dir/sub/large" "$BATS_TEST_TMPDIR/dir/sub"
+	config
+	container_bundle "$bundle" -- sh -c 'cat /etc/hostname /s/password; stat -c "%a %u %g" /d /d/sub /d/sub/large /e
+		md5sum </d/sub/large; echo x 2>&1 >/d/new; echo changed >/etc/hostname; echo x >/e/x
+		until grep -q two /s/password; do sleep 0.2; done; cat /s/password; cat /s/..1/password'
+	mounts "$BATS_TEST_TMPDIR/hostname:/etc/hostname" "$v:/s" "$BATS_TEST_TMPDIR/dir:/d:ro" "$e:/e"
+	kata create --bundle "$bundle" "$id" </dev/null >>"$bundle.out" 2>&1
+	kata start "$id"
+	wait_for 30 grep -q one "$bundle.out"
+	# As the kubelet does it.
+	mkdir "$v/..2"
+	echo two >"$v/..2/password"
+	ln -s ..2 "$v/..tmp"
+	mv -T "$v/..tmp" "$v/..data"
+	rm -r "$v/..1"
+	wait_for 30 status_is "$id" stopped
+	cat "$bundle.out"
+	[ "$(sed -n '1,6p' "$bundle.out")" = $'name\none\n755 0 0\n755 12 34\n604 12 34\n711 0 0' ]
+	[ "$(sed -n 7p "$bundle.out")" = "$(md5sum <"$BATS_TEST_TMPDIR/dir/sub/large")" ]
+	[[ $(sed -n 8p "$bundle.out") == *"Read-only file system"* ]]
+	[ "$(sed -n '9,$p' "$bundle.out")" = two ]
+	[ "$(<"$BATS_TEST_TMPDIR/hostname")" = name ]
+	kata delete "$id"
+}
+
+@test "volumes that cannot reach the machine are named before it starts" {
+	local what
+
+	mkdir "$BATS_TEST_TMPDIR/dir"
+	python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$BATS_TEST_TMPDIR/sock"
+	truncate -s 40M "$BATS_TEST_TMPDIR/large"
+	for what in "dir:/x|what is written to the directory $BATS_TEST_TMPDIR/dir would not reach the host" \
+		"sock:/x|$BATS_TEST_TMPDIR/sock is a socket, which does not reach" \
+		"large:/x:ro|too large to be copied" "nothing:/x|No such file"; do
+		config
+		container_bundle "$bundle" -- true
+		mounts "$BATS_TEST_TMPDIR/${what%%|*}"
+		: >"$KATA_LOG"
+		run -1 kata run --bundle "$bundle" "$id"
+		[[ $output == *"mount /x: "*"${what#*|}"* ]]
+		run ! grep -q 'qemu: started' "$KATA_LOG"
+	done
+}

@@ -79,7 +79,7 @@ static bool is_fresh(const struct timespec *newest)
 static int hash_layer(const char *path, struct sha256 *hash, bool *fresh, struct err *err)
 {
 	auto_close int fd = open_dir(path, err);
-	struct tree *tree = fd < 0 ? NULL : tree_read(fd, err);
+	struct tree *tree = fd < 0 ? NULL : tree_read(fd, TREE_NODES_MAX, err);
 
 	if (!tree)
 		return fd < 0 ? fd : err_wrap(err, "%s", path);
@@ -200,7 +200,7 @@ static int write_part(const struct part *p, const char *key, int out, struct err
 		return dir;
 	for (size_t i = 0; i < sizeof(spec.uuid); i++)
 		spec.uuid[i] = (uint8_t)(hex(key[2 * i]) << 4 | hex(key[2 * i + 1]));
-	tree = tree_read(dir, err);
+	tree = tree_read(dir, TREE_NODES_MAX, err);
 	r = tree ? erofs_write(tree, dir, &spec, out, err) : err->code;
 	tree_free(tree);
 	return r;
@@ -307,9 +307,23 @@ static int look_in(const char *path, bool *empty, struct err *err)
 	if (!d)
 		return err_sys(err, errno, "%s", path);
 	while ((e = readdir(d)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+		    strcmp(e->d_name, TREE_MARK) != 0)
 			*empty = false;
 	return 0;
+}
+
+static int mark(const struct work *w, const char *upper, struct err *err)
+{
+	static const char disk[] =
+		"What this container changed lies in its machine's disk, the file " WRITABLE_NAME
+		" beside this directory, and not here.\n";
+	static const char memory[] =
+		"What this container changed was in its machine's memory, and is not here.\n";
+	auto_free char *path = path_join(upper, TREE_MARK);
+	const char *text = w->ask->memory ? memory : disk;
+
+	return access(path, F_OK) == 0 ? 0 : file_replace(path, text, strlen(text), 0444, err);
 }
 
 static int add_overlay(const struct work *w, const struct layers *l, struct image_root *root,
@@ -320,7 +334,7 @@ static int add_overlay(const struct work *w, const struct layers *l, struct imag
 	bool empty = true;
 	struct stat st;
 
-	if (l->upper && look_in(l->upper, &empty, err) < 0)
+	if (l->upper && (mark(w, l->upper, err) < 0 || look_in(l->upper, &empty, err) < 0))
 		return err->code;
 	if (l->upper && stat(l->upper, &st) < 0)
 		return err_sys(err, errno, "%s", l->upper);

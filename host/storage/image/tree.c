@@ -100,12 +100,13 @@ static int read_dir(struct tree *tree, struct node *dir, int fd, unsigned depth,
 	for (errno = 0; (e = readdir(d)); errno = 0) {
 		struct stat st;
 
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+		    (depth == 0 && !strcmp(e->d_name, TREE_MARK)))
 			continue;
 		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
 			return err_sys(err, errno, "%s", e->d_name);
-		if (tree->n >= TREE_NODES_MAX)
-			return err_set(err, E2BIG, "more than %d files", TREE_NODES_MAX);
+		if (tree->n >= tree->max)
+			return err_set(err, E2BIG, "more than %zu files", tree->max);
 		if (dir->n_kids == room) {
 			room = room ? 2 * room : 16;
 			dir->kids = xrealloc(dir->kids, room * sizeof(struct node *));
@@ -119,13 +120,14 @@ static int read_dir(struct tree *tree, struct node *dir, int fd, unsigned depth,
 	return read_below(tree, dir, fd, depth, err);
 }
 
-struct tree *tree_read(int fd, struct err *err)
+struct tree *tree_read(int fd, size_t max, struct err *err)
 {
 	struct tree *tree = xcalloc(1, sizeof(*tree));
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct err why = ERR_INIT;
 	struct stat st;
 
+	tree->max = max;
 	if (copy < 0 || fstat(copy, &st) < 0) {
 		err_sys(&why, errno, "cannot read the directory");
 		close_fd(&copy);

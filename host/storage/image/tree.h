@@ -19,6 +19,9 @@
 #define TREE_DEPTH_MAX 512
 #define TREE_NODES_MAX 8000000
 
+/* What an upper layer has at its top is not of the tree: it is for others (image.h). */
+#define TREE_MARK ".kata-c-changes-are-elsewhere"
+
 struct node {
 	char *name; /* of the root: "" */
 	mode_t mode;
@@ -46,15 +49,15 @@ struct node {
 
 struct tree {
 	struct node *root;
-	size_t n;		/* nodes */
+	size_t n, max;		/* nodes */
 	struct timespec newest; /* the latest change of any */
 };
 
 /*
- * Read the tree below the directory @fd, which the caller keeps; mount points in it are gone
+ * Read the tree of at most @max nodes below the directory @fd, which the caller keeps; mount points in it are gone
  * into as into any directory. -E2BIG beyond the limits. NULL and @err on failure.
  */
-struct tree *tree_read(int fd, struct err *err);
+struct tree *tree_read(int fd, size_t max, struct err *err);
 void tree_free(struct tree *tree); /* NULL is allowed */
 
 /*

@@ -186,6 +186,8 @@ static void test_an_overlay(void **state)
 	assert_int_equal(stat(writable, &st), 0);
 	assert_int_equal(st.st_size, 16 << 20);
 	assert_true(st.st_blocks * 512 < st.st_size);
+	/* Whoever looks for changes in the layer is told where they are. */
+	assert_int_equal(access("snap/m/.kata-c-changes-are-elsewhere", R_OK), 0);
 	assert_int_equal(count("images"), 1);
 	/* What the engine wrote is an image of its own; that below stays. */
 	put("snap/m/mine", "mine");
