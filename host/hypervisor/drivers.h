@@ -5,11 +5,12 @@
 
 #include "host/hypervisor/hypervisor.h"
 
-extern const struct hypervisor_ops hypervisor_qemu;	  /* qemu/qemu.c */
-extern const struct hypervisor_ops hypervisor_dragonball; /* dragonball/dragonball.c */
-extern const struct hypervisor_ops hypervisor_clh;	  /* clh/clh.c */
-extern const struct hypervisor_ops hypervisor_stratovirt; /* stratovirt/stratovirt.c */
-extern const struct hypervisor_ops hypervisor_acrn;	  /* acrn/acrn.c */
-extern const struct hypervisor_ops hypervisor_fake;	  /* fake/fake.c */
+extern const struct hypervisor_ops hypervisor_qemu;	   /* qemu/qemu.c */
+extern const struct hypervisor_ops hypervisor_dragonball;  /* dragonball/dragonball.c */
+extern const struct hypervisor_ops hypervisor_clh;	   /* clh/clh.c */
+extern const struct hypervisor_ops hypervisor_firecracker; /* firecracker/firecracker.c */
+extern const struct hypervisor_ops hypervisor_stratovirt;  /* stratovirt/stratovirt.c */
+extern const struct hypervisor_ops hypervisor_acrn;	   /* acrn/acrn.c */
+extern const struct hypervisor_ops hypervisor_fake;	   /* fake/fake.c */
 
 #endif

@@ -192,6 +192,8 @@ struct hypervisor_ops {
 		       void *arg);
 	/* With HV_CAP_BLOCK; as vm_disk_place(). */
 	void (*disk_place)(const struct vm_spec *spec, size_t i, struct vm_place *place);
+	/* Optional; as hypervisor_own_dir(). */
+	char *(*own_dir)(const struct vm_spec *spec);
 	/* Optional; as hypervisor_program(). */
 	char *(*program)(const struct config *config);
 };
@@ -251,6 +253,13 @@ int hypervisor_check_host(const struct hypervisor_ops *ops, const struct config 
  * the driver finds its own. Also when there is no driver. The caller frees.
  */
 char *hypervisor_program(const struct config *config);
+
+/*
+ * A directory that the machine of @spec needs beside its run directory, where the driver's
+ * program wants it; NULL: none. The sandbox makes it, 0700, before vm_start(), and removes
+ * it after vm_free() with all that the driver has mounted in it. The caller frees.
+ */
+char *hypervisor_own_dir(const struct hypervisor_ops *ops, const struct vm_spec *spec);
 
 /* Make a machine that is not running. @spec and @arg are borrowed until vm_free(). */
 struct vm *vm_new(const struct hypervisor_ops *ops, const struct vm_spec *spec, struct loop *loop,

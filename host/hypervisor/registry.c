@@ -12,36 +12,19 @@
 
 /* In the order in which they are shown; those without facts are for tests. */
 static const struct hypervisor_ops *const drivers[] = {
-	&hypervisor_qemu,	&hypervisor_dragonball, &hypervisor_clh,
+	&hypervisor_qemu,	&hypervisor_dragonball, &hypervisor_clh,  &hypervisor_firecracker,
 	&hypervisor_stratovirt, &hypervisor_acrn,	&hypervisor_fake,
-};
-
-static const struct hypervisor_facts firecracker_facts = {
-	.title = "Firecracker",
-	.file = "fc",
-	.type = 2,
-	.written_in = "Rust",
-	.architectures = "x86_64, aarch64",
-	.good_for = "many small machines: a quick start, few devices and a jail",
-	.version_option = "--version",
-};
-
-/* Tables that a configuration may have and that no driver here serves. */
-static const struct hypervisor_row without_driver[] = {
-	{ "firecracker", &firecracker_facts, NULL },
 };
 
 const struct hypervisor_row *hypervisor_rows(void)
 {
-	static struct hypervisor_row rows[ARRAY_SIZE(drivers) + ARRAY_SIZE(without_driver) + 1];
+	static struct hypervisor_row rows[ARRAY_SIZE(drivers) + 1];
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
 		if (drivers[i]->facts)
 			rows[n++] = (struct hypervisor_row){ drivers[i]->name, drivers[i]->facts,
 							     drivers[i] };
-	for (size_t i = 0; i < ARRAY_SIZE(without_driver); i++)
-		rows[n++] = without_driver[i];
 	rows[n].name = NULL;
 	return rows;
 }
@@ -69,13 +52,6 @@ const struct hypervisor_ops *hypervisor_find(const char *name, struct err *err)
 			return drivers[i];
 		str_printf(&names, "%s%s", i ? ", " : "", drivers[i]->name);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(without_driver); i++)
-		if (!strcmp(without_driver[i].name, name)) {
-			err_set(err, ENOTSUP,
-				"hypervisor \"%s\" has no driver in this version (drivers: %s)",
-				name, str_text(&names));
-			return NULL;
-		}
 	err_set(err, ENOENT, "hypervisor \"%s\" is not known (drivers: %s)", name,
 		str_text(&names));
 	return NULL;
@@ -109,6 +85,11 @@ int hypervisor_check_host(const struct hypervisor_ops *ops, const struct config 
 		return fd;
 	close(fd);
 	return 0;
+}
+
+char *hypervisor_own_dir(const struct hypervisor_ops *ops, const struct vm_spec *spec)
+{
+	return ops->own_dir ? ops->own_dir(spec) : NULL;
 }
 
 char *hypervisor_program(const struct config *config)

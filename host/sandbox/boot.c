@@ -46,6 +46,19 @@ static int add_sandbox_mounts(struct sandbox *sb, struct err *err)
 	return r < 0 ? err_wrap(err, "runtime.sandbox_bind_mounts") : 0;
 }
 
+/* What the driver needs besides; its parent stays, as that of the run directories does. */
+static int make_drivers_dir(struct sandbox *sb, struct err *err)
+{
+	auto_free char *dir = hypervisor_own_dir(sb->ops, &sb->vm_spec), *parent = xstrdup(dir);
+	char *slash = dir ? strrchr(parent, '/') : NULL;
+
+	if (!slash)
+		return 0;
+	*slash = '\0';
+	sb->own_dir = take_ptr(dir);
+	return make_own_dir(sb, parent, sb->own_dir, err);
+}
+
 static int make_dirs(struct sandbox *sb, struct err *err)
 {
 	auto_free char *base = path_join(SANDBOX_SHARE, sb->st->id);
@@ -218,8 +231,10 @@ static int prepare(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 static int begin(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 {
 	int64_t limit = sb->config->agent.dial_timeout_ms;
-	int r = disks_at_boot(sb, spec, err);
+	int r = make_drivers_dir(sb, err);
 
+	if (r == 0)
+		r = disks_at_boot(sb, spec, err);
 	if (r < 0)
 		return r;
 	sb->vm = vm_new(sb->ops, &sb->vm_spec, sb->loop, on_event, on_process, sb, err);

@@ -47,6 +47,7 @@ struct sandbox {
 	struct plan_guest guest;
 	struct share *share;
 	char *run_dir;
+	char *own_dir;	     /* the driver's, or NULL */
 	struct group *group; /* NULL: none */
 	struct vm_spec vm_spec;
 	struct vm *vm;	     /* NULL: none, or it has ended */

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "host/sandbox/core.h"
+#include "host/storage/unmount.h"
 
 /* The agent may take so long to end its containers well; then the machine ends anyway. */
 #define DESTROY_MS 1000
@@ -111,12 +112,21 @@ static void on_group_removed(const struct err *err, void *arg)
 	finish(sb);
 }
 
+static int remove_with_mounts(const char *dir, struct err *err)
+{
+	int r = unmount_below(dir, err);
+
+	return r < 0 ? r : tree_remove(dir, err);
+}
+
 static void undo_host(struct sandbox *sb)
 {
 	struct err err = ERR_INIT;
 
 	if (sb->share && is_ours(sb, sb->share->base))
 		undo_dir(sb, sb->share->base, share_undo(sb->share, &err), &err);
+	if (sb->own_dir && is_ours(sb, sb->own_dir))
+		undo_dir(sb, sb->own_dir, remove_with_mounts(sb->own_dir, &err), &err);
 	if (sb->run_dir && is_ours(sb, sb->run_dir))
 		undo_dir(sb, sb->run_dir, tree_remove(sb->run_dir, &err), &err);
 	if (sb->group)

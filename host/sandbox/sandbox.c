@@ -134,6 +134,7 @@ void sandbox_destroy(struct sandbox *sb)
 	free(sb->boot_rootfs);
 	free(sb->boot_disks);
 	free(sb->run_dir);
+	free(sb->own_dir);
 	free(sb->first);
 	group_free(sb->group);
 	config_free(sb->config);

@@ -46,13 +46,8 @@ static void drivers_are_found_by_name(void **state)
 	assert_non_null(hypervisor_find("qemu", &err));
 	assert_non_null(hypervisor_find("fake", &err));
 	for (const struct hypervisor_row *row = hypervisor_rows(); row->name; row++) {
-		auto_free char *want = xasprintf(
-			"hypervisor \"%s\" has no driver in this version (drivers: qemu, ",
-			row->name);
-
+		assert_non_null(row->ops);
 		assert_ptr_equal(hypervisor_find(row->name, &err), row->ops);
-		if (!row->ops)
-			assert_non_null(strstr(err_msg(&err), want));
 	}
 	assert_null(hypervisor_find("xen", &err));
 	assert_non_null(strstr(err_msg(&err),
