@@ -55,6 +55,15 @@ container_config()
 		keys[initrd]=\"$KATA_INITRD\"
 		keys[default_memory]=256
 		;;
+	clh | firecracker)
+		# Only as programs of others: these have no place where a distribution puts them.
+		keys[path]=\"${KATA_TEST_CLOUD_HYPERVISOR:-/usr/bin/cloud-hypervisor}\"
+		[ "$hypervisor" = clh ] || keys[path]=\"${KATA_TEST_FIRECRACKER:-/usr/bin/firecracker}\"
+		keys[kernel]=\"$KATA_KERNEL\"
+		keys[initrd]=\"$KATA_INITRD\"
+		keys[image]='""'
+		keys[default_memory]=256
+		;;
 	*)
 		keys[path]='"/usr/bin/qemu-system-x86_64"'
 		keys[kernel]=\"$KATA_KERNEL\"

@@ -24,7 +24,7 @@ leftovers_programs='^(kata-(runtime|agent|monitor|standin|vmm)|containerd-shim(-
 # Directories of the product. Those that it makes once and keeps, as a package
 # would, are no leftovers; whatever lies in them is.
 leftovers_dirs=(/run/vc /run/kata-containers /run/kata /run/containerd/s /dev/shm)
-leftovers_kept=(/run/vc /run/vc/sbs /run/vc/vm /run/kata /run/kata-containers
+leftovers_kept=(/run/vc /run/vc/sbs /run/vc/vm /run/vc/firecracker /run/kata /run/kata-containers
 	/run/kata-containers/shared /run/kata-containers/shared/sandboxes
 	/run/kata-containers/kvm-probe /run/containerd/s)
 

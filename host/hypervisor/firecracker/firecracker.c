@@ -137,6 +137,14 @@ static void on_life_end(const struct err *why, void *arg)
 
 		err_set(&f->life.why, f->life.why.code, "%s; its log: %s", first, str_text(&words));
 	}
+	if (!f->life.started && !f->life.stopping && fc_is_jailed(f->life.vm->spec->config) &&
+	    jail_lacks_libraries(f->life.path)) {
+		auto_free char *first = xstrdup(err_msg(&f->life.why));
+
+		err_set(&f->life.why, f->life.why.code,
+			"%s; %s is linked to libraries, which the jail does not have", first,
+			f->life.path);
+	}
 	http_fail(f->http, why);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/hypervisor/firecracker/jail.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -153,6 +154,23 @@ static int write_config(const struct vm_spec *spec, const char *root, struct err
 
 	json_object_put(body);
 	return r;
+}
+
+bool jail_lacks_libraries(const char *program)
+{
+	auto_close int fd = open(program, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	Elf64_Ehdr eh;
+	Elf64_Phdr ph;
+
+	if (fd < 0 || pread(fd, &eh, sizeof(eh), 0) != (ssize_t)sizeof(eh) ||
+	    memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 || eh.e_ident[EI_CLASS] != ELFCLASS64)
+		return false;
+	for (unsigned i = 0; i < eh.e_phnum; i++)
+		if (pread(fd, &ph, sizeof(ph), (off_t)(eh.e_phoff + i * sizeof(ph))) ==
+			    (ssize_t)sizeof(ph) &&
+		    ph.p_type == PT_INTERP)
+			return true;
+	return false;
 }
 
 int jail_make(const struct vm_spec *spec, const char *root, int *logs, int *metrics,

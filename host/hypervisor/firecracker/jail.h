@@ -34,4 +34,7 @@ int jail_bring(const char *root, const char *path, const char *name, bool read_o
 	       struct err *err);
 int jail_take_away(const char *root, const char *name, struct err *err);
 
+/* Whether @program needs libraries to run, of which a jail has none. */
+bool jail_lacks_libraries(const char *program);
+
 #endif

@@ -269,6 +269,14 @@ static void names_fit(void **state)
 	assert_string_not_equal(a, b);
 }
 
+static void programs_with_libraries_are_told(void **state)
+{
+	(void)state;
+	assert_true(jail_lacks_libraries("/proc/self/exe"));
+	assert_false(jail_lacks_libraries(CONFIG_DIR "/configuration-fc.toml"));
+	assert_false(jail_lacks_libraries("/nonexistent"));
+}
+
 static void drives_have_places(void **state)
 {
 	struct err err = ERR_INIT;
@@ -312,6 +320,7 @@ int main(void)
 		cmocka_unit_test(whole_machines),
 		cmocka_unit_test(names_fit),
 		cmocka_unit_test(drives_have_places),
+		cmocka_unit_test(programs_with_libraries_are_told),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,0 +1,100 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# The sandbox on the fakes of monitors (tests/fakes), as root: jails, journals and what is left
+# when something dies. No machine runs, so no KVM is needed; a guest says nothing.
+
+# shellcheck disable=SC2034,SC2154 # shared with common.bash
+KATA_TEST_HYPERVISOR=firecracker
+load common
+
+# As if KVM had measured well: nothing here asks it for anything.
+pretend_kvm()
+{
+	local key dev
+
+	[ -e /dev/kvm ] || { mknod /dev/kvm c 1 3; made_kvm=yes; }
+	dev=$(stat -c '%t %T %i %Z' /dev/kvm)
+	read -r -a key <<<"$dev"
+	mkdir -p /run/kata-containers
+	[ ! -e /run/kata-containers/kvm-probe ] ||
+		cp /run/kata-containers/kvm-probe "$BATS_TEST_TMPDIR/kvm-probe"
+	printf 'kvm-probe-2 %s %d:%d %s %s\n1 9999\npretended\n' \
+		"$(cat /proc/sys/kernel/random/boot_id)" "0x${key[0]}" "0x${key[1]}" "${key[2]}" "${key[3]}" \
+		>/run/kata-containers/kvm-probe
+}
+
+# configure KEY=VALUE…: Firecracker in its jail, both being fakes.
+configure()
+{
+	local fakes=$kata_tree/tests/fakes
+
+	container_config "$KATA_CONFIG" firecracker path="\"$fakes/firecracker\"" \
+		jailer_path="\"$fakes/jailer\"" kernel="\"$KATA_KERNEL\"" initrd="\"$KATA_INITRD\"" \
+		agent.dial_timeout=5 "$@"
+	truncate -s 1M "$BATS_TEST_TMPDIR/disk"
+	made_kvm=
+	pretend_kvm
+}
+
+teardown()
+{
+	[ -z "$made_kvm" ] || rm /dev/kvm
+	rm -f /run/kata-containers/kvm-probe
+	[ ! -e "$BATS_TEST_TMPDIR/kvm-probe" ] ||
+		cp "$BATS_TEST_TMPDIR/kvm-probe" /run/kata-containers/kvm-probe
+	leftovers_compare "$BATS_TEST_TMPDIR/before"
+}
+
+boots()
+{
+	timeout 30 "$KATA_BUILD/tests/integration/sandbox/disk-root" "$KATA_CONFIG" "$KATA_ROOT" \
+		"$BATS_TEST_TMPDIR/disk" rw true
+}
+
+@test "firecracker: its jail is made of what the machine needs, and is gone whatever happens" {
+	configure
+	# The agent never answers: the jail was there, and is gone with the sandbox.
+	boots 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	runner=$!
+	jail=
+	for _ in {1..200}; do
+		jail=$(compgen -G '/run/vc/firecracker/*/root/kata.hvsock') && break
+		sleep 0.05
+	done
+	[ -n "$jail" ]
+	root=${jail%/kata.hvsock}
+	[ -f "$root/vmlinux" ] && [ -f "$root/drive_7" ]
+	[ -p "$root/logs.fifo" ] && [ -p "$root/metrics.fifo" ]
+	[ "$(stat -c %a "$root")" = 700 ]
+	code=0
+	wait "$runner" || code=$?
+	[ "$code" = 1 ]
+	cat "$BATS_TEST_TMPDIR/err"
+	grep -q "the agent did not answer" "$BATS_TEST_TMPDIR/err"
+	[ -z "$(ls /run/vc/firecracker)" ]
+
+	# Whatever dies on the way there.
+	for fault in jailer=die start=die boot=die boot=refuse /=garbage; do
+		KATA_FAKE_FAULT=$fault run ! boots
+		[ -z "$(ls /run/vc/firecracker)" ]
+	done
+}
+
+@test "firecracker: kill -9 while it boots: delete clears the jail from the journal" {
+	configure agent.reconnect_timeout_ms=1000
+	sed -i 's/^dial_timeout.*/dial_timeout = 30/' "$KATA_CONFIG"
+	boots 3>&- &
+	runner=$!
+	for _ in {1..200}; do
+		compgen -G '/run/vc/firecracker/*/root/kata.hvsock' >/dev/null && break
+		sleep 0.05
+	done
+	sandbox=$(ls "$KATA_ROOT")
+	kill -9 "$(pgrep -f -n "disk-root $KATA_CONFIG")"
+	wait "$runner" || :
+	[ -n "$(ls /run/vc/firecracker)" ]
+	kata delete --force "$sandbox"
+	[ -z "$(ls /run/vc/firecracker)" ]
+	run ! pgrep -f tests/fakes/firecracker
+}
