@@ -135,6 +135,7 @@ void qmp_command(struct qmp *q, const char *name, struct json_object *arguments,
 {
 	struct json_object *o = json_object_new_object();
 	struct command *c = xcalloc(1, sizeof(*c));
+	auto_free char *id = xasprintf("%lld", (long long)q->next_id);
 
 	c->qmp = q;
 	c->id = q->next_id++;
@@ -148,7 +149,8 @@ void qmp_command(struct qmp *q, const char *name, struct json_object *arguments,
 	json_object_object_add(o, "execute", json_object_new_string(name));
 	if (arguments)
 		json_object_object_add(o, "arguments", arguments);
-	json_object_object_add(o, "id", json_object_new_int64(c->id));
+	/* StratoVirt takes strings alone. */
+	json_object_object_add(o, "id", json_object_new_string(id));
 	str_puts(&q->out, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	str_putc(&q->out, '\n');
 	json_object_put(o);
@@ -169,13 +171,16 @@ const char *qmp_text(struct json_object *o, const char *key)
 static struct command *find_command(struct qmp *q, struct json_object *id)
 {
 	struct list *it;
+	long long number;
 
-	if (!json_object_is_type(id, json_type_int))
+	if (!(json_object_is_type(id, json_type_string) ||
+	      json_object_is_type(id, json_type_int)) ||
+	    str_to_ll(json_object_get_string(id), 0, INT64_MAX, &number) < 0)
 		return NULL;
 	list_for_each(it, &q->commands) {
 		struct command *c = container_of(it, struct command, link);
 
-		if (c->id == json_object_get_int64(id))
+		if (c->id == number)
 			return c;
 	}
 	return NULL;
@@ -188,8 +193,15 @@ static void on_reply(struct qmp *q, struct json_object *o)
 	struct command *c;
 	const char *desc;
 
-	/* Nobody waits for an answer that came too late. */
-	c = json_object_object_get_ex(o, "id", &id) ? find_command(q, id) : NULL;
+	/*
+	 * Nobody waits for an answer that came too late. StratoVirt leaves the ID out of some;
+	 * commands are answered in their order.
+	 */
+	if (json_object_object_get_ex(o, "id", &id))
+		c = find_command(q, id);
+	else
+		c = list_empty(&q->commands) ? NULL :
+					       container_of(q->commands.next, struct command, link);
 	if (!c)
 		return;
 	if (json_object_object_get_ex(o, "error", &error)) {

@@ -16,7 +16,7 @@
 #include "host/hypervisor/qmp.h"
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": [\"oob\"]}}\r\n"
-#define CAPABLE	 "{\"return\": {}, \"id\": 0}\r\n"
+#define CAPABLE	 "{\"return\": {}, \"id\": \"0\"}\r\n"
 
 struct fixture {
 	struct loop *loop;
@@ -118,7 +118,7 @@ static void expect(struct fixture *f, const char *text)
 static void greet(struct fixture *f)
 {
 	say(f, GREETING);
-	expect(f, "{\"execute\":\"qmp_capabilities\",\"id\":0}\n");
+	expect(f, "{\"execute\":\"qmp_capabilities\",\"id\":\"0\"}\n");
 	say(f, CAPABLE);
 	assert_int_equal(f->ready, 1);
 }
@@ -129,7 +129,7 @@ static void commands_and_events(void **state)
 
 	greet(f);
 	qmp_command(f->qmp, "query-status", NULL, on_done, f);
-	expect(f, "{\"execute\":\"query-status\",\"id\":1}\n");
+	expect(f, "{\"execute\":\"query-status\",\"id\":\"1\"}\n");
 	say(f, "{\"event\":\"STOP\",\"timestamp\":{}}\n{\"event\":\"X\",\"data\":{\"a\":1}}\n");
 	assert_string_equal(str_text(&f->events), "STOP;X{\"a\":1};");
 	assert_int_equal(f->done, 0);
@@ -147,7 +147,7 @@ static void a_line_may_come_in_pieces(void **state)
 
 		say(f, one);
 	}
-	expect(f, "{\"execute\":\"qmp_capabilities\",\"id\":0}\n");
+	expect(f, "{\"execute\":\"qmp_capabilities\",\"id\":\"0\"}\n");
 }
 
 static void answers_may_cross(void **state)
