@@ -13,7 +13,11 @@ struct work {
 	struct list link;
 	struct slots *slots;
 	unsigned slot;
-	bool rests;
+	bool is_rest, rests;
+	/* What is sent first, when its turn has come. */
+	const char *command;
+	struct json_object *arguments;
+	qmp_done answered;
 	struct loop_source *late; /* an answer that was known at once, on its way */
 	struct err err;
 	vm_plug_done plug; /* one of them */
@@ -23,9 +27,38 @@ struct work {
 
 static void work_free(struct work *w)
 {
+	if (w->slots->active == w)
+		w->slots->active = NULL;
 	list_del(&w->link);
 	loop_remove(&w->late);
+	json_object_put(w->arguments);
 	free(w);
+}
+
+static void on_late(void *arg);
+
+/*
+ * Begin what waits longest. One command at a time: StratoVirt takes what one read brings for
+ * one command.
+ */
+static void next(struct slots *s)
+{
+	struct list *it;
+
+	list_for_each(it, &s->work) {
+		struct work *w = container_of(it, struct work, link);
+
+		if (s->active || w->late || !w->command)
+			continue;
+		s->active = w;
+		if (w->is_rest && s->rests == w->rests) {
+			w->late = loop_defer(s->loop, on_late, w);
+		} else if (*s->qmp) {
+			qmp_command(*s->qmp, w->command, w->arguments, w->answered, w);
+			w->arguments = NULL;
+		}
+		return;
+	}
 }
 
 /* Tell and release. */
@@ -35,6 +68,7 @@ static void finish(struct work *w, const struct err *err)
 	struct vm_place place;
 
 	work_free(w);
+	next(told.slots);
 	stratovirt_place(told.slot, &place);
 	if (told.plug)
 		told.plug(err, err ? NULL : &place, told.arg);
@@ -65,6 +99,15 @@ static struct work *work_new(struct slots *s, void *arg)
 	w->arg = arg;
 	list_add_tail(&s->work, &w->link);
 	return w;
+}
+
+static void begin(struct work *w, const char *command, struct json_object *arguments,
+		  qmp_done answered)
+{
+	w->command = command;
+	w->arguments = arguments;
+	w->answered = answered;
+	next(w->slots);
 }
 
 /* The answer, w->err, comes from the loop. */
@@ -170,9 +213,8 @@ void slots_plug(struct slots *s, const struct vm_dev *dev, vm_plug_done done, vo
 	}
 	w->slot = (unsigned)find(s, NULL);
 	s->id[w->slot] = xstrdup(dev->id);
-	qmp_command(*s->qmp, "blockdev-add",
-		    stratovirt_node(&s->spec->config->hypervisor, dev, S_ISBLK(st.st_mode)),
-		    on_node, w);
+	begin(w, "blockdev-add",
+	      stratovirt_node(&s->spec->config->hypervisor, dev, S_ISBLK(st.st_mode)), on_node);
 }
 
 /* ---- out ------------------------------------------------------------------------ */
@@ -207,7 +249,7 @@ void slots_unplug(struct slots *s, const char *id, vm_done done, void *arg)
 	}
 	w->slot = (unsigned)slot;
 	s->settled[slot] = false;
-	qmp_command(*s->qmp, "device_del", named(id), on_deleted, w);
+	begin(w, "device_del", named(id), on_deleted);
 }
 
 /* ---- rest ---------------------------------------------------------------------- */
@@ -228,12 +270,13 @@ void slots_rest(struct slots *s, bool rests, vm_done done, void *arg)
 
 	w->done = done;
 	w->rests = rests;
-	if (!*s->qmp)
+	w->is_rest = true;
+	if (!*s->qmp) {
 		err_set(&w->err, EPIPE, "the machine does not run");
-	if (w->err.code || s->rests == rests)
 		answer(w);
-	else
-		qmp_command(*s->qmp, rests ? "stop" : "cont", NULL, on_rest, w);
+		return;
+	}
+	begin(w, rests ? "stop" : "cont", NULL, on_rest);
 }
 
 /* ---- the end ---------------------------------------------------------------------- */

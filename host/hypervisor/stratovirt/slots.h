@@ -17,6 +17,7 @@ struct slots {
 	char *id[STRATOVIRT_DISKS];	/* of the disk there; NULL: free */
 	bool settled[STRATOVIRT_DISKS]; /* the disk is there, and nobody changes that */
 	bool rests;			/* the whole machine */
+	struct work *active;		/* what is being done; one at a time */
 	struct list work;		/* struct work: what waits for an answer */
 };
 
