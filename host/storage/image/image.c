@@ -148,7 +148,11 @@ static int merge(const struct part *p, struct err *err)
 	auto_str struct str data = STR_INIT;
 	size_t n = 0;
 
-	(void)mount(NULL, place, NULL, MS_PRIVATE, NULL);
+	if (unshare(CLONE_NEWNS) < 0)
+		return err_sys(err, errno, "a mount namespace");
+	/* In a chroot "/" may be no mount point; then what is mounted on is private at least. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		(void)mount(NULL, place, NULL, MS_PRIVATE, NULL);
 	if (mount("kata-c", place, "tmpfs", 0, "mode=0700") < 0)
 		return err_sys(err, errno, "a place for the layers");
 	if (chdir(place) < 0 || mkdir("m", 0700) < 0)
@@ -372,12 +376,6 @@ static int enter(const struct source_place *place, struct err *err)
 		log_debug("images: cannot enter the mount namespace: %s", strerror(errno));
 	else if (place->ns >= 0 && place->root >= 0 && (fchdir(place->root) < 0 || chroot(".") < 0))
 		return err_sys(err, errno, "cannot enter the root directory of the runtime");
-	if (unshare(CLONE_NEWNS) < 0)
-		return err_sys(err, errno, "a mount namespace");
-	/* A root that is no mount point, in a chroot, cannot be changed; then nothing propagates
-	 * out of what is mounted here either, unless it is shared already. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 && errno != EINVAL)
-		return err_sys(err, errno, "a mount namespace");
 	return 0;
 }
 
