@@ -23,11 +23,12 @@
 static struct {
 	struct agent *agent;
 	int64_t deadline;
-	int console; /* where lines go while nobody is connected */
+	int console; /* where lines go while nobody is connected, */
+	int serial;  /* but for this, where the machine has it */
 	int client, listen_fd;
 	char *path; /* unix: to be removed at the end */
 	struct loop_source *listener, *hangup;
-} port = { .console = STDERR_FILENO, .client = -1, .listen_fd = -1 };
+} port = { .console = STDERR_FILENO, .serial = -1, .client = -1, .listen_fd = -1 };
 
 static void use(int fd, enum log_format format)
 {
@@ -45,6 +46,14 @@ void log_port_console(struct agent *agent)
 	use(port.console, LOG_FORMAT_TEXT);
 }
 
+static void use_own(void)
+{
+	if (port.serial >= 0)
+		use(port.serial, LOG_FORMAT_SLOG);
+	else
+		use(port.console, LOG_FORMAT_TEXT);
+}
+
 static void on_hangup(struct loop_source *src, int fd, uint32_t events, void *arg)
 {
 	char drop[256];
@@ -54,7 +63,7 @@ static void on_hangup(struct loop_source *src, int fd, uint32_t events, void *ar
 	/* The host has nothing to say here. */
 	if (!(events & (EPOLLHUP | EPOLLERR)) && read(fd, drop, sizeof(drop)) > 0)
 		return;
-	use(port.console, LOG_FORMAT_TEXT);
+	use_own();
 	loop_remove(&port.hangup);
 	close_fd(&port.client);
 }
@@ -78,12 +87,12 @@ static void on_connect(struct loop_source *src, int fd, uint32_t events, void *a
 
 static bool try_serial(void)
 {
-	int fd = port_open(AGENT_LOG_NAME);
-
-	if (fd < 0)
-		return false;
-	use(fd, LOG_FORMAT_SLOG);
-	return true;
+	if (port.serial < 0) {
+		port.serial = port_open(AGENT_LOG_NAME);
+		if (port.serial >= 0)
+			use_own();
+	}
+	return port.serial >= 0;
 }
 
 static void listen_at(int fd)
@@ -104,8 +113,11 @@ static bool try_vsock(void)
 
 static void look(void *arg)
 {
+	bool serial = try_serial();
+
 	(void)arg;
-	if (try_serial() || (port.agent->config.log_vport && try_vsock()))
+	/* Who asks for the port of vsock gets it beside the other. */
+	if (port.agent->config.log_vport ? try_vsock() : serial)
 		return;
 	if (loop_now_ms() < port.deadline)
 		loop_add_timer(port.agent->loop, LOOK_MS, look, NULL);
