@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "guest/agent/bundle.h"
 #include "guest/agent/caps.h"
 #include "guest/agent/container_hooks.h"
 #include "guest/agent/device_find.h"
@@ -238,6 +239,10 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 	c->hooks = hooks_collect(req->oci, c->agent->guest_hook_path);
 	l.hooks = c->hooks;
 	l.hold = c->hooks;
+	if (c->hooks && bundle_make(c->id, req->oci, err) < 0) {
+		ns_plan_done(&l.ns);
+		return err->code;
+	}
 	if (sources_open(req->oci, &l.ns, &l.sources, err) == 0)
 		c->init = process_new(c, *req->exec_id ? req->exec_id : c->id, &l, on_created, NULL,
 				      err);

@@ -57,7 +57,8 @@ void container_hooks_create(struct container *c)
 {
 	auto_free char *state = hooks_state(c->hooks, c->id, "creating", c->init->pid);
 
-	hooks_start(c->agent->loop, c->hooks, HOOKS_CREATE, state, on_create, pending_new(c));
+	hooks_start(c->agent->loop, c->hooks, HOOKS_CREATE, c->id, state, on_create,
+		    pending_new(c));
 }
 
 static void on_started(const struct err *err, void *arg)
@@ -84,7 +85,7 @@ void container_hooks_started(struct container *c, struct process *process, struc
 	state = hooks_state(c->hooks, c->id, "running", process->pid);
 	p = pending_new(c);
 	p->call = call;
-	hooks_start(c->agent->loop, c->hooks, HOOKS_POSTSTART, state, on_started, p);
+	hooks_start(c->agent->loop, c->hooks, HOOKS_POSTSTART, c->id, state, on_started, p);
 }
 
 static void on_stopped(const struct err *err, void *arg)
@@ -112,5 +113,5 @@ void container_hooks_stopped(struct container *c, void (*done)(struct container 
 	state = hooks_state(c->hooks, c->id, "stopped", 0);
 	p = pending_new(c);
 	p->done = done;
-	hooks_start(c->agent->loop, c->hooks, HOOKS_POSTSTOP, state, on_stopped, p);
+	hooks_start(c->agent->loop, c->hooks, HOOKS_POSTSTOP, c->id, state, on_stopped, p);
 }

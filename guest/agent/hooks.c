@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "guest/agent/bundle.h"
 
 #define TIMEOUT_S     10
 #define TIMEOUT_MAX_S 86400
@@ -67,7 +68,6 @@ static Grpc__Spec *copy(const Grpc__Spec *spec)
 	size_t len;
 
 	part.version = spec->version;
-	part.root = spec->root;
 	part.annotations = spec->annotations;
 	part.n_annotations = spec->n_annotations;
 	part.hooks = spec->hooks ? spec->hooks : &none;
@@ -96,44 +96,28 @@ Grpc__Spec *hooks_collect(const Grpc__Spec *spec, const char *dir)
 
 /* ---- what they are told --------------------------------------------------- */
 
-static void put_string(struct str *out, const char *s)
-{
-	str_putc(out, '"');
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			str_printf(out, "\\%c", *s);
-		else if ((unsigned char)*s < 0x20)
-			str_printf(out, "\\u%04x", (unsigned)*s);
-		else
-			str_putc(out, *s);
-	}
-	str_putc(out, '"');
-}
-
 char *hooks_state(const Grpc__Spec *spec, const char *id, const char *status, pid_t pid)
 {
-	const char *root = spec->root ? spec->root->path : "/", *slash = strrchr(root, '/');
-	auto_free char *bundle =
-		slash > root ? xstrndup(root, (size_t)(slash - root)) : xstrdup("/");
+	auto_free char *bundle = bundle_path(id);
 	struct str out = STR_INIT;
 
 	str_puts(&out, "{\"ociVersion\":");
-	put_string(&out, *spec->version ? spec->version : "1.2.0");
+	json_put_string(&out, *spec->version ? spec->version : "1.2.0");
 	str_puts(&out, ",\"id\":");
-	put_string(&out, id);
+	json_put_string(&out, id);
 	str_puts(&out, ",\"status\":");
-	put_string(&out, status);
+	json_put_string(&out, status);
 	if (pid > 0)
 		str_printf(&out, ",\"pid\":%d", (int)pid);
 	str_puts(&out, ",\"bundle\":");
-	put_string(&out, bundle);
+	json_put_string(&out, bundle);
 	str_puts(&out, ",\"annotations\":{");
 	for (size_t i = 0; i < spec->n_annotations; i++) {
 		if (i > 0)
 			str_putc(&out, ',');
-		put_string(&out, spec->annotations[i]->key);
+		json_put_string(&out, spec->annotations[i]->key);
 		str_putc(&out, ':');
-		put_string(&out, spec->annotations[i]->value);
+		json_put_string(&out, spec->annotations[i]->value);
 	}
 	str_puts(&out, "}}");
 	return str_take(&out);
@@ -296,7 +280,7 @@ static bool has_any(const Grpc__Spec *hooks, enum hooks_phase phase)
 struct work {
 	const Grpc__Spec *hooks; /* read in the child alone, from its copy of the memory */
 	enum hooks_phase phase;
-	char *state;
+	char *state, *dir;
 	job_cb done;
 	void *arg;
 };
@@ -305,6 +289,8 @@ static int in_child(void *arg, struct err *err)
 {
 	struct work *w = arg;
 
+	if (chdir(w->dir) < 0)
+		return err_sys(err, errno, "%s", w->dir);
 	return hooks_run(w->hooks, w->phase, w->state, err);
 }
 
@@ -314,10 +300,11 @@ static void on_done(const struct err *err, void *arg)
 
 	free(arg);
 	free(w.state);
+	free(w.dir);
 	w.done(err, w.arg);
 }
 
-void hooks_start(struct loop *loop, const Grpc__Spec *hooks, enum hooks_phase phase,
+void hooks_start(struct loop *loop, const Grpc__Spec *hooks, enum hooks_phase phase, const char *id,
 		 const char *state, job_cb done, void *arg)
 {
 	struct work *w;
@@ -327,6 +314,6 @@ void hooks_start(struct loop *loop, const Grpc__Spec *hooks, enum hooks_phase ph
 		return;
 	}
 	w = xcalloc(1, sizeof(*w));
-	*w = (struct work){ hooks, phase, xstrdup(state), done, arg };
+	*w = (struct work){ hooks, phase, xstrdup(state), bundle_path(id), done, arg };
 	job_run(loop, in_child, on_done, w);
 }

@@ -25,7 +25,7 @@ enum hooks_phase {
 };
 
 /*
- * What hooks need of @spec, copied: its hooks, root, annotations. Behind its hooks
+ * What hooks need of @spec, copied: its hooks and annotations. Behind its hooks
  * come the executable regular files of @dir (may be NULL), by name, with their
  * name and the kind as arguments. NULL when there are no hooks. The caller frees
  * with grpc__spec__free_unpacked().
@@ -46,7 +46,7 @@ int hooks_run(const Grpc__Spec *hooks, enum hooks_phase phase, const char *state
 int64_t hooks_limit_ms(const Grpc__Spec *hooks);
 
 /* As hooks_run() in a child, then @done from the loop; without any, @done is called at once. */
-void hooks_start(struct loop *loop, const Grpc__Spec *hooks, enum hooks_phase phase,
+void hooks_start(struct loop *loop, const Grpc__Spec *hooks, enum hooks_phase phase, const char *id,
 		 const char *state, job_cb done, void *arg);
 
 #endif

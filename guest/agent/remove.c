@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "guest/agent/bundle.h"
 #include "guest/agent/container.h"
 #include "guest/agent/container_hooks.h"
 #include "guest/agent/oom.h"
@@ -45,6 +46,8 @@ static void on_released(const struct err *err, void *arg)
 	/* What stays mounted must not keep the container's name. */
 	if (err)
 		log_error("container %s: release storage: %s, ignoring", c->id, err_msg(err));
+	if (c->hooks)
+		bundle_remove(c->id);
 	log_info("container %s removed", c->id);
 	container_free(c);
 	done(done_arg, NULL);

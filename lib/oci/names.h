@@ -7,6 +7,9 @@
 
 #define JSON_PB_NAME_MAX 64
 
+/* Where config.json and oci.proto part ways; ends with a NULL message. */
+extern const struct json_pb_rule oci_rules[];
+
 /* The rule for @field of @type, or NULL. */
 const struct json_pb_rule *json_pb_rule_for(const struct json_pb_rule *rules,
 					    const ProtobufCMessageDescriptor *type,

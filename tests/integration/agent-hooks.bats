@@ -34,7 +34,7 @@ hook()
 	call remove c1
 	[ "$(grep ' arg w$' "$BATS_TEST_TMPDIR/seen" | cut -d' ' -f1 | tr '\n' ' ')" = \
 		'prestart createRuntime createContainer poststart poststop ' ]
-	python3 - "$BATS_TEST_TMPDIR/seen" "$rootfs/hooks/state" "$pid" "$BATS_TEST_TMPDIR" <<-'EOF'
+	python3 - "$BATS_TEST_TMPDIR/seen" "$rootfs/hooks/state" "$pid" <<-'EOF'
 		import json
 		import sys
 		lines = open(sys.argv[1]).read().splitlines() + [open(sys.argv[2]).read()]
@@ -42,11 +42,34 @@ hook()
 		assert [s["status"] for s in states] == [
 		    "creating", "creating", "creating", "running", "stopped", "created"], states
 		for s in states:
-		    assert s["id"] == "c1" and s["bundle"] == sys.argv[4], s
+		    assert s["id"] == "c1" and s["bundle"] == "/run/kata-containers/c1", s
 		    assert s["annotations"] == {'a"b': "c\nd"} and s["ociVersion"] == "1.2.0", s
 		for s in states[0], states[1], states[3]:
 		    assert s["pid"] == int(sys.argv[3]), s
 		assert "pid" not in states[4]
+	EOF
+}
+
+@test "hooks: the bundle holds the specification" {
+	run -125 oci_run '{"annotations": {"a": "b"}, "linux": {"resources": {"memory": {"limit": 67108864}, "pids": {"limit": 0}},
+		"devices": [{"path": "/dev/zero0", "type": "c", "major": 0, "minor": 5}]},
+		"hooks": {'"$(hook prestart "pwd -P >>$BATS_TEST_TMPDIR/pwd; cp config.json $BATS_TEST_TMPDIR/spec.json; exit 1")"'}}' -- sh -c 'echo "a b"'
+	[ "$(cat "$BATS_TEST_TMPDIR/pwd")" = /run/kata-containers/c1 ]
+	[ ! -e /run/kata-containers/c1 ]
+	python3 - "$BATS_TEST_TMPDIR/spec.json" "$rootfs" <<-'EOF'
+		import json
+		import sys
+		spec = json.load(open(sys.argv[1]))
+		assert spec["ociVersion"] == "1.2.0" and spec["root"] == {"path": sys.argv[2]}, spec
+		assert spec["process"]["args"] == ["sh", "-c", 'echo "a b"'], spec["process"]
+		assert spec["process"]["user"] == {"uid": 0, "gid": 0} and spec["process"]["terminal"] is False
+		assert "CAP_CHOWN" in spec["process"]["capabilities"]["bounding"]
+		assert spec["annotations"] == {"a": "b"}
+		assert spec["linux"]["resources"] == {"memory": {"limit": 67108864}, "pids": {"limit": 0}}, spec["linux"]
+		assert spec["linux"]["devices"][0]["major"] == 0
+		assert {"type": "pid"} in spec["linux"]["namespaces"]
+		assert spec["mounts"][0]["options"] == ["nosuid", "noexec", "nodev"]
+		assert spec["hooks"]["prestart"][0]["args"] == ["prestart", "arg"]
 	EOF
 }
 

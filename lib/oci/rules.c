@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/names.h"
+#include "proto/oci.pb-c.h"
+
+/* Where config.json and oci.proto part ways, and what must be written even when zero. */
+const struct json_pb_rule oci_rules[] = {
+	{ .message = &grpc__spec__descriptor, .field = "Version", .json = "ociVersion" },
+	{ .message = &grpc__spec__descriptor, .field = "Solaris", .skip = true },
+	{ .message = &grpc__spec__descriptor, .field = "Windows", .skip = true },
+	{ .message = &grpc__root__descriptor, .field = "Path", .always = true },
+	{ .message = &grpc__user__descriptor, .field = "UID", .always = true },
+	{ .message = &grpc__user__descriptor, .field = "GID", .always = true },
+	{ .message = &grpc__process__descriptor, .field = "Terminal", .always = true },
+	{ .message = &grpc__posixrlimit__descriptor, .field = "Hard", .always = true },
+	{ .message = &grpc__posixrlimit__descriptor, .field = "Soft", .always = true },
+	{ .message = &grpc__linux_idmapping__descriptor, .field = "HostID", .always = true },
+	{ .message = &grpc__linux_idmapping__descriptor, .field = "ContainerID", .always = true },
+	{ .message = &grpc__linux_idmapping__descriptor, .field = "Size", .always = true },
+	{ .message = &grpc__linux_device__descriptor, .field = "Major", .always = true },
+	{ .message = &grpc__linux_device__descriptor, .field = "Minor", .always = true },
+	{ .message = &grpc__linux_device_cgroup__descriptor, .field = "Allow", .always = true },
+	{ .message = &grpc__linux_pids__descriptor, .field = "Limit", .always = true },
+	{ .message = &grpc__linux_throttle_device__descriptor, .field = "Rate", .always = true },
+	{ .message = &grpc__linux_throttle_device__descriptor, .field = "Major", .always = true },
+	{ .message = &grpc__linux_throttle_device__descriptor, .field = "Minor", .always = true },
+	{ .message = &grpc__linux_weight_device__descriptor, .field = "Major", .always = true },
+	{ .message = &grpc__linux_weight_device__descriptor, .field = "Minor", .always = true },
+	{ .message = &grpc__linux_hugepage_limit__descriptor,
+	  .field = "Pagesize",
+	  .json = "pageSize",
+	  .always = true },
+	{ .message = &grpc__linux_hugepage_limit__descriptor, .field = "Limit", .always = true },
+	{ .message = &grpc__linux_interface_priority__descriptor,
+	  .field = "Priority",
+	  .always = true },
+	{ .message = &grpc__linux_seccomp_arg__descriptor, .field = "Index", .always = true },
+	{ .message = &grpc__linux_seccomp_arg__descriptor, .field = "Value", .always = true },
+	{ .message = &grpc__linux_syscall__descriptor, .field = "errnoret", .json = "errnoRet" },
+	{ .message = NULL },
+};
