@@ -194,7 +194,7 @@ end_guest()
 		"${vmm_modules[@]}" pvpanic pvpanic-mmio
 	linux "$vmm_kernel/vmlinux" 0 "" --memory 128
 	tells 1 60 127
-	grep -qE ' clock=(kvm-clock|tsc) line=pci=off console=hvc0' "$dir/console"
+	grep -qE ' clock=(kvm-clock|tsc) line=pci=off noreplace-smp ([^ ]+ )?console=hvc0' "$dir/console"
 	linux "$vmm_kernel/vmlinux" 0 "" --memory 4096 --cpus 2 --rng
 	tells 2 3800 4095
 	# It has support for EFI, and so restarts by the firmware that is not there.

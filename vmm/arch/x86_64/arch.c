@@ -113,6 +113,9 @@ int arch_add_to_line(const struct arch *a, struct arch_boot *boot, struct err *e
 {
 	int r = kernel_line_add(&boot->line, LAYOUT_CMDLINE_MAX, "pci=off noreplace-smp", err);
 
+	/* Nor a serial port, to which a kernel that has no other console writes its errors. */
+	if (r == 0 && !a->config.debug)
+		r = kernel_line_add(&boot->line, LAYOUT_CMDLINE_MAX, "8250.nr_uarts=0", err);
 	/* With ACPI devices are found in the tables. */
 	for (unsigned i = 0; !a->config.acpi && r == 0 && i < boot->n_devices; i++) {
 		const struct arch_device *d = &boot->devices[i];
