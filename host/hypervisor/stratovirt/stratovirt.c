@@ -285,6 +285,19 @@ static int check_root(const struct config_hypervisor *h, struct err *err)
 			   asset_check_file(TABLE "initrd", h->initrd, err);
 }
 
+/* It takes whatever is no bzImage for code, and an ELF file's head is none. */
+static int check_kernel(const char *path, struct err *err)
+{
+	if (asset_check_kernel(TABLE "kernel", path, err) < 0)
+		return err->code;
+	if (asset_check_vmlinux(TABLE "kernel", path, NULL) == 0)
+		return err_set(err, ENOTSUP,
+			       TABLE "kernel %s: is an ELF file, of which StratoVirt boots none; "
+				     "a bzImage is needed",
+			       path);
+	return 0;
+}
+
 static int stratovirt_check(const struct config *config, struct err *err)
 {
 	const struct config_hypervisor *h = &config->hypervisor;
@@ -293,7 +306,7 @@ static int stratovirt_check(const struct config *config, struct err *err)
 	if (r == 0)
 		r = stratovirt_keys_check(config, err);
 	if (r == 0)
-		r = asset_check_kernel(TABLE "kernel", h->kernel, err);
+		r = check_kernel(h->kernel, err);
 	if (r == 0)
 		r = check_root(h, err);
 	if (r == 0 && *h->entropy_source)

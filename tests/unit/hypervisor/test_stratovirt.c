@@ -76,6 +76,17 @@ void __wrap_vsock_dial_free(struct vsock_dial *d)
 	free(d);
 }
 
+/* What is there of a bzImage that is looked at. */
+static void put_kernel(struct fixture *f)
+{
+	auto_free char *path = path_join(f->dir, "bzImage");
+	char head[1024] = "";
+
+	memcpy(head + 0x202, "HdrS", 4);
+	assert_int_equal(file_replace(path, head, sizeof(head), 0644, NULL), 0);
+	set_key(&f->config->hypervisor.kernel, take_ptr(path));
+}
+
 static int setup(void **state)
 {
 	struct fixture *f = fixture_new("/tmp");
@@ -87,7 +98,7 @@ static int setup(void **state)
 				       "image = \"\"\nvirtio_fs_daemon = \"%s/virtiofsd\"\n"
 				       "[agent.kata]\ndial_timeout = 8\n",
 				       f->dir, f->dir));
-	set_key(&f->config->hypervisor.kernel, path_real("/proc/self/exe", NULL));
+	put_kernel(f);
 	f->spec.size = (struct vm_size){ 1, 1, 128, 128 };
 	*state = f;
 	return 0;
@@ -206,6 +217,10 @@ static void what_the_host_lacks_is_said(void **state)
 	struct err err = ERR_INIT;
 	const struct hypervisor_ops *ops = hypervisor_find("stratovirt", NULL);
 
+	set_key(&f->config->hypervisor.kernel, path_real("/proc/self/exe", NULL));
+	assert_int_equal(start(f, &err), -ENOTSUP);
+	assert_non_null(strstr(err_msg(&err), "is an ELF file, of which StratoVirt boots none"));
+	put_kernel(f);
 	assert_int_equal(hypervisor_check_host(ops, f->config, &err), 0);
 	no_vsock = true;
 	assert_int_equal(hypervisor_check_host(ops, f->config, &err), -ENOTSUP);
