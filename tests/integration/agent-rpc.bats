@@ -41,7 +41,7 @@ in_agent()
 	[ "$output" = data=done ]
 	run -0 call rpc GetIPTables is_ipv6=true
 	[ "$output" = $'data=*ip6tables\nrule' ]
-	refused EIO 'iptables-restore: status 2: line 1 failed' call rpc SetIPTables data=bad
+	refused EIO 'iptables-restore: status 2: first; line 1 failed' call rpc SetIPTables data=bad
 	in_agent mount -t tmpfs tmpfs /usr/sbin
 	in_agent mount -t tmpfs tmpfs /sbin
 	if ! in_agent test -e /usr/bin/iptables-save -o -e /bin/iptables-save; then
