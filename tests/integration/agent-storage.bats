@@ -187,7 +187,8 @@ eventually_says()
 	refused EINVAL '"zz" is no PCI path' in_container --storage blk:zz:ext4:/run/x
 	refused ENOSYS 's390x' in_container --storage blk-ccw:0.0.0001:ext4:/run/x
 	refused ENOSYS 'pulling images' in_container --storage image_guest_pull:x:overlay:/run/x
-	refused ENOSYS 'confidential data hub' in_container --storage mmioblk:/dev/loop0:ext4:/run/x \
+	disk one 1M
+	refused ENOSYS 'confidential data hub' in_container --storage "mmioblk:$disk:ext4:/run/x" \
 		--set storages.0.driver_options.0=encryption_key=ephemeral
 	refused EINVAL 'hugetlbfs wants' in_container --storage ephemeral:none:hugetlbfs:/run/x
 	[ "$(agent_mounts)" = "$mounts" ]
