@@ -84,7 +84,7 @@ end_guest()
 		        answer = s.recv(4096).decode()
 		        if not answer.startswith("event"):
 		            return int(re.search(r" exits=(\d+)", answer)[1])
-		while exits() < 3000:  # lines of 60 bytes and more; a pipe has 64 KiB
+		while exits() < 1500:  # lines of 60 bytes and more; a pipe has 64 KiB
 		    time.sleep(0.1)
 		before = exits()
 		time.sleep(0.5)

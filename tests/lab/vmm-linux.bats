@@ -99,14 +99,14 @@ resident_at_most()
 @test "balloon: free pages come back by themselves, and others on request" {
 	guest_initrd "$dir/initrd" virtio_balloon <<-'EOT'
 		mount -t tmpfs -o size=100% tmp /tmp
-		dd if=/dev/zero of=/tmp/a bs=1M count=64 2>/dev/null
+		dd if=/dev/zero of=/tmp/a bs=1M count=40 2>/dev/null
 		echo "filled"
 		read -r word
 		rm /tmp/a
 		echo "freed"
 		read -r word
-		dd if=/dev/zero of=/tmp/a bs=1M count=64 2>/dev/null
-		[ "$(md5sum </tmp/a)" = "$(dd if=/dev/zero bs=1M count=64 2>/dev/null | md5sum)" ]
+		dd if=/dev/zero of=/tmp/a bs=1M count=40 2>/dev/null
+		[ "$(md5sum </tmp/a)" = "$(dd if=/dev/zero bs=1M count=40 2>/dev/null | md5sum)" ]
 		echo "all is well"
 	EOT
 	mkfifo "$dir/keys"
@@ -122,11 +122,11 @@ resident_at_most()
 	control=$!
 	vmm_wait console_says filled
 	full=$(resident)
-	[ "$full" -ge 64 ]
+	[ "$full" -ge 40 ]
 
 	echo go >&"$keys"
 	vmm_wait console_says freed
-	vmm_wait resident_at_most $((full - 50))
+	vmm_wait resident_at_most $((full - 24))
 	touch "$dir/freed"
 	vmm_wait grep -q "balloon=64 " "$dir/answers"
 	[ "$(resident)" -lt "$full" ]
