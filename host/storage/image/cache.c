@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -17,6 +18,9 @@
 
 #define IMAGE ".erofs"
 #define PART  ".part"
+
+/* How often one that waits for another maker looks again. */
+#define MAKER_POLL_NS 2000000
 
 static char *part_name(const char *key)
 {
@@ -82,11 +86,19 @@ int cache_begin(int dir, const char *key, int *made, struct err *err)
 	for (;;) {
 		auto_close int fd =
 			openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-		int r = fd < 0 ? -errno : lock(fd, LOCK_EX);
+		int r = fd < 0 ? -errno : lock(fd, LOCK_EX | LOCK_NB);
 
-		if (r < 0)
+		/*
+		 * Not waited for in the lock's queue: once the image is made the same file is
+		 * locked by those who use it, for as long as they do.
+		 */
+		if (r == -EWOULDBLOCK && is_at(fd, dir, name)) {
+			(void)nanosleep(&(struct timespec){ .tv_nsec = MAKER_POLL_NS }, NULL);
+			continue;
+		}
+		if (r < 0 && r != -EWOULDBLOCK)
 			return err_sys(err, r, "image %s", name);
-		if (!is_at(fd, dir, name)) {
+		if (r < 0 || !is_at(fd, dir, name)) {
 			/* The one who had it has made it, or has given up. This lock would be
 			 * in the way of the next. */
 			close_fd(&fd);
