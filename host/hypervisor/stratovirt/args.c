@@ -162,7 +162,7 @@ void stratovirt_args(const struct vm_spec *spec, const struct stratovirt_facts *
 	if (h->enable_hugepages)
 		addf(argv, "-mem-path", HUGEPAGES_DIR);
 	addf(argv, "-qmp", "unix:%s/" STRATOVIRT_QMP_SOCKET ",server,nowait", spec->run_dir);
-	addf(argv, "-kernel", "%s", h->kernel);
+	addf(argv, "-kernel", "%s", f->kernel ? f->kernel : h->kernel);
 	if (*h->initrd)
 		addf(argv, "-initrd", "%s", h->initrd);
 	kernel_params(spec, &params);

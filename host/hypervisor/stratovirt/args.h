@@ -21,11 +21,13 @@
 /* In the run directory. */
 #define STRATOVIRT_QMP_SOCKET "qmp.sock"
 #define STRATOVIRT_FS_SOCKET  "virtiofsd.sock"
+#define STRATOVIRT_KERNEL     "kernel"
 
 struct stratovirt_facts {
 	uint32_t cid; /* of vsock_fd, a vhost-vsock device */
 	int vsock_fd;
-	bool share; /* virtiofsd listens on STRATOVIRT_FS_SOCKET */
+	bool share;	    /* virtiofsd listens on STRATOVIRT_FS_SOCKET */
+	const char *kernel; /* instead of the configuration's, see flat.h; NULL: that one */
 };
 
 /*

@@ -26,6 +26,7 @@
 #include "host/hypervisor/life.h"
 #include "host/hypervisor/qmp.h"
 #include "host/hypervisor/stratovirt/args.h"
+#include "host/hypervisor/stratovirt/flat.h"
 #include "host/hypervisor/stratovirt/slots.h"
 
 #define TABLE "hypervisor.stratovirt."
@@ -43,7 +44,15 @@ struct stratovirt {
 	struct slots slots;
 	struct loop_source *retry; /* of connecting to QMP */
 	char *qmp_path;
+	char *kernel; /* the flat one, until StratoVirt has read it; NULL: it reads the file itself */
 };
+
+static void drop_kernel(struct stratovirt *s)
+{
+	if (s->kernel)
+		unlink(s->kernel);
+	free(take_ptr(s->kernel));
+}
 
 static void on_end(const struct err *why, void *arg)
 {
@@ -60,6 +69,8 @@ static void on_ready(void *arg)
 {
 	struct stratovirt *s = arg;
 
+	/* It answers once the machine is made. */
+	drop_kernel(s);
 	life_started(&s->life);
 }
 
@@ -168,6 +179,22 @@ static void reset(struct stratovirt *s)
 	loop_remove(&s->retry);
 	qmp_free(take_ptr(s->qmp));
 	life_reset(&s->life);
+	drop_kernel(s);
+}
+
+/* Make it flat if it has to be. */
+static int prepare_kernel(struct stratovirt *s, struct stratovirt_facts *f, struct err *err)
+{
+	const struct vm_spec *spec = s->life.vm->spec;
+	char *out = path_join(spec->run_dir, STRATOVIRT_KERNEL);
+	int r = flat_kernel(spec->config->hypervisor.kernel, out, err);
+
+	if (r == 1) {
+		f->kernel = s->kernel = out;
+		return 0;
+	}
+	free(out);
+	return r < 0 ? err_wrap(err, TABLE "kernel") : 0;
 }
 
 static int stratovirt_start(struct vm *vm, struct err *err)
@@ -183,6 +210,8 @@ static int stratovirt_start(struct vm *vm, struct err *err)
 
 	if (r == 0)
 		r = check_hugepages(spec, err);
+	if (r == 0)
+		r = prepare_kernel(s, &f, err);
 	if (r == 0) {
 		r = f.vsock_fd = vsock_open(&f.cid, err);
 		s->life.cid = f.cid;
@@ -285,17 +314,14 @@ static int check_root(const struct config_hypervisor *h, struct err *err)
 			   asset_check_file(TABLE "initrd", h->initrd, err);
 }
 
-/* It takes whatever is no bzImage for code, and an ELF file's head is none. */
+/* A bzImage, or a vmlinux that can be made flat. */
 static int check_kernel(const char *path, struct err *err)
 {
-	if (asset_check_kernel(TABLE "kernel", path, err) < 0)
-		return err->code;
-	if (asset_check_vmlinux(TABLE "kernel", path, NULL) == 0)
-		return err_set(err, ENOTSUP,
-			       TABLE "kernel %s: is an ELF file, of which StratoVirt boots none; "
-				     "a bzImage is needed",
-			       path);
-	return 0;
+	int r = asset_check_kernel(TABLE "kernel", path, err);
+
+	if (r < 0)
+		return r;
+	return flat_kernel(path, NULL, err) < 0 ? err_wrap(err, TABLE "kernel") : 0;
 }
 
 static int stratovirt_check(const struct config *config, struct err *err)
