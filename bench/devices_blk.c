@@ -10,6 +10,7 @@
 #define T_IN	0
 #define T_OUT	1
 #define DEPTH	5 /* requests of three descriptors in a ring of 16 */
+#define COUNT	300U
 #define PART	65536U
 #define SECTORS 65536U /* of the disk that is asked for: 32 MiB */
 
@@ -95,10 +96,10 @@ void guest_main(void)
 	data = take((size_t)DEPTH * PART, 4096);
 	must(find(&d));
 	device_start(&d, 0);
-	measure(&d, "first", T_IN, 4096, 1, 100);
-	measure(&d, "read-4k", T_IN, 4096, 1, 1000);
-	measure(&d, "write-4k", T_OUT, 4096, 1, 1000);
-	measure(&d, "read-64k-deep", T_IN, PART, DEPTH, 1000);
-	measure(&d, "write-64k-deep", T_OUT, PART, DEPTH, 1000);
+	measure(&d, "first", T_IN, 4096, 1, 50);
+	measure(&d, "read-4k", T_IN, 4096, 1, COUNT);
+	measure(&d, "write-4k", T_OUT, 4096, 1, COUNT);
+	measure(&d, "read-64k-deep", T_IN, PART, DEPTH, COUNT);
+	measure(&d, "write-64k-deep", T_OUT, PART, DEPTH, COUNT);
 	out8(0x64, 0xfe);
 }

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "guest.h"
 
-#define PORT_DEBUG  0x3f8
-#define PORT_PANIC  0x505
-#define PORT_SLEEP  0x600
-#define SLEEP_OFF   0x34
-#define LOCAL_APIC  0xfee00000UL
-#define COMMAND	    0x300
-#define INIT_OTHERS 0x000c4500U /* all but itself, level asserted */
-#define STARTUP	    0x000c4608U /* at 0x8000 */
-#define TRAMPOLINE  0x8000UL
-#define WAIT_ROUNDS 1000000U
+#define PORT_DEBUG    0x3f8
+#define PORT_PANIC    0x505
+#define PORT_KEYBOARD 0x64
+#define RESET	      0xfe
+#define PORT_SLEEP    0x600
+#define SLEEP_OFF     0x34
+#define LOCAL_APIC    0xfee00000UL
+#define COMMAND	      0x300
+#define INIT_OTHERS   0x000c4500U /* all but itself, level asserted */
+#define STARTUP	      0x000c4608U /* at 0x8000 */
+#define TRAMPOLINE    0x8000UL
+#define WAIT_ROUNDS   1000000U
 
 extern uint8_t trampoline[], trampoline_end[], guest_end[];
 
@@ -79,6 +81,7 @@ void fail(const char *what, uint64_t number)
 	say_number(number);
 	say("\n");
 	out8(PORT_PANIC, 1);
+	out8(PORT_KEYBOARD, RESET); /* a monitor without a port for panics */
 	for (;;)
 		__asm__ volatile("hlt");
 }
