@@ -12,6 +12,8 @@
  *	21	sleeper: never reads, until "wake" comes on port 22; then a sink
  *	23	rude: closes with data unread
  *	24	off: ends the machine
+ *	25	deposit: reads "LEN\n" and so much of a pattern, and answers as the sink does: for
+ *		monitors that cannot pass on that half a stream has ended
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -96,13 +98,13 @@ static bool send_pattern(int fd, uint64_t len)
 	return true;
 }
 
-/* Read to the end: how much it was, -1 when it was no pattern. */
-static int64_t read_pattern(int fd)
+/* Read to the end, or @len: how much it was, -1 when it was no pattern. */
+static int64_t read_pattern(int fd, int64_t len)
 {
 	int64_t at = 0;
 
-	for (;;) {
-		ssize_t n = read(fd, chunk, CHUNK);
+	while (at < len) {
+		ssize_t n = read(fd, chunk, len - at < CHUNK ? (size_t)(len - at) : CHUNK);
 
 		if (n < 0)
 			return -2;
@@ -112,15 +114,21 @@ static int64_t read_pattern(int fd)
 			return -1;
 		at += n;
 	}
+	return at;
 }
 
-static void sink(int fd)
+static void take(int fd, int64_t most)
 {
-	int64_t len = read_pattern(fd);
+	int64_t len = read_pattern(fd, most);
 	char line[64];
 
 	snprintf(line, sizeof(line), len < 0 ? "bad %lld\n" : "ok %lld\n", (long long)len);
 	say(fd, line);
+}
+
+static void sink(int fd)
+{
+	take(fd, INT64_MAX);
 }
 
 static void read_line(int fd, char *line, size_t size)
@@ -138,6 +146,14 @@ static void source(int fd)
 
 	read_line(fd, line, sizeof(line));
 	send_pattern(fd, strtoull(line, NULL, 10));
+}
+
+static void deposit(int fd)
+{
+	char line[64];
+
+	read_line(fd, line, sizeof(line));
+	take(fd, strtoll(line, NULL, 10));
 }
 
 static void call_host(int fd)
@@ -158,7 +174,7 @@ static void call_host(int fd)
 	}
 	if (!send_pattern(s, len) || shutdown(s, SHUT_WR) < 0)
 		say(fd, "bad send\n");
-	else if (read_pattern(s) != (int64_t)len)
+	else if (read_pattern(s, INT64_MAX) != (int64_t)len)
 		say(fd, "bad echo\n");
 	else
 		say(fd, "ok\n");
@@ -193,7 +209,8 @@ static const struct service {
 	unsigned port;
 	void (*serve)(int fd);
 } services[] = {
-	{ 9, sink }, { 19, source }, { 20, call_host }, { 21, sleeper }, { 23, rude }, { 24, off },
+	{ 9, sink },  { 19, source }, { 20, call_host }, { 21, sleeper },
+	{ 23, rude }, { 24, off },    { 25, deposit },
 };
 
 #define N_SERVICES (sizeof(services) / sizeof(services[0]))

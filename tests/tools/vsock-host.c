@@ -5,6 +5,7 @@
  *
  *	wait SECONDS	until the guest's echo answers
  *	sink LEN	the guest gets a pattern whole
+ *	deposit LEN	the same without an end of the stream before the answer
  *	source LEN	and so does the host
  *	echo N LEN	N streams at a time, each with LEN bytes there and back
  *	ping N		N times one byte there and back
@@ -174,6 +175,18 @@ static void sink(uint64_t len)
 
 	send_pattern(fd, len, 0);
 	shutdown(fd, SHUT_WR);
+	snprintf(want, sizeof(want), "ok %llu\n", (unsigned long long)len);
+	expect_line(fd, want);
+	expect_end(fd);
+}
+
+static void deposit(uint64_t len)
+{
+	int fd = open_stream(25);
+	char want[64];
+
+	dprintf(fd, "%llu\n", (unsigned long long)len);
+	send_pattern(fd, len, 0);
 	snprintf(want, sizeof(want), "ok %llu\n", (unsigned long long)len);
 	expect_line(fd, want);
 	expect_end(fd);
@@ -369,6 +382,8 @@ int main(int argc, char **argv)
 		wait_seconds((unsigned)a);
 	else if (strcmp(what, "sink") == 0)
 		sink(a);
+	else if (strcmp(what, "deposit") == 0)
+		deposit(a);
 	else if (strcmp(what, "source") == 0)
 		source(a);
 	else if (strcmp(what, "echo") == 0 && a <= STREAMS_MAX)
