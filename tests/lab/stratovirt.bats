@@ -7,11 +7,7 @@
 #	KATA_TEST_STRATOVIRT	StratoVirt 2.4, with its microvm
 #	KATA_TEST_ACRN_DM	acrn-dm 3.3
 #
-#	KATA_TEST_STRATOVIRT_KERNEL	a bzImage for its guests, which find their devices on the
-#				command line (CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES) and have all
-#				drivers built in
-#
-# Their initrd is made with our own kernel (guest/kernel/build, which must have been run).
+# Their kernel and initrd are our own (guest/kernel/build, which must have been run).
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # for inner shells; shared with common.bash
 KATA_TEST_HYPERVISOR=stratovirt
@@ -37,7 +33,7 @@ setup()
 	common_setup
 	[ -z "${KATA_TEST_STRATOVIRT:-}" ] ||
 		container_config "$KATA_CONFIG" stratovirt path="\"$KATA_TEST_STRATOVIRT\"" \
-			kernel="\"${KATA_TEST_STRATOVIRT_KERNEL:-}\"" disable_block_device_use=false agent.dial_timeout=120
+			kernel="\"$own/vmlinux\"" disable_block_device_use=false agent.dial_timeout=120
 }
 
 needs()
@@ -77,7 +73,6 @@ joins()
 
 @test "stratovirt: a container's life, a disk that comes and goes, and kill -9 of the monitor" {
 	needs KATA_TEST_STRATOVIRT
-	needs KATA_TEST_STRATOVIRT_KERNEL
 	"$kata_runtime" --config "$KATA_CONFIG" check --strict
 	container_bundle "$bundle" -- sh -c 'cat /proc/mounts; cat /proc/cmdline; echo ready; exec sleep 1000'
 	start_container "$id" "$bundle"
@@ -114,7 +109,6 @@ joins()
 
 @test "stratovirt: exit status and signals, and a guest that does not come up" {
 	needs KATA_TEST_STRATOVIRT
-	needs KATA_TEST_STRATOVIRT_KERNEL
 	in_container -- sh -c 'exit 7' && false || [ $? = 7 ]
 	container_bundle "$bundle" -- sh -c 'trap "exit 9" TERM; echo ready; sleep 1000 & wait'
 	start_container "$id" "$bundle"
@@ -124,7 +118,7 @@ joins()
 
 	# A guest that panics ends, because reboot=t is what this machine understands.
 	container_config "$KATA_CONFIG" stratovirt path="\"$KATA_TEST_STRATOVIRT\"" \
-		kernel="\"$KATA_TEST_STRATOVIRT_KERNEL\"" kernel_params='"rdinit=/nonexistent init=/nonexistent"' agent.dial_timeout=60
+		kernel="\"$own/vmlinux\"" kernel_params='"rdinit=/nonexistent init=/nonexistent"' agent.dial_timeout=60
 	container_bundle "$bundle" -- true
 	run ! kata run --bundle "$bundle" "$id"
 	[[ $output == *"last words: "*"panic"* ]]
