@@ -40,6 +40,7 @@
 #define LIMIT_STATUS  124
 #define BROKEN_STATUS 125
 #define TELL_MS	      3000 /* for what is inside to say what it does */
+#define POKE_MS	      2000 /* of silence until the machine is woken, again and again */
 #define GRACE_MS      5000 /* from a signal that ends the command to the machine's end */
 
 enum end { RUNNING, EXITED, LIMIT, FROZEN, DIED, SIGNALLED };
@@ -56,7 +57,7 @@ static int signals;
 static pid_t machine;
 static enum end end;
 static int status, signal_got;
-static int64_t begun, started, alive, killed_at, asked_at;
+static int64_t begun, started, alive, killed_at, asked_at, poked_at;
 static bool beat, input_end, input_given;
 static size_t window;		 /* of input that may still be sent */
 static struct wire_frame output; /* of which so many bytes are written: */
@@ -313,6 +314,18 @@ static void receive(void)
 	}
 }
 
+/*
+ * The emulation loses the interrupt of a timer now and then, and a machine that sleeps until
+ * then sleeps for ever. Any other interrupt wakes it, and it sets its timer anew.
+ */
+static void poke(int64_t now)
+{
+	if (!beat || now - alive < POKE_MS || now - poked_at < POKE_MS)
+		return;
+	poked_at = now;
+	wire_put(&wire, WIRE_POKE, NULL, 0);
+}
+
 static void check_time(void)
 {
 	int64_t now = now_ms();
@@ -320,6 +333,7 @@ static void check_time(void)
 	/* Nobody reads the output, so nothing is heard from inside either. */
 	if (output.size)
 		alive = now;
+	poke(now);
 	if (now - begun > options.limit_ms && !asked_at) {
 		asked_at = now;
 		wire_put(&wire, WIRE_TELL, NULL, 0);

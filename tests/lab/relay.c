@@ -267,6 +267,9 @@ static void receive(void)
 			tell_processes();
 			wire_put(&wire, WIRE_TOLD, NULL, 0);
 			break;
+		case WIRE_POKE:
+			wire_put(&wire, WIRE_BEAT, NULL, 0);
+			break;
 		default:
 			break;
 		}

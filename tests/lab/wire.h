@@ -30,6 +30,7 @@ enum wire_type {
 	WIRE_SIGNAL, /* u32: for the command's process group */
 	WIRE_SIZE,   /* u32 rows, u32 columns of the terminal */
 	WIRE_TELL,   /* tell on the console what there is: the time is over */
+	WIRE_POKE,   /* nothing was heard for a while; a WIRE_BEAT is the answer */
 };
 
 struct wire_frame {
