@@ -43,7 +43,25 @@ on_disk()
 	[ "$(debugfs -R 'cat /new' "$BATS_TEST_TMPDIR/disk" 2>/dev/null)" = hi ]
 }
 
-@test "firecracker: the same in its jailer's jail" {
+@test "firecracker: any directory is a root; what is written to it is there the next time" {
+	[ -n "${KATA_TEST_FIRECRACKER:-}" ] || skip "KATA_TEST_FIRECRACKER is not set"
+	container_config "$KATA_CONFIG" firecracker agent.dial_timeout=60
+	container_bundle "$bundle" -- sh -c 'grep " / " /proc/mounts; echo kept >/new; echo ready
+		trap "exit 9" TERM; sleep 1000 & wait'
+	start_container "$id" "$bundle"
+	wait_for "$limit" grep -q ready "$bundle.out"
+	grep -q '^overlay / overlay rw' "$bundle.out"
+	run -3 kata exec "$id" sh -c 'echo from exec; exit 3'
+	[ "$output" = "from exec" ]
+	kata kill "$id" TERM
+	ends_with 9 "$runner"
+	container_bundle "$bundle" -- cat /new
+	run -0 --separate-stderr kata run --bundle "$bundle" "$id"
+	[ "$output" = kept ]
+	[ ! -e "$bundle/rootfs/new" ]
+}
+
+@test "firecracker: a root that is plugged in, in its jailer's jail" {
 	[ -n "${KATA_TEST_JAILER:-}" ] || skip "KATA_TEST_JAILER is not set"
 	container_config "$KATA_CONFIG" firecracker jailer_path="\"$KATA_TEST_JAILER\"" \
 		agent.dial_timeout=60
