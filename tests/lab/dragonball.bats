@@ -171,7 +171,7 @@ is_there()
 @test "dragonball: starts and ends leave nothing, also where a program is killed while the machine boots" {
 	local murders=(kata-vmm virtiofsd containerd-shim) round
 
-	for ((round = 0; round < ${KATA_TEST_ROUNDS:-10}; round++)); do
+	for ((round = 0; round < ${KATA_TEST_ROUNDS:-4}; round++)); do
 		program=${murders[round]:-}
 		if [ -z "$program" ]; then
 			run -5 in_container -- sh -c 'exit 5'
