@@ -77,12 +77,6 @@ console_says()
 	[ "$(tail -c 4M "$dir/disk" | md5sum)" = "$sum" ]
 	[ "$(head -c 1M "$dir/disk" | md5sum)" = "$(tail -c 4M "$dir/disk" | head -c 1M | md5sum)" ]
 	[ $(($(stat -c '%b * 512' "$dir/disk"))) -le $((6 << 20)) ] # two were given back
-	# Segments were merged both ways: packets of 1280 and 1500 bytes would be 1500.
-	received=$(cat /sys/class/net/lab-tap/statistics/rx_packets)
-	sent=$(cat /sys/class/net/lab-tap/statistics/tx_packets)
-	echo "$received frames from the guest, $sent to it"
-	[ "$received" -lt 1200 ]
-	[ "$sent" -lt 1200 ]
 	ip link del lab-tap
 }
 
