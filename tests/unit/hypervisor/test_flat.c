@@ -180,5 +180,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_cannot_start_is_refused, setup, teardown),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("flat kernels", tests, NULL, NULL);
 }
