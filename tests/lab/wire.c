@@ -94,7 +94,7 @@ int wire_next(struct wire *w, struct wire_frame *f)
 	if (w->in - w->in_used < HEADER)
 		return 0;
 	memcpy(header, w->inbuf + w->in_used, HEADER);
-	if (header[0] < WIRE_BEAT || header[0] > WIRE_TELL || header[1] > WIRE_MAX)
+	if (header[0] < WIRE_BEAT || header[0] >= WIRE_TYPES || header[1] > WIRE_MAX)
 		return -EPROTO;
 	if (w->in - w->in_used < HEADER + header[1])
 		return 0;

@@ -31,6 +31,7 @@ enum wire_type {
 	WIRE_SIZE,   /* u32 rows, u32 columns of the terminal */
 	WIRE_TELL,   /* tell on the console what there is: the time is over */
 	WIRE_POKE,   /* nothing was heard for a while; a WIRE_BEAT is the answer */
+	WIRE_TYPES,  /* what comes from here on is not ours */
 };
 
 struct wire_frame {

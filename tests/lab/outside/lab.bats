@@ -109,6 +109,13 @@ lab_of()
 		</dev/null 3>&- >"$BATS_TEST_TMPDIR/stdout" &
 	keeper=$!
 	wait_for 80 grep -q up "$BATS_TEST_TMPDIR/stdout"
+	# A machine that sleeps for a while is woken, and goes on.
+	asleep=$(machine "$keeper")
+	kill -STOP "$asleep"
+	sleep 4
+	kill -CONT "$asleep"
+	sleep 2
+	[ "$(machine "$keeper")" = "$asleep" ]
 	kill -TERM "$keeper"
 	status=0
 	wait "$keeper" || status=$?
