@@ -13,7 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "guest/agent/netlink.h"
+#include "base/netlink.h"
 
 int net_addr_parse(const char *text, struct net_addr *a)
 {

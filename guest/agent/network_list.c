@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "guest/agent/netlink.h"
+#include "base/netlink.h"
 #include "guest/agent/network.h"
 
 /* @list with room for one more; the new element is NULL. */

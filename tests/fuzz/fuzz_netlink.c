@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/netlink.h"
 #include "fuzz.h"
-#include "guest/agent/netlink.h"
 #include "guest/agent/network.h"
 
 #define DATAGRAMS_MAX 16
@@ -27,7 +27,7 @@ int __wrap_nl_open(struct err *err)
 	return take_fd(&answers);
 }
 
-/* What @first counts is kept by netlink.c: one for each question ever. */
+/* What @first counts is kept by nl_send(): one for each question ever. */
 static uint32_t first = 1;
 
 static void number(uint8_t *data, size_t size, uint32_t sequence)

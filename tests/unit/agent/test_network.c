@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "guest/agent/netlink.h"
+#include "base/netlink.h"
 #include "guest/agent/network.h"
 
 static void test_addresses(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rtnetlink(7): requests and their answers, one at a time. */
-#ifndef AGENT_NETLINK_H
-#define AGENT_NETLINK_H
+#ifndef BASE_NETLINK_H
+#define BASE_NETLINK_H
 
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -21,6 +21,13 @@ void nl_begin(struct str *m, uint16_t type, uint16_t flags, const void *header, 
 void nl_attr(struct str *m, uint16_t type, const void *data, size_t len);
 void nl_attr_u32(struct str *m, uint16_t type, uint32_t value);
 
+/*
+ * Attributes inside of one: what is added between these two belongs to it. The first
+ * returns where it begins, which is for the second.
+ */
+size_t nl_nest(struct str *m, uint16_t type);
+void nl_nest_end(struct str *m, size_t begin);
+
 /* For each message of an answer; 0 goes on, another value ends nl_send() with it. */
 typedef int (*nl_message_fn)(const struct nlmsghdr *m, void *arg);
 
@@ -36,5 +43,8 @@ int nl_send(int fd, struct str *m, nl_message_fn fn, void *arg);
  * there is none or its data are shorter than @min bytes.
  */
 const struct rtattr *nl_find(const struct nlmsghdr *m, size_t len, uint16_t type, size_t min);
+
+/* The same of the attributes inside of @a, which may be NULL. */
+const struct rtattr *nl_find_in(const struct rtattr *a, uint16_t type, size_t min);
 
 #endif

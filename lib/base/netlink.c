@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "guest/agent/netlink.h"
+#include "base/netlink.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -51,6 +51,21 @@ void nl_attr(struct str *m, uint16_t type, const void *data, size_t len)
 void nl_attr_u32(struct str *m, uint16_t type, uint32_t value)
 {
 	nl_attr(m, type, &value, sizeof(value));
+}
+
+size_t nl_nest(struct str *m, uint16_t type)
+{
+	size_t begin = m->len;
+
+	nl_attr(m, type, NULL, 0);
+	return begin;
+}
+
+void nl_nest_end(struct str *m, size_t begin)
+{
+	struct rtattr *a = (struct rtattr *)(void *)(m->data + begin);
+
+	a->rta_len = (unsigned short)(m->len - begin);
 }
 
 /* 1: there is more to come. 0: the end. Else the error. */
@@ -118,14 +133,21 @@ int nl_send(int fd, struct str *m, nl_message_fn fn, void *arg)
 	return more < 0 ? more : r;
 }
 
-const struct rtattr *nl_find(const struct nlmsghdr *m, size_t len, uint16_t type, size_t min)
+static const struct rtattr *find(const struct rtattr *a, int left, uint16_t type, size_t min)
 {
-	const struct rtattr *a;
-	int left = (int)m->nlmsg_len - (int)NLMSG_SPACE(len);
-
-	a = (const void *)((const char *)m + NLMSG_SPACE(len));
 	for (; left > 0 && RTA_OK(a, left); a = RTA_NEXT(a, left))
 		if ((a->rta_type & NLA_TYPE_MASK) == type)
 			return RTA_PAYLOAD(a) >= min ? a : NULL;
 	return NULL;
+}
+
+const struct rtattr *nl_find(const struct nlmsghdr *m, size_t len, uint16_t type, size_t min)
+{
+	return find((const void *)((const char *)m + NLMSG_SPACE(len)),
+		    (int)m->nlmsg_len - (int)NLMSG_SPACE(len), type, min);
+}
+
+const struct rtattr *nl_find_in(const struct rtattr *a, uint16_t type, size_t min)
+{
+	return a ? find(RTA_DATA(a), (int)RTA_PAYLOAD(a), type, min) : NULL;
 }
