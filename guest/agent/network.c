@@ -1,59 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "guest/agent/network.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
-#include <net/if.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/netlink.h"
-
-int net_addr_parse(const char *text, struct net_addr *a)
-{
-	const char *slash = strchr(text, '/');
-	auto_free char *ip = xstrndup(text, slash ? (size_t)(slash - text) : strlen(text));
-	long long bits;
-
-	*a = (struct net_addr){ .family = strchr(ip, ':') ? AF_INET6 : AF_INET };
-	a->len = a->family == AF_INET6 ? 16 : 4;
-	a->prefix = (uint8_t)(a->len * 8);
-	if (inet_pton(a->family, ip, a->bytes) != 1)
-		return -EINVAL;
-	if (!slash)
-		return 0;
-	if (str_to_ll(slash + 1, 0, a->prefix, &bits) < 0)
-		return -EINVAL;
-	a->prefix = (uint8_t)bits;
-	a->has_prefix = true;
-	return 0;
-}
-
-int net_mac_parse(const char *text, uint8_t mac[6])
-{
-	unsigned m[6];
-	int end = 0;
-
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5],
-		   &end) != 6 ||
-	    text[end])
-		return -EINVAL;
-	for (int i = 0; i < 6; i++)
-		mac[i] = (uint8_t)m[i];
-	return 0;
-}
-
-struct link {
-	int index;
-	unsigned flags;
-	char name[IFNAMSIZ];
-};
+#include "guest/agent/link.h"
 
 struct search {
 	const char *name; /* or, when it is NULL, */
@@ -66,21 +24,26 @@ static int match_link(const struct nlmsghdr *m, void *arg)
 	const struct ifinfomsg *i = NLMSG_DATA(m);
 	const struct rtattr *name = nl_find(m, sizeof(*i), IFLA_IFNAME, 2);
 	const struct rtattr *mac = nl_find(m, sizeof(*i), IFLA_ADDRESS, 6);
+	const struct rtattr *mtu = nl_find(m, sizeof(*i), IFLA_MTU, 4);
 	struct search *s = arg;
 
 	if (m->nlmsg_type != RTM_NEWLINK || s->found->index || !name)
 		return 0;
+	if (mac && RTA_PAYLOAD(mac) != 6)
+		mac = NULL;
 	if (s->name ? strcmp(RTA_DATA(name), s->name) :
-		      !mac || RTA_PAYLOAD(mac) != 6 || memcmp(RTA_DATA(mac), s->mac, 6))
+		      !mac || memcmp(RTA_DATA(mac), s->mac, 6) || i->ifi_flags & IFF_LOOPBACK)
 		return 0;
 	s->found->index = i->ifi_index;
 	s->found->flags = i->ifi_flags;
+	s->found->mtu = mtu ? *(const uint32_t *)RTA_DATA(mtu) : 0;
+	if (mac)
+		memcpy(s->found->mac, RTA_DATA(mac), 6);
 	strncpy(s->found->name, RTA_DATA(name), IFNAMSIZ - 1);
 	return 0;
 }
 
-/* -ENODEV when there is none. */
-static int find_link(int nl, const char *name, const uint8_t *mac, struct link *found)
+int link_find(int nl, const char *name, const uint8_t *mac, struct link *found)
 {
 	struct search s = { .name = name, .mac = mac, .found = found };
 	struct ifinfomsg any = { .ifi_family = AF_UNSPEC };
@@ -105,11 +68,13 @@ static void begin_link(struct str *m, int index, unsigned flags, unsigned change
 	nl_begin(m, RTM_NEWLINK, 0, &i, sizeof(i));
 }
 
-static int set_down(int nl, int index)
+static int set_down(int nl, const struct link *l)
 {
 	auto_str struct str m = STR_INIT;
 
-	begin_link(&m, index, 0, IFF_UP);
+	if (!(l->flags & IFF_UP))
+		return 0;
+	begin_link(&m, l->index, 0, IFF_UP);
 	return nl_send(nl, &m, NULL, NULL);
 }
 
@@ -131,102 +96,73 @@ static int set_mac(int nl, int index, const uint8_t mac[6])
 	return nl_send(nl, &m, NULL, NULL);
 }
 
-/* A kernel without IPv6, or with it turned off, gets no such addresses. */
-static bool has_ipv6(void)
-{
-	static const char *const knobs[] = { "/proc/sys/net/ipv6/conf/all/disable_ipv6",
-					     "/proc/sys/net/ipv6/conf/default/disable_ipv6" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(knobs); i++) {
-		auto_str struct str text = STR_INIT;
-
-		if (file_read(knobs[i], 16, &text, NULL) == 0 && str_starts(str_text(&text), "0"))
-			return true;
-	}
-	return false;
-}
-
-static int check_addresses(const Types__Interface *i, struct err *err)
-{
-	struct net_addr a;
-
-	for (size_t k = 0; k < i->n_ipaddresses; k++) {
-		const Types__IPAddress *ip = i->ipaddresses[k];
-		auto_free char *text = xasprintf("%s/%s", ip->address, ip->mask);
-
-		if (net_addr_parse(text, &a) < 0)
-			return err_set(err, EINVAL, "\"%s\" is no address", text);
-	}
-	return 0;
-}
-
-static int add_address(int nl, int index, const Types__IPAddress *ip, struct err *err)
-{
-	auto_free char *text = xasprintf("%s/%s", ip->address, ip->mask);
-	struct ifaddrmsg h = { .ifa_index = (unsigned)index };
-	auto_str struct str m = STR_INIT;
-	struct net_addr a;
-	int r;
-
-	r = net_addr_parse(text, &a);
-	if (r < 0)
-		return err_sys(err, r, "address %s", text);
-	if (a.family == AF_INET6 && !has_ipv6())
-		return 0;
-	h.ifa_family = (uint8_t)a.family;
-	h.ifa_prefixlen = a.prefix;
-	nl_begin(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &h, sizeof(h));
-	nl_attr(&m, IFA_LOCAL, a.bytes, a.len);
-	nl_attr(&m, IFA_ADDRESS, a.bytes, a.len);
-	r = nl_send(nl, &m, NULL, NULL);
-	return r < 0 ? err_sys(err, r, "address %s", text) : 0;
-}
-
-static int find_or_adopt(int nl, const Types__Interface *i, const char *at, struct link *l,
-			 struct err *err)
+static int find_by_address(int nl, const char *text, struct link *l, struct err *err)
 {
 	uint8_t mac[6];
 	int r;
 
-	if (net_mac_parse(i->hwaddr, mac) < 0)
-		return err_set(err, EINVAL, "\"%s\" is no hardware address", i->hwaddr);
-	r = find_link(nl, NULL, mac, l);
-	if (r == 0 && (!at || !strcmp(l->name, at)))
-		return 0;
-	if (r < 0 && r != -ENODEV)
-		return err_sys(err, r, "link %s", i->hwaddr);
+	if (net_mac_parse(text, mac) < 0)
+		return err_set(err, EINVAL, "\"%s\" is no hardware address", text);
+	r = link_find(nl, NULL, mac, l);
+	return r < 0 && r != -ENODEV ? err_sys(err, r, "link %s", text) : r;
+}
+
+/* Which link is meant: where it sits, what its address is, what that will be, its name. */
+static int find(int nl, const Types__Interface *i, const char *at, struct link *l, struct err *err)
+{
+	int r = -ENODEV;
+
+	if (!at && *i->presenthwaddr)
+		r = find_by_address(nl, i->presenthwaddr, l, err);
+	if (!at && r == -ENODEV)
+		r = find_by_address(nl, i->hwaddr, l, err);
+	if (r != -ENODEV)
+		return r;
 	/* The machine was made from a template, or the device has an address of its own. */
-	r = find_link(nl, at ? at : i->name, NULL, l);
+	r = link_find(nl, at ? at : i->name, NULL, l);
 	/* Kata's Go runtime tries again as long as it reads these words. */
 	if (r == -ENODEV)
 		return err_set(err, ENODEV, "Link not found (%s): %s", i->hwaddr, i->name);
-	if (r == 0)
-		r = set_down(nl, l->index);
-	if (r == 0)
-		r = set_mac(nl, l->index, mac);
 	return r < 0 ? err_sys(err, r, "link %s (%s)", i->name, i->hwaddr) : 0;
 }
 
-/* Name, size and state; @other had the name and gets the link's old one. */
-static int apply(int nl, const struct link *l, const Types__Interface *i, struct err *err)
+/* The name @l is to have, free of the link that has it: @other gets the link's old one later. */
+static int claim_name(int nl, const struct link *l, const char *name, struct link *other,
+		      struct err *err)
 {
 	auto_free char *spare = xasprintf("kata%d", l->index);
-	unsigned noarp = i->raw_flags & IFF_NOARP;
-	auto_str struct str m = STR_INIT;
-	struct link other = { .index = 0 };
 	int r;
 
-	if (strcmp(l->name, i->name) && find_link(nl, i->name, NULL, &other) == 0) {
-		r = set_down(nl, other.index);
-		if (r == 0)
-			r = rename_link(nl, &other, spare, false);
+	*other = (struct link){ .index = 0 };
+	if (!strcmp(l->name, name) || link_find(nl, name, NULL, other) < 0)
+		return 0;
+	r = set_down(nl, other);
+	if (r == 0)
+		r = rename_link(nl, other, spare, false);
+	return r < 0 ? err_sys(err, r, "link %s: make room for its name", name) : 0;
+}
+
+/* Address, name, size and state. */
+static int apply(int nl, const struct link *l, const Types__Interface *i, const uint8_t mac[6],
+		 struct err *err)
+{
+	unsigned noarp = i->raw_flags & IFF_NOARP;
+	auto_str struct str m = STR_INIT;
+	struct link other;
+	int r = claim_name(nl, l, i->name, &other, err);
+
+	if (r < 0)
+		return r;
+	if (memcmp(l->mac, mac, 6)) {
+		r = set_mac(nl, l->index, mac);
 		if (r < 0)
-			return err_sys(err, r, "link %s: make room for its name", i->name);
+			return err_sys(err, r, "link %s: hardware address %s", i->name, i->hwaddr);
 	}
 	begin_link(&m, l->index, IFF_UP | noarp, IFF_UP | IFF_NOARP);
-	if (i->mtu)
+	if (i->mtu && i->mtu != l->mtu)
 		nl_attr_u32(&m, IFLA_MTU, (uint32_t)i->mtu);
-	nl_attr(&m, IFLA_IFNAME, i->name, strlen(i->name) + 1);
+	if (strcmp(l->name, i->name))
+		nl_attr(&m, IFLA_IFNAME, i->name, strlen(i->name) + 1);
 	r = nl_send(nl, &m, NULL, NULL);
 	if (r < 0)
 		return err_sys(err, r, "link %s", i->name);
@@ -235,105 +171,58 @@ static int apply(int nl, const struct link *l, const Types__Interface *i, struct
 	return r < 0 ? err_sys(err, r, "link %s: rename it %s", i->name, l->name) : 0;
 }
 
+static bool is_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len < IFNAMSIZ && !strpbrk(name, "/: \t\n\v\f\r") &&
+	       strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
 int net_update_interface(const Types__Interface *i, const char *at, struct err *err)
 {
 	auto_close int nl = -1;
+	uint8_t mac[6];
 	struct link l;
 	int r;
 
-	if (!*i->name || strlen(i->name) >= IFNAMSIZ || i->mtu > UINT32_MAX)
+	if (!is_name(i->name) || i->mtu > UINT32_MAX)
 		return err_set(err, EINVAL, "link \"%s\": bad name or MTU", i->name);
+	if (net_mac_parse(i->hwaddr, mac) < 0)
+		return err_set(err, EINVAL, "\"%s\" is no hardware address", i->hwaddr);
 	/* Before the link is touched: a bad request must not leave it down. */
-	r = check_addresses(i, err);
+	r = net_check_addresses(i, err);
 	if (r < 0)
 		return r;
 	nl = nl_open(err);
 	if (nl < 0)
 		return nl;
-	r = find_or_adopt(nl, i, at, &l, err);
+	r = find(nl, i, at, &l, err);
 	if (r < 0)
 		return r;
-	/* A link that is up cannot be renamed. */
-	r = set_down(nl, l.index);
-	if (r < 0)
-		return err_sys(err, r, "link %s down", l.name);
-	for (size_t k = 0; k < i->n_ipaddresses; k++) {
-		r = add_address(nl, l.index, i->ipaddresses[k], err);
+	/* A link that is up cannot be renamed, nor does every one take an address; and with it
+	 * its routes go. */
+	if (strcmp(l.name, i->name) || memcmp(l.mac, mac, 6)) {
+		r = set_down(nl, &l);
 		if (r < 0)
-			return r;
+			return err_sys(err, r, "link %s down", l.name);
 	}
-	return apply(nl, &l, i, err);
-}
-
-static void add_source(struct str *m, struct rtmsg *h, const struct net_addr *source)
-{
-	/* With a length it chooses packets, without it is the address that they get. */
-	if (source->has_prefix) {
-		h->rtm_src_len = source->prefix;
-		nl_attr(m, RTA_SRC, source->bytes, source->len);
-	} else {
-		nl_attr(m, RTA_PREFSRC, source->bytes, source->len);
-	}
-}
-
-static int parse_part(const char *text, int *family, struct net_addr *a)
-{
-	if (!*text)
-		return 0;
-	if (net_addr_parse(text, a) < 0 || (*family && *family != a->family))
-		return -EINVAL;
-	*family = a->family;
-	return 0;
-}
-
-static int add_route(int nl, const Types__Route *route, struct err *err)
-{
-	auto_free char *what = xasprintf("route to \"%s\" via \"%s\" from \"%s\" at \"%s\"",
-					 route->dest, route->gateway, route->source, route->device);
-	struct net_addr dest = { .len = 0 }, gateway = { .len = 0 }, source = { .len = 0 };
-	struct rtmsg h = { .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_BOOT };
-	int family = route->family == TYPES__IPFAMILY__v6 ? AF_INET6 : 0, r;
-	auto_str struct str m = STR_INIT, metrics = STR_INIT;
-	struct link l;
-
-	if (parse_part(route->dest, &family, &dest) < 0 ||
-	    parse_part(route->gateway, &family, &gateway) < 0 ||
-	    parse_part(route->source, &family, &source) < 0)
-		return err_set(err, EINVAL, "%s: bad address", what);
-	r = find_link(nl, route->device, NULL, &l);
+	if (!(l.flags & IFF_UP))
+		net_trust_addresses(l.name);
+	r = apply(nl, &l, i, mac, err);
 	if (r < 0)
-		return err_sys(err, r, "%s", what);
-	h.rtm_family = (uint8_t)(family ? family : AF_INET);
-	h.rtm_type = RTN_UNICAST;
-	h.rtm_scope = (uint8_t)route->scope;
-	h.rtm_flags = route->flags;
-	h.rtm_dst_len = dest.prefix;
-	nl_begin(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &h, sizeof(h));
-	if (dest.len)
-		nl_attr(&m, RTA_DST, dest.bytes, dest.len);
-	if (gateway.len)
-		nl_attr(&m, RTA_GATEWAY, gateway.bytes, gateway.len);
-	if (source.len)
-		add_source(&m, (struct rtmsg *)(void *)(m.data + NLMSG_HDRLEN), &source);
-	nl_attr_u32(&m, RTA_OIF, (uint32_t)l.index);
-	if (route->mtu) {
-		nl_attr_u32(&metrics, RTAX_MTU, route->mtu);
-		nl_attr(&m, RTA_METRICS, metrics.data, metrics.len);
-	}
-	r = nl_send(nl, &m, NULL, NULL);
-	return r < 0 && r != -EEXIST ? err_sys(err, r, "%s", what) : 0;
+		return r;
+	r = net_set_addresses(nl, l.index, i, err);
+	return r < 0 ? err_wrap(err, "link %s", i->name) : 0;
 }
 
-int net_update_routes(Types__Route *const *routes, size_t n, struct err *err)
+bool net_is_own(void)
 {
-	auto_close int nl = nl_open(err);
-	int r = nl < 0 ? nl : 0;
+	struct stat own, first;
 
-	for (int gateways = 0; gateways < 2; gateways++)
-		for (size_t i = 0; r == 0 && i < n; i++)
-			if (!!*routes[i]->gateway == gateways)
-				r = add_route(nl, routes[i], err);
-	return r;
+	/* Who may not look there has none of its own either. */
+	return stat("/proc/self/ns/net", &own) == 0 && stat("/proc/1/ns/net", &first) == 0 &&
+	       own.st_ino != first.st_ino;
 }
 
 static int add_neighbor(int nl, const Types__ARPNeighbor *n, struct err *err)
@@ -351,7 +240,7 @@ static int add_neighbor(int nl, const Types__ARPNeighbor *n, struct err *err)
 	if (*n->lladdr && net_mac_parse(n->lladdr, mac) < 0)
 		return err_set(err, EINVAL, "neighbour %s: \"%s\" is no hardware address", to,
 			       n->lladdr);
-	r = find_link(nl, n->device, NULL, &l);
+	r = link_find(nl, n->device, NULL, &l);
 	if (r < 0)
 		return err_sys(err, r, "neighbour %s at \"%s\"", to, n->device);
 	h.ndm_family = (uint8_t)a.family;

@@ -27,15 +27,39 @@ int net_addr_parse(const char *text, struct net_addr *a);
 /* "02:42:ac:11:00:05" → @mac. 0 or -EINVAL. Pure. */
 int net_mac_parse(const char *text, uint8_t mac[6]);
 
+/* Whether all of @i's addresses are such: 0 or -EINVAL. Pure. */
+int net_check_addresses(const Types__Interface *i, struct err *err);
+
 /*
- * Give the link @at, or if that is NULL the one with @i's hardware address, or
- * else the one with its name, all that @i says and set it up. Another link that has the name already gets the
- * link's old one. -ENODEV when there is no such link.
+ * Give the link @index @i's addresses and take those away that are not among them;
+ * the link's own of IPv6 stays. @nl: nl_open().
+ */
+int net_set_addresses(int nl, int index, const Types__Interface *i, struct err *err);
+
+/*
+ * Addresses of IPv6 on the link @name are usable at once: nobody else in the guest's
+ * network can have them, for the pod's own interface has them. A kernel without IPv6
+ * has nothing to turn off.
+ */
+void net_trust_addresses(const char *name);
+
+/*
+ * Give the link @at all that @i says and set it up. If @at is NULL it is the one whose
+ * hardware address is @i's present one, or the one that it is to get, or else the one
+ * with its name. Another link that has the name already gets the link's old one.
+ * -ENODEV when there is no such link. A link that is as @i says goes on undisturbed.
  */
 int net_update_interface(const Types__Interface *i, const char *at, struct err *err);
 
-/* Add or replace routes: first those without a gateway, which the others need. */
-int net_update_routes(Types__Route *const *routes, size_t n, struct err *err);
+/*
+ * Add or replace routes of the main table: first those without a gateway, which the
+ * others need. With @all there are no others then but the kernel's own. Nothing is
+ * touched when one of them is not understood or its link is not there.
+ */
+int net_update_routes(Types__Route *const *routes, size_t n, bool all, struct err *err);
+
+/* Whether the agent's network is not the one that the first process is in. */
+bool net_is_own(void);
 
 /* Add or replace neighbours. */
 int net_add_neighbors(Types__ARPNeighbor *const *list, size_t n, struct err *err);

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/netlink.h"
 #include "guest/agent/network.h"
+#include "guest/agent/route.h"
 
 /* @list with room for one more; the new element is NULL. */
 static void **one_more(void *list, size_t *n)
@@ -70,11 +71,14 @@ static int add_link_address(const struct nlmsghdr *m, void *arg)
 	const struct ifaddrmsg *a = NLMSG_DATA(m);
 	/* Between two ends, "address" is the other one. */
 	const struct rtattr *ip = nl_find(m, sizeof(*a), IFA_LOCAL, 4);
+	const struct rtattr *far = nl_find(m, sizeof(*a), IFA_ADDRESS, 4);
+	const struct rtattr *broadcast = nl_find(m, sizeof(*a), IFA_BROADCAST, 4);
+	const struct rtattr *flags = nl_find(m, sizeof(*a), IFA_FLAGS, 4);
 	struct links *links = arg;
 	Types__IPAddress *new;
 
 	if (!ip)
-		ip = nl_find(m, sizeof(*a), IFA_ADDRESS, 4);
+		ip = far;
 	if (m->nlmsg_type != RTM_NEWADDR || !ip)
 		return 0;
 	for (size_t i = 0; i < links->n; i++) {
@@ -88,6 +92,13 @@ static int add_link_address(const struct nlmsghdr *m, void *arg)
 		new->family = a->ifa_family == AF_INET6 ? TYPES__IPFAMILY__v6 : TYPES__IPFAMILY__v4;
 		new->address = address_text(a->ifa_family, ip);
 		new->mask = xasprintf("%u", a->ifa_prefixlen);
+		new->scope = a->ifa_scope;
+		new->flags = flags ? *(const uint32_t *)RTA_DATA(flags) & IFA_F_NOPREFIXROUTE : 0;
+		if (broadcast)
+			new->broadcast = address_text(a->ifa_family, broadcast);
+		if (far && far != ip && RTA_PAYLOAD(far) == RTA_PAYLOAD(ip) &&
+		    memcmp(RTA_DATA(far), RTA_DATA(ip), RTA_PAYLOAD(ip)) != 0)
+			new->peer = address_text(a->ifa_family, far);
 	}
 	return 0;
 }
@@ -120,51 +131,58 @@ struct routes {
 	size_t n;
 };
 
-static uint32_t mtu_of(const struct rtattr *metrics)
+static char *route_address(const struct net_addr *a)
 {
-	const struct rtattr *a = RTA_DATA(metrics);
-	int left = (int)RTA_PAYLOAD(metrics);
+	char text[INET6_ADDRSTRLEN] = "";
 
-	for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
-		if (a->rta_type == RTAX_MTU && RTA_PAYLOAD(a) >= 4)
-			return *(const uint32_t *)RTA_DATA(a);
-	return 0;
+	(void)inet_ntop(a->family, a->bytes, text, sizeof(text)); /* "" then */
+	return xstrdup(text);
+}
+
+static void add_one_route(struct routes *routes, const struct route *from)
+{
+	char device[IF_NAMESIZE] = "";
+	Types__Route *r;
+
+	routes->v = (Types__Route **)one_more(routes->v, &routes->n);
+	r = routes->v[routes->n - 1] = xcalloc(1, sizeof(*r));
+	types__route__init(r);
+	r->family = from->family == AF_INET6 ? TYPES__IPFAMILY__v6 : TYPES__IPFAMILY__v4;
+	r->scope = from->scope;
+	r->flags = from->flags;
+	r->mtu = from->mtu;
+	r->metric = from->metric;
+	/* The usual one is what the original's clients know without a word. */
+	r->type = from->type == RTN_UNICAST ? 0 : from->type;
+	if (from->dest.len) {
+		auto_free char *to = route_address(&from->dest);
+
+		r->dest = xasprintf("%s/%u", to, from->dest.prefix);
+	} else {
+		/* The original's words for everywhere, which clients compare with. */
+		r->dest = xstrdup(from->family == AF_INET6 ? "::1" : "0.0.0.0");
+	}
+	if (from->gateway.len)
+		r->gateway = route_address(&from->gateway);
+	if (from->source.len) {
+		r->source = route_address(&from->source);
+	} else if (from->from.len) {
+		auto_free char *source = route_address(&from->from);
+
+		r->source = xasprintf("%s/%u", source, from->from.prefix);
+	}
+	if (from->link && if_indextoname((unsigned)from->link, device))
+		r->device = xstrdup(device);
 }
 
 static int add_route(const struct nlmsghdr *m, void *arg)
 {
-	const struct rtmsg *h = NLMSG_DATA(m);
-	const struct rtattr *dest = nl_find(m, sizeof(*h), RTA_DST, 4);
-	const struct rtattr *gateway = nl_find(m, sizeof(*h), RTA_GATEWAY, 4);
-	const struct rtattr *source = nl_find(m, sizeof(*h), RTA_PREFSRC, 4);
-	const struct rtattr *metrics = nl_find(m, sizeof(*h), RTA_METRICS, 0);
-	const struct rtattr *oif = nl_find(m, sizeof(*h), RTA_OIF, 4);
-	char device[IF_NAMESIZE] = "";
-	struct routes *routes = arg;
-	Types__Route *r;
+	auto_free struct route *found = NULL;
+	size_t n = 0;
 
-	if (m->nlmsg_type != RTM_NEWROUTE || h->rtm_table != RT_TABLE_MAIN)
-		return 0;
-	routes->v = (Types__Route **)one_more(routes->v, &routes->n);
-	r = routes->v[routes->n - 1] = xcalloc(1, sizeof(*r));
-	types__route__init(r);
-	r->family = h->rtm_family == AF_INET6 ? TYPES__IPFAMILY__v6 : TYPES__IPFAMILY__v4;
-	r->scope = h->rtm_scope;
-	r->mtu = metrics ? mtu_of(metrics) : 0;
-	if (dest) {
-		auto_free char *to = address_text(h->rtm_family, dest);
-
-		r->dest = xasprintf("%s/%u", to, h->rtm_dst_len);
-	} else {
-		/* The original's words for everywhere, which clients compare with. */
-		r->dest = xstrdup(h->rtm_family == AF_INET6 ? "::1" : "0.0.0.0");
-	}
-	if (gateway)
-		r->gateway = address_text(h->rtm_family, gateway);
-	if (source)
-		r->source = address_text(h->rtm_family, source);
-	if (oif && if_indextoname(*(const unsigned *)RTA_DATA(oif), device))
-		r->device = xstrdup(device);
+	route_from_kernel(m, &found, &n);
+	for (size_t i = 0; i < n; i++)
+		add_one_route(arg, &found[i]);
 	return 0;
 }
 

@@ -206,6 +206,50 @@ eventually_is()
 	refused EINVAL 'no address' call rpc AddARPNeighbors neighbors.ARPNeighbors.0.device=eth0
 }
 
+@test "rpc: a network of all kinds is as it was asked for, and changes without a gap" {
+	in_agent ip link add spare address 02:00:00:00:00:01 type veth peer name far
+	in_agent ip link set far up
+	# A link of which only the address that it has now is known; nobody waits for IPv6.
+	eth0=(interface.device=eth0 interface.name=eth0 interface.hwAddr=02:00:00:00:00:02
+		interface.IPAddresses.0.address=10.9.0.2 interface.IPAddresses.0.mask=24
+		interface.IPAddresses.1.family=1 interface.IPAddresses.1.address=fd09::2 interface.IPAddresses.1.mask=64)
+	call rpc UpdateInterface "${eth0[@]}" interface.presentHwAddr=02:00:00:00:00:01 \
+		interface.IPAddresses.2.address=10.10.0.2 interface.IPAddresses.2.mask=24
+	[[ $(in_agent ip link show eth0) == *02:00:00:00:00:02* ]]
+	[ -z "$(in_agent ip -6 addr show dev eth0 tentative)" ]
+	[[ $(in_agent ip -6 addr show dev eth0) == *"fd09::2/64"*fe80::ff:fe00:2/64* ]]
+	routes=(routes.Routes.0.gateway=10.9.0.1 routes.Routes.0.device=eth0
+		routes.Routes.1.gateway=10.9.0.3 routes.Routes.1.device=eth0 routes.Routes.1.metric=50
+		routes.Routes.2.dest=10.66.0.0/16 routes.Routes.2.type=6
+		routes.Routes.3.dest=10.67.0.0/16 routes.Routes.3.gateway=192.168.1.1 routes.Routes.3.flags=4 routes.Routes.3.device=eth0
+		routes.Routes.4.family=1 routes.Routes.4.gateway=fd09::1 routes.Routes.4.device=eth0
+		routes.Routes.5.family=1 routes.Routes.5.gateway=fe80::9 routes.Routes.5.device=eth0 routes.Routes.5.metric=2048)
+	call rpc UpdateRoutes "${routes[@]}"
+	run -0 in_agent ip route
+	[[ $output == *"default via 10.9.0.1 dev eth0"*"default via 10.9.0.3 dev eth0 metric 50"* ]]
+	[[ $output == *"blackhole 10.66.0.0/16"*"10.67.0.0/16 via 192.168.1.1 dev eth0 onlink"* ]]
+	run -0 in_agent ip -6 route show default
+	[[ $output == *"via fd09::1 dev eth0 metric 1024"*"via fe80::9 dev eth0 metric 2048"* ]]
+	# The same again: the link is not set down, nothing is taken away and put back.
+	timeout 10 nsenter -t "$agent" -n ip monitor link address route >"$BATS_TEST_TMPDIR/changes" 3>&- &
+	monitor=$!
+	sleep 0.3
+	call rpc UpdateInterface "${eth0[@]}"
+	call rpc UpdateRoutes "${routes[@]}"
+	sleep 0.3
+	kill "$monitor"
+	wait "$monitor" || :
+	run -0 grep -E 'Deleted|state DOWN' "$BATS_TEST_TMPDIR/changes"
+	[[ $output == *"10.10.0.2/24"* ]]
+	run -1 grep -vF 10.10.0. <<<"$output"
+	call rpc UpdateRoutes "${routes[@]:0:2}"
+	run -0 in_agent ip route
+	[ "$output" = $'default via 10.9.0.1 dev eth0 \n10.9.0.0/24 dev eth0 proto kernel scope link src 10.9.0.2 ' ]
+	[ -z "$(in_agent ip -6 route show default)" ]
+	refused EINVAL 'bad type or scope' call rpc UpdateRoutes routes.Routes.0.device=eth0 routes.Routes.0.type=99
+	[[ $(in_agent ip route) == *"default via 10.9.0.1"* ]]
+}
+
 @test "rpc: a volume in memory changes its size, and shares are looked at" {
 	dir=$BATS_TEST_TMPDIR/eph
 	volume=(storages.0.driver=ephemeral storages.0.fstype=tmpfs storages.0.source=tmpfs "storages.0.mount_point=$dir")
