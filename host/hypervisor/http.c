@@ -13,7 +13,7 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/str.h"
-#include "host/hypervisor/http_answer.h"
+#include "http/answer.h"
 
 /* How much of a peer's own words an error carries. */
 #define WORDS_MAX 400

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "host/hypervisor/http_answer.h"
+#include "http/answer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

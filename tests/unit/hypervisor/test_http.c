@@ -19,7 +19,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "host/hypervisor/http.h"
-#include "host/hypervisor/http_answer.h"
+#include "http/answer.h"
 
 #define NO_BODY "HTTP/1.1 204 \r\nServer: x\r\nConnection: keep-alive\r\n\r\n"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "host/hypervisor/http_answer.h"
+#include "http/answer.h"
 
 #include <ctype.h>
 #include <errno.h>

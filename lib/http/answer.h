@@ -3,8 +3,8 @@
  * An answer of HTTP/1.1 (RFC 9112) as bytes: pure. The program that sends it may be one
  * that a guest has taken over, so nothing of it is believed before it was checked.
  */
-#ifndef HOST_HYPERVISOR_HTTP_ANSWER_H
-#define HOST_HYPERVISOR_HTTP_ANSWER_H
+#ifndef HTTP_ANSWER_H
+#define HTTP_ANSWER_H
 
 #include <stdbool.h>
 
