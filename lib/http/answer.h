@@ -10,12 +10,10 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "http/message.h"
 
-/* Bytes of an answer, all together. */
+/* Bytes of an answer, all together; of these HTTP_HEAD_MAX of status line and fields. */
 #define HTTP_ANSWER_MAX (1024 * 1024)
-
-/* Of these the status line and the fields. */
-#define HTTP_HEAD_MAX (16 * 1024)
 
 struct http_answer {
 	int status;	 /* 200 to 599: interim ones are passed over */
