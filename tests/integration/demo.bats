@@ -5,6 +5,17 @@
 bats_require_minimum_version 1.5.0
 tree=$BATS_TEST_DIRNAME/../..
 
+# eventually COMMAND…: until it succeeds, at most 10 s.
+eventually()
+{
+	local deadline=$((SECONDS + 10))
+
+	until "$@"; do
+		[ "$SECONDS" -lt "$deadline" ] || { echo "waited in vain: $*" >&2; return 1; }
+		sleep 0.05
+	done
+}
+
 @test "demo: wrong arguments are told in a word, with status 2" {
 	for arguments in --nosuch stray "--hypervisor" "--hypervisor nosuch"; do
 		# shellcheck disable=SC2086 # words
@@ -71,4 +82,66 @@ tally()
 	[ "$(tally 'ok 1 - a # skip no peer\n')" = '0 1 0' ]
 	export CHECK_MAY_SKIP=$'some: other\nsome: a'
 	[ "$(tally 'ok 1 - a # skip no peer\n')" = '0 0 1' ]
+}
+
+# Two lanes of parts: one prints slowly, one at once, and one ends its lane.
+lanes()
+{
+	cat >"$BATS_TEST_TMPDIR/lanes" <<-'EOT'
+		tree=$1 tally=$2/tally as_root=()
+		. "$tree/tools/setup.bash"
+		. "$tree/tests/lib/lanes.bash"
+		part()
+		{
+			case $1 in
+			slow) count slow 'ok 1 - a\n# of a\n' 1 'not ok 2 - b\n# of b\n' 0 ;;
+			quick) count quick 'ok 1 - c\n# of c\nok 2 - d # skip me\n' 0 '' 0 ;;
+			broken) echo '# half' && exit 1 ;;
+			never*) count never 'ok 1 - e\n' 1000 'ok 2 - f\n' 0 ;;
+			esac
+		}
+		count()
+		{
+			CHECK_MAY_SKIP='quick: d' python3 "$tree/tests/lib/tap.py" "$tally" "$1" 2000 \
+				bash -c "printf '$2'; sleep $3; printf '$4'; sleep $5" lanes-of-check
+		}
+		echo 3 0 0 >"$tally"
+		lanes_run "$2/parts" part "${@:3}"
+		cat "$tally"
+	EOT
+	exec env --default-signal bash -euo pipefail "$BATS_TEST_TMPDIR/lanes" "$tree" "$BATS_TEST_TMPDIR" "$@"
+}
+
+@test "check: of parts that run at once each prints whole, and all are counted" {
+	run -0 --separate-stderr lanes slow 'quick broken late'
+	diff - <(echo "$output") <<-'EOT'
+		ok 4 - quick: c
+		# of c
+		ok 5 - quick: d # skip me
+		ok 6 - slow: a
+		# of a
+		not ok 7 - slow: b
+		# of b
+		# half
+		not ok 8 - broken: has not come to its end
+		not ok 9 - late: has not come to its end
+		5 3 1
+	EOT
+}
+
+@test "check: parts that run at once end with it" {
+	local signal status
+
+	none_left() { ! pgrep -f lanes-of-check >/dev/null; }
+	all_run() { [ "$(pgrep -fc 'sleep 1000.*lanes-of-check')" -ge 2 ]; }
+	for signal in TERM INT HUP; do
+		status=0
+		# What is in the background would ignore what a terminal sends.
+		lanes never 'quick never2' >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+		eventually all_run
+		kill -s "$signal" $!
+		wait $! || status=$?
+		[ "$status" = $((128 + $(kill -l "$signal"))) ]
+		none_left
+	done
 }

@@ -9,7 +9,7 @@ the numbers of this and all former runs stand in the file TALLY as
 "PASSED FAILED SKIPPED". A failed test of its own are: a command that crashes,
 that fails though no test failed, that takes longer than LIMIT seconds, that
 prints no test at all or fewer than it planned; and a test that is skipped, unless
-its printed name is a line of $CHECK_MAY_SKIP.
+its printed name is a line of $CHECK_MAY_SKIP. At the end it tells which took longest.
 """
 import os
 import pathlib
@@ -18,6 +18,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+
+# How many of those that took longest are told, and from how many seconds on.
+SLOWEST = 10
+SLOW = 5
 
 
 class Tally:
@@ -27,6 +32,8 @@ class Tally:
         self.passed, self.failed, self.skipped = map(int, self.file.read_text().split())
         self.seen = self.bad = 0
         self.planned = None
+        self.took = []
+        self.since = time.monotonic()
         self.may_skip = os.environ.get("CHECK_MAY_SKIP", "").split("\n")
 
     def result(self, good, what, skipped=False):
@@ -56,6 +63,9 @@ class Tally:
     def test(self, good, what):
         what, _, directive = what.partition(" # ")
         self.seen += 1
+        now = time.monotonic()
+        self.took.append((now - self.since, what))
+        self.since = now
         if directive.lower().startswith("todo"):
             good, what = False, f"{what} (a test to do is none)"
         elif directive.lower().startswith("skip"):
@@ -68,6 +78,9 @@ class Tally:
         self.result(good, what)
 
     def end(self, status, timed_out, limit):
+        for seconds, what in sorted(self.took, reverse=True)[:SLOWEST]:
+            if seconds >= SLOW:
+                print(f"# {seconds:.0f} s: {what}", flush=True)
         if timed_out:
             self.result(False, f"not done within {limit} s")
         elif status < 0:
@@ -96,8 +109,12 @@ def main():
     def stop(signo=signal.SIGTERM):
         try:
             os.killpg(child.pid, signo)
-        except (ProcessLookupError, PermissionError):
-            pass  # gone already, or sudo's own affair
+        except ProcessLookupError:
+            pass
+        except PermissionError:
+            # Root's, by sudo. It has a password from when this began, or does not ask.
+            subprocess.run(["sudo", "-n", "kill", "-s", str(int(signo)), "--", f"-{child.pid}"],
+                           stderr=subprocess.DEVNULL, check=False)
 
     def too_late():
         timed_out.set()
@@ -107,7 +124,10 @@ def main():
 
     def interrupted(signo, _):
         stop()
-        child.wait()
+        try:
+            child.wait(30)
+        except subprocess.TimeoutExpired:
+            stop(signal.SIGKILL)
         os._exit(128 + signo)
 
     for signo in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
