@@ -38,17 +38,11 @@
 /* Its lower half: what is checked so is an int to the kernel, or bits of it. */
 #define ARGUMENT(n) FIELD(args[n])
 
-#define IF_EQUAL(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), yes, no)
-#define IF_ANY_OF(bits, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (uint32_t)(bits), yes, no)
-#define RETURN(action)		 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_##action)
-
-/* What the table becomes: pieces that begin and, for another call, end with its number. */
-#define ALLOW(call) IF_EQUAL(call, 0, 1), RETURN(ALLOW)
-#define ALLOW_WITHOUT(call, arg, bits) \
-	IF_EQUAL(call, 0, 4), ARGUMENT(arg), IF_ANY_OF(bits, 0, 1), RETURN(TRAP), RETURN(ALLOW)
-#define IF_ONE_OF(call, arg, n) IF_EQUAL(call, 0, (n) + 3), ARGUMENT(arg)
-#define ONE_OF(value, after)	IF_EQUAL(value, (after) + 1, 0)
-#define END_ONE_OF		RETURN(TRAP), RETURN(ALLOW)
+/* What the table becomes: how many instructions are jumped over if so, and if not. */
+#define IF_EQUAL(value, yes, no)    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), yes, no)
+#define IF_AT_LEAST(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)(value), yes, no)
+#define IF_ANY_OF(bits, yes, no)    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (uint32_t)(bits), yes, no)
+#define RETURN(action)		    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_##action)
 
 /* How lib/base/fd.c opens the directory of a socket: for its names, not to be read. */
 #define OPEN_DIRECTORY (O_PATH | O_DIRECTORY | O_CLOEXEC)
@@ -64,7 +58,6 @@ static const struct sock_filter prologue[] = {
 	RETURN(KILL_PROCESS),
 	FIELD(nr),
 };
-static const struct sock_filter epilogue[] = { RETURN(TRAP) };
 
 /* Each alone has room in the sum. */
 #define RULES_MAX                                                                      \
@@ -167,14 +160,13 @@ static int confine(const char *kind, const struct sock_filter *rules, size_t n, 
 {
 	struct sigaction action = { .sa_sigaction = on_forbidden,
 				    .sa_flags = SA_SIGINFO | (int)SA_RESETHAND };
-	struct sock_filter all[ARRAY_SIZE(prologue) + RULES_MAX + ARRAY_SIZE(epilogue)];
+	struct sock_filter all[ARRAY_SIZE(prologue) + RULES_MAX];
 	struct sock_fprog program = { .filter = all };
 
 	thread_kind = kind;
 	memcpy(all, prologue, sizeof(prologue));
 	memcpy(all + ARRAY_SIZE(prologue), rules, n * sizeof(*rules));
-	memcpy(all + ARRAY_SIZE(prologue) + n, epilogue, sizeof(epilogue));
-	program.len = (unsigned short)(ARRAY_SIZE(prologue) + n + ARRAY_SIZE(epilogue));
+	program.len = (unsigned short)(ARRAY_SIZE(prologue) + n);
 	/* Handlers are the process's: each thread finds it set, or sets the same. */
 	if (sigaction(SIGSYS, &action, NULL) < 0)
 		return err_sys(err, errno, "cannot handle forbidden system calls");
