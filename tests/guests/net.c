@@ -1,17 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Claim: frames of all sizes go out and come in as they are, also into buffers that are
- * smaller than they. The host is 10.7.0.1 and answers to ARP and to ping.
+ * Claims: frames of all sizes go out and come in as they are, also into buffers that are
+ * smaller than they; and what is to be cut into segments only at the end of its way goes out
+ * and comes in whole. The host is 10.7.0.1 and answers to ARP and to ping; a program of it
+ * sends back what has segments.
  */
 #include "virtio.h"
 
-#define FEATURE_MAC   5
-#define FEATURE_MERGE 15
-#define HEADER	      12 /* virtio 1.2, section 5.1.6 */
-#define FRAME_MAX     1514
-#define SMALL	      256
-#define RX_BUFFERS    8
-#define PING_HEADERS  (14 + 20 + 8)
+#define FEATURE_CSUM	   0
+#define FEATURE_GUEST_CSUM 1
+#define FEATURE_MAC	   5
+#define FEATURE_GUEST_TSO4 7
+#define FEATURE_HOST_TSO4  11
+#define FEATURE_MERGE	   15
+
+#define HEADER	     12 /* virtio 1.2, section 5.1.6 */
+#define FRAME_MAX    1514
+#define LARGE	     9054 /* a frame of segments */
+#define SEGMENT	     1448
+#define TCP_HEADERS  (14 + 20 + 20)
+#define SMALL	     256
+#define RX_BUFFERS   8
+#define PING_HEADERS (14 + 20 + 8)
 
 enum { RX, TX };
 
@@ -19,6 +29,7 @@ static const uint8_t my_ip[] = { 10, 7, 0, 2 }, host_ip[] = { 10, 7, 0, 1 };
 
 static uint8_t my_mac[6], host_mac[6];
 static uint8_t *out, *in, *room[RX_BUFFERS];
+static uint8_t in_header[HEADER];
 static uint32_t room_size;
 
 static void put16(uint8_t *at, uint32_t v)
@@ -46,11 +57,17 @@ static void start(struct device *d, uint64_t features, uint32_t size)
 		queue_put(d, RX, i, room[i], size, D_WRITE);
 }
 
+/* With what its header says. */
+static void send_as_is(struct device *d, uint32_t len)
+{
+	d->queue[TX].desc[0] = (struct desc){ (uintptr_t)out, HEADER + len, 0, 0 };
+	queue_do(d, TX, 0);
+}
+
 static void send(struct device *d, uint32_t len)
 {
 	memset(out, 0, HEADER);
-	d->queue[TX].desc[0] = (struct desc){ (uintptr_t)out, HEADER + len, 0, 0 };
-	queue_do(d, TX, 0);
+	send_as_is(d, len);
 }
 
 /* A frame into @in: its length. */
@@ -63,9 +80,11 @@ static uint32_t receive(struct device *d)
 		uint8_t *from = room[d->queue[RX].head];
 
 		must(n > skip && n <= room_size);
-		if (i == 0)
+		if (i == 0) {
+			memcpy(in_header, from, HEADER);
 			buffers = from[10] | (uint32_t)from[11] << 8;
-		must(buffers >= 1 && buffers <= RX_BUFFERS && len + n - skip <= FRAME_MAX);
+		}
+		must(buffers >= 1 && buffers <= RX_BUFFERS && len + n - skip <= LARGE);
 		memcpy(in + len, from + skip, n - skip);
 		len += n - skip;
 		queue_offer(d, RX, d->queue[RX].head);
@@ -99,19 +118,28 @@ static void resolve(struct device *d)
 	memcpy(host_mac, in + 22, 6);
 }
 
-static void ping(struct device *d, uint32_t n, uint32_t len)
+/* An IP header for @len bytes of @protocol, which begin where it ends. */
+static uint8_t *begin_ip(uint8_t protocol, uint32_t len)
 {
-	uint8_t *ip = out + HEADER + 14, *icmp = ip + 20;
+	uint8_t *ip = out + HEADER + 14;
 
 	begin(0x0800, host_mac);
-	memset(ip, 0, 28);
+	memset(ip, 0, 20);
 	ip[0] = 0x45;
-	put16(ip + 2, 28 + len);
+	put16(ip + 2, 20 + len);
 	ip[8] = 64;
-	ip[9] = 1;
+	ip[9] = protocol;
 	memcpy(ip + 12, my_ip, 4);
 	memcpy(ip + 16, host_ip, 4);
 	put16(ip + 10, checksum(ip, 20));
+	return ip + 20;
+}
+
+static void ping(struct device *d, uint32_t n, uint32_t len)
+{
+	uint8_t *icmp = begin_ip(1, 8 + len);
+
+	memset(icmp, 0, 8);
 	icmp[0] = 8;
 	put16(icmp + 6, n);
 	for (uint32_t i = 0; i < len; i++)
@@ -140,12 +168,46 @@ static void pings(struct device *d)
 		ping(d, 1000 + i, i * 29);
 }
 
+/* Seven segments of TCP in one frame, which the host is asked to cut, and to sum up. */
+static void segments(struct device *d)
+{
+	uint8_t *tcp = begin_ip(6, LARGE - 34), pseudo[12] = { 0 };
+
+	memset(tcp, 0, 20);
+	put16(tcp, 1000);
+	put16(tcp + 2, 2000);
+	tcp[12] = 5 << 4;
+	tcp[13] = 0x10; /* ACK */
+	for (uint32_t i = 20; i < LARGE - 34; i++)
+		tcp[i] = (uint8_t)(i * 11 + (i >> 8));
+	memcpy(pseudo, my_ip, 4);
+	memcpy(pseudo + 4, host_ip, 4);
+	pseudo[9] = 6;
+	put16(pseudo + 10, LARGE - 34);
+	put16(tcp + 16, ~checksum(pseudo, sizeof(pseudo)) & 0xffff);
+	memset(out, 0, HEADER);
+	out[0] = 1; /* the checksum is to be completed */
+	out[1] = 1; /* segments of TCP over IPv4 */
+	out[2] = TCP_HEADERS;
+	out[4] = SEGMENT & 0xff;
+	out[5] = SEGMENT >> 8;
+	out[6] = 34;
+	out[8] = 16;
+	send_as_is(d, LARGE);
+	/* The host itself knows of no such connection, and says so. */
+	while (receive(d) != LARGE)
+		;
+	must(in_header[0] == 1 && in_header[1] == 1);
+	must(in_header[4] == (SEGMENT & 0xff) && in_header[5] == SEGMENT >> 8);
+	must(memcmp(in + TCP_HEADERS, out + HEADER + TCP_HEADERS, LARGE - TCP_HEADERS) == 0);
+}
+
 void guest_main(void)
 {
 	struct device d;
 
-	out = take(HEADER + FRAME_MAX + 2, 16);
-	in = take(FRAME_MAX + 2, 16);
+	out = take(HEADER + LARGE + 2, 16);
+	in = take(LARGE + 2, 16);
 	for (unsigned i = 0; i < RX_BUFFERS; i++)
 		room[i] = take(2048, 16);
 	must(device_find(&d, ID_NET, 0));
@@ -160,4 +222,11 @@ void guest_main(void)
 	start(&d, 1ULL << FEATURE_MERGE | 1ULL << FEATURE_EVENT, SMALL);
 	pings(&d);
 	ok("net: the same into small buffers, after a reset");
+	device_reset(&d);
+	start(&d,
+	      1ULL << FEATURE_CSUM | 1ULL << FEATURE_GUEST_CSUM | 1ULL << FEATURE_GUEST_TSO4 |
+		      1ULL << FEATURE_HOST_TSO4 | 1ULL << FEATURE_MERGE,
+	      2048);
+	segments(&d);
+	ok("net: segments go out and come in as one frame");
 }

@@ -40,17 +40,47 @@ teardown()
 	says "ok - balloon: free pages that are reported are empty, and good for use"
 }
 
-@test "net: frames of all sizes, also into small buffers" {
+# Sends back the first frame of segments that comes out of the tap, with what is said of it.
+reflect()
+{
+	python3 - "$1" 3>&- <<-'EOT'
+		import socket, struct, sys
+		PACKET_VNET_HDR = 15
+		s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+		s.setsockopt(263, PACKET_VNET_HDR, 1)
+		s.bind((sys.argv[1], 0x0800))
+		s.settimeout(60)
+		print("ready", flush=True)
+		while True:
+		    frame = s.recv(65536)
+		    header, mac, ip, rest = frame[:10], frame[10:24], frame[24:44], frame[44:]
+		    if header[1] == 1:
+		        break
+		print(f"a frame of {len(frame) - 10} bytes, segments of {struct.unpack_from('<H', header, 4)[0]}")
+		ip = ip[:12] + ip[16:20] + ip[12:16]
+		s.send(header + mac[6:12] + mac[:6] + mac[12:] + ip + rest)
+	EOT
+}
+
+@test "net: frames of all sizes, also into small buffers; segments stay together" {
+	local reflector
+
 	ip tuntap add lab-guest mode tap vnet_hdr
 	tap=lab-guest
 	ip addr add 10.7.0.1/24 dev lab-guest
 	ip link set lab-guest up
 	# The guest answers to nobody who looks for it, which a slow host would do.
 	ip neigh replace 10.7.0.2 lladdr 02:00:00:00:00:07 dev lab-guest nud permanent
+	reflect lab-guest >"$BATS_TEST_TMPDIR/reflected" 3>&- &
+	reflector=$!
+	until grep -q ready "$BATS_TEST_TMPDIR/reflected"; do sleep 0.1; done
 	boot guest-net --net tap=lab-guest,mac=02:00:00:00:00:07
 	[ "$status" -eq 0 ]
+	wait "$reflector"
+	grep -qx "a frame of 9054 bytes, segments of 1448" "$BATS_TEST_TMPDIR/reflected"
 	says "ok - net: frames of all sizes go out and come in"
 	says "ok - net: the same into small buffers, after a reset"
+	says "ok - net: segments go out and come in as one frame"
 }
 
 @test "vsock: a call of the guest's, echoed; another, refused" {
