@@ -29,7 +29,8 @@ struct hypervisor_facts {
 	bool version_on_the_way;
 	/*
 	 * The versions that this driver was tried with, both included. Another one is used
-	 * all the same, with a warning. A lowest 0.0: none was tried.
+	 * all the same, with a warning. Both 0.0: no machine has
+	 * run with any yet.
 	 */
 	struct hypervisor_version tried_from, tried_to;
 };

@@ -80,6 +80,7 @@ void version_judge(const struct hypervisor_facts *facts, const char *path, const
 		   struct str *warning)
 {
 	const struct hypervisor_version *from = &facts->tried_from, *to = &facts->tried_to;
+	bool any = to->major != 0 || to->minor != 0;
 	struct hypervisor_version v;
 
 	if (!version_parse(text, &v)) {
@@ -87,16 +88,17 @@ void version_judge(const struct hypervisor_facts *facts, const char *path, const
 			   facts->title, path, facts->version_option, *text ? text : "nothing");
 		return;
 	}
-	if (from->major == 0 && from->minor == 0)
-		str_printf(warning,
-			   "%s (%s) has the version %u.%u; none was tried with this driver",
-			   facts->title, path, v.major, v.minor);
-	else if (is_before(&v, from) || is_before(to, &v))
-		str_printf(
-			warning,
-			"%s (%s) has the version %u.%u; this driver was tried with %u.%u to %u.%u",
-			facts->title, path, v.major, v.minor, from->major, from->minor, to->major,
-			to->minor);
+	if (any && !is_before(&v, from) && !is_before(to, &v))
+		return;
+	str_printf(warning, "%s (%s) has the version %u.%u; this driver ", facts->title, path,
+		   v.major, v.minor);
+	if (!any)
+		str_printf(warning, "has run no machine with any version yet");
+	else if (!is_before(from, to))
+		str_printf(warning, "was tried with %u.%u", to->major, to->minor);
+	else
+		str_printf(warning, "was tried with %u.%u to %u.%u", from->major, from->minor,
+			   to->major, to->minor);
 }
 
 void version_note(const struct hypervisor_facts *facts, const char *path, const char *text)

@@ -107,11 +107,25 @@ static void judging(void **state)
 
 		assert_non_null(strstr(text, "X (/x)"));
 	}
+	{
+		auto_free char *text = judge(&facts, "2.4-rc1");
+
+		assert_string_equal(text, "X (/x) has the version 2.4; this driver was tried with "
+					  "1.9 to 2.3");
+	}
+	facts.tried_from = facts.tried_to;
+	{
+		auto_free char *text = judge(&facts, "2.2");
+
+		assert_string_equal(text, "X (/x) has the version 2.2; this driver was tried with "
+					  "2.3");
+	}
 	facts.tried_from = facts.tried_to = (struct hypervisor_version){ 0, 0 };
 	{
 		auto_free char *text = judge(&facts, "1.9");
 
-		assert_non_null(strstr(text, "none was tried"));
+		assert_string_equal(text, "X (/x) has the version 1.9; this driver has run no "
+					  "machine with any version yet");
 	}
 }
 
