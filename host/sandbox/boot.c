@@ -151,6 +151,7 @@ static void on_event(struct vm *vm, enum vm_event event, const struct err *err, 
 
 	switch (event) {
 	case VM_STARTED:
+		sb->started = true;
 		if (sb->phase == PHASE_BOOTING && vm_connect(vm, &why) < 0)
 			boot_fail(sb, &why);
 		break;
@@ -185,7 +186,8 @@ static void on_limit(void *arg)
 	struct err err = ERR_INIT;
 
 	sb->boot_limit = NULL;
-	err_set(&err, ETIMEDOUT, "the agent did not answer within %lld ms",
+	err_set(&err, ETIMEDOUT, "%s within %lld ms",
+		sb->started ? "the agent did not answer" : "the machine did not start",
 		(long long)sb->config->agent.dial_timeout_ms);
 	boot_fail(sb, &err);
 }

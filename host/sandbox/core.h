@@ -87,6 +87,7 @@ struct sandbox {
 	void *boot_arg;
 	struct loop_source *boot_step, *boot_limit;
 	int64_t boot_deadline; /* for the agent's first answer; loop_now_ms() */
+	bool started;	       /* the machine executes the guest's code */
 
 	/* link.c */
 	struct loop_source *link_retry, *link_limit;

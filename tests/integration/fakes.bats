@@ -7,28 +7,11 @@
 # shellcheck disable=SC2034,SC2154 # shared with common.bash
 KATA_TEST_HYPERVISOR=firecracker
 load common
-
-# As if KVM had measured well: nothing here asks it for anything.
-pretend_kvm()
-{
-	local key dev
-
-	[ -e /dev/kvm ] || { mknod /dev/kvm c 1 3; made_kvm=yes; }
-	dev=$(stat -c '%t %T %i %Z' /dev/kvm)
-	read -r -a key <<<"$dev"
-	mkdir -p /run/kata-containers
-	[ ! -e /run/kata-containers/kvm-probe ] ||
-		cp /run/kata-containers/kvm-probe "$BATS_TEST_TMPDIR/kvm-probe"
-	printf 'kvm-probe-2 %s %d:%d %s %s\n1 9999\npretended\n' \
-		"$(cat /proc/sys/kernel/random/boot_id)" "0x${key[0]}" "0x${key[1]}" "${key[2]}" "${key[3]}" \
-		>/run/kata-containers/kvm-probe
-}
+load fakes
 
 # configure KEY=VALUE…: Firecracker in its jail, both being fakes.
 configure()
 {
-	local fakes=$kata_tree/tests/fakes
-
 	container_config "$KATA_CONFIG" firecracker path="\"$fakes/firecracker\"" \
 		jailer_path="\"$fakes/jailer\"" kernel="\"$KATA_KERNEL\"" initrd="\"$KATA_INITRD\"" \
 		agent.dial_timeout=5 "$@"
@@ -37,22 +20,13 @@ configure()
 	pretend_kvm
 }
 
-teardown()
-{
-	[ -z "$made_kvm" ] || rm /dev/kvm
-	rm -f /run/kata-containers/kvm-probe
-	[ ! -e "$BATS_TEST_TMPDIR/kvm-probe" ] ||
-		cp "$BATS_TEST_TMPDIR/kvm-probe" /run/kata-containers/kvm-probe
-	leftovers_compare "$BATS_TEST_TMPDIR/before"
-}
-
 boots()
 {
 	timeout 30 "$KATA_BUILD/tests/integration/sandbox/disk-root" "$KATA_CONFIG" "$KATA_ROOT" \
 		"$BATS_TEST_TMPDIR/disk" rw true
 }
 
-@test "firecracker: its jail is made of what the machine needs, and is gone whatever happens" {
+@test "firecracker: its jail is made of what the machine needs, and is gone with it" {
 	configure
 	# The agent never answers: the jail was there, and is gone with the sandbox.
 	boots 2>"$BATS_TEST_TMPDIR/err" 3>&- &
@@ -73,12 +47,6 @@ boots()
 	cat "$BATS_TEST_TMPDIR/err"
 	grep -q "the agent did not answer" "$BATS_TEST_TMPDIR/err"
 	[ -z "$(ls /run/vc/firecracker)" ]
-
-	# Whatever dies on the way there.
-	for fault in jailer=die start=die boot=die boot=refuse /=garbage; do
-		KATA_FAKE_FAULT=$fault run ! boots
-		[ -z "$(ls /run/vc/firecracker)" ]
-	done
 }
 
 @test "firecracker: kill -9 while it boots: delete clears the jail from the journal" {
@@ -97,6 +65,19 @@ boots()
 	kata delete --force "$sandbox"
 	[ -z "$(ls /run/vc/firecracker)" ]
 	run ! pgrep -f tests/fakes/firecracker
+}
+
+@test "clh: whatever is wrong is told in time, and leaves nothing" {
+	KATA_TEST_HYPERVISOR=clh
+	pretend_kvm
+	faults_of cloud-hypervisor virtio_fs_daemon='"/usr/lib/qemu/virtiofsd"' virtio_fs_extra_args='[]' \
+		-- start=die start=hang vmm.ping=die vmm.ping=garbage vm.create=die vm.create=refuse \
+		vm.boot=die vm.boot=half
+}
+
+@test "firecracker: whatever is wrong is told in time, and leaves nothing, its jail neither" {
+	pretend_kvm
+	faults_of firecracker jailer_path="\"$fakes/jailer\"" -- jailer=die start=die start=hang boot=die boot=refuse /=die /=half
 }
 
 # What the real ones answered is in tests/fakes/recorded; replay.py --record writes it anew.
