@@ -145,3 +145,21 @@ lanes()
 		none_left
 	done
 }
+
+@test "lab: of the states that it was made in few are kept" {
+	local cache=$BATS_TEST_TMPDIR i
+
+	mkdir -p "$cache/lab"/{kernel,mnt}
+	for i in {1..6}; do
+		mkdir "$cache/lab/000000000000000$i" "$cache/lab/000000000000000$i.77"
+		touch -d "-$i hours" "$cache/lab/000000000000000$i"
+	done
+	touch -d '-2 hours' "$cache/lab/0000000000000002.77"
+	eval "$(sed -n '/^forget_bases()/,/^}/p' "$tree/tests/lab/run")"
+	forget_bases
+	[ "$(cd "$cache/lab" && echo *)" = "0000000000000001 0000000000000001.77 0000000000000002 \
+0000000000000003 0000000000000003.77 0000000000000004 0000000000000004.77 0000000000000005.77 \
+0000000000000006.77 kernel mnt" ]
+	rm -r "$cache/lab"
+	forget_bases
+}

@@ -79,6 +79,23 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); time.sleep(60)' "$BATS_T
 	gone
 }
 
+@test "leftovers: of control groups not those that are made beside the own one" {
+	local group
+
+	group=$(awk '$3 ~ /^cgroup/ { print $2 }' /proc/mounts | tail -n 1)/leftovers-test
+	mkdir -p "$group/own"
+	export before=$BATS_TEST_TMPDIR/before2
+	# As its first process, for a shell's $$ is that of the test in all that it forks.
+	run -1 bash -c ". '$BATS_TEST_DIRNAME/../lib/leftovers.bash'
+		echo \$\$ >'$group/own/cgroup.procs'
+		leftovers_snapshot '$before'
+		mkdir -p '$group/beside/below' '$group/own/below'
+		leftovers_compare '$before'"
+	rmdir "$group"/{own/below,beside/below,own,beside} "$group"
+	[ "$output" = "left behind: cgroup $group/own/below" ]
+	gone
+}
+
 @test "leftovers: a file" {
 	touch "$LEFTOVERS_DIRS/file"
 	left "file $LEFTOVERS_DIRS/file"

@@ -78,15 +78,23 @@ leftovers_list()
 )
 
 # Drops from the lines on standard input the control groups in which somebody
-# lives: those are of others, and where they are ours, the process is listed.
+# lives: those are of others, and where they are ours, the process is listed. And those
+# beside the one in which this shell lives, with what is in them: who put it there
+# makes one for each command.
 leftovers_ours()
 {
-	local kind what
+	local kind what others=/
 
 	while read -r kind what; do
-		[ "$kind" = cgroup ] &&
-			[ -n "$(find "$what" -name cgroup.procs -exec cat {} + 2>&1)" ] ||
-			echo "$kind $what"
+		if [ "$kind" = cgroup ]; then
+			[[ $what/ != "$others"/* ]] || continue
+			if grep -sqx "$$" "${what%/*}"/*/cgroup.procs; then
+				others=$what
+				continue
+			fi
+			[ -z "$(find "$what" -name cgroup.procs -exec cat {} + 2>&1)" ] || continue
+		fi
+		echo "$kind $what"
 	done
 }
 
