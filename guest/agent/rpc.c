@@ -57,6 +57,10 @@ static const struct ttrpc_method agent_methods[METHODS_MAX] = {
 	{ "ReseedRandomDev", rpc_reseed_random_dev },
 	{ "SetPolicy", rpc_set_policy },
 	{ "ListProcesses", rpc_list_processes },
+	{ "ConnectLoopback", rpc_connect_loopback },
+	{ "ReadLoopback", rpc_read_loopback },
+	{ "WriteLoopback", rpc_write_loopback },
+	{ "CloseLoopback", rpc_close_loopback },
 	{ NULL, NULL },
 };
 

@@ -35,6 +35,11 @@ void rpc_add_arp_neighbors(struct ttrpc_call *call, const ProtobufCMessage *msg,
 void rpc_get_iptables(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_set_iptables(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 
+void rpc_connect_loopback(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_read_loopback(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_write_loopback(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_close_loopback(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+
 void rpc_get_diagnostic_data(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_mem_agent(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 

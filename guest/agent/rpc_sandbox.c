@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "guest/agent/loopback.h"
 #include "guest/agent/module_load.h"
 #include "guest/agent/rpc.h"
 #include "guest/agent/storage.h"
@@ -264,6 +265,7 @@ void sandbox_destroy(struct agent *agent, struct ttrpc_call *call)
 		return;
 	}
 	agent->ending = true;
+	loopback_close_all();
 	farewell.agent = agent;
 	farewell.call = call;
 	farewell.deadline = loop_now_ms() + REMOVE_MS;

@@ -89,17 +89,26 @@ static void ask(uint8_t what)
 {
 	Types__Interface want = TYPES__INTERFACE__INIT;
 	Types__Interface **interfaces = NULL;
-	Types__Route **routes = NULL;
+	Types__Route route = TYPES__ROUTE__INIT, *one = &route, **routes = NULL;
+	Types__IPAddress ip = TYPES__IPADDRESS__INIT, *ips = &ip;
 	size_t n = 0;
 
 	want.name = (char *)"eth0";
 	want.hwaddr = (char *)"02:00:00:00:00:01";
+	ip.address = (char *)"10.0.0.1";
+	ip.mask = (char *)"8";
+	want.ipaddresses = &ips;
+	want.n_ipaddresses = 1;
+	route.device = (char *)"eth0";
+	route.gateway = (char *)"10.0.0.2";
 	if (what % 3 == 0) {
 		(void)net_list_interfaces(&interfaces, &n, NULL);
 		free_list(interfaces, n);
 	} else if (what % 3 == 1) {
 		(void)net_list_routes(&routes, &n, NULL);
 		free_list(routes, n);
+	} else if (what & 0x80) {
+		(void)net_update_routes(&one, 1, true, NULL);
 	} else {
 		(void)net_update_interface(&want, NULL, NULL);
 	}

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #include "guest/agent/bundle.h"
 #include "guest/agent/container.h"
 #include "guest/agent/job.h"
+#include "guest/agent/loopback.h"
 #include "guest/agent/policy.h"
 #include "guest/agent/process_io.h"
 #include "guest/agent/rpc.h"
@@ -39,6 +41,7 @@ int __real_ns_plan(const Grpc__Linux *spec, const struct ns_shared *shared, stru
 int __wrap_ns_make_shared(const char *hostname, int *ipc, int *uts, struct err *err);
 int __wrap_userns_make(const struct userns_map *map, struct err *err);
 int __wrap_nl_open(struct err *err);
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len);
 int __wrap_bundle_make(const char *id, const Grpc__Spec *spec, struct err *err);
 
 struct replaced {
@@ -121,6 +124,27 @@ int __wrap_nl_open(struct err *err)
 	return err_set(err, EPERM, "no network here");
 }
 
+/* Of connections to the loopback: half of them say something, and the last one stays open. */
+static int far_end = -1;
+
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)to;
+	int pair[2];
+
+	must(to->sa_family == AF_INET ? len == sizeof(*v4) : len == sizeof(struct sockaddr_in6));
+	must(to->sa_family != AF_INET || v4->sin_addr.s_addr << 24 == 127U << 24);
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+	must(dup3(pair[0], fd, O_CLOEXEC) == fd);
+	close(pair[0]);
+	close_fd(&far_end);
+	far_end = pair[1];
+	if (v4->sin_port & 1)
+		must(write(far_end, "hello", 5) == 5);
+	errno = EINPROGRESS;
+	return v4->sin_port & 2 ? -1 : 0;
+}
+
 static const char *const methods[] = {
 	"CreateContainer",   "StartContainer",	  "RemoveContainer",  "ExecProcess",
 	"SignalProcess",     "WaitProcess",	  "UpdateContainer",  "UpdateEphemeralMounts",
@@ -131,7 +155,8 @@ static const char *const methods[] = {
 	"OnlineCPUMem",	     "MemHotplugByProbe", "SetGuestDateTime", "GetOOMEvent",
 	"AddSwap",	     "AddSwapPath",	  "GetVolumeStats",   "ResizeVolume",
 	"GetDiagnosticData", "ListProcesses",	  "MemAgentMemcgSet", "SetPolicy",
-	"GetGuestDetails",   "NoSuchMethod",
+	"GetGuestDetails",   "NoSuchMethod",	  "ConnectLoopback",  "ReadLoopback",
+	"WriteLoopback",     "CloseLoopback",
 };
 
 static struct agent agent;
@@ -283,6 +308,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (int i = 0; i < 3; i++)
 		close_fd(&ends[i]);
 	settle();
+	loopback_close_all();
+	close_fd(&far_end);
 	remove_containers();
 	settle();
 	must(list_empty(&agent.oom_calls) && ttrpc_server_connections(agent.server) == 0);
