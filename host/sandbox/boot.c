@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "host/sandbox/core.h"
 #include "host/sandbox/load.h"
+#include "host/sandbox/network.h"
 
 /* A directory that must not be there yet: two roots of states may have the same ID. */
 static int make_own_dir(struct sandbox *sb, const char *parent, const char *dir, struct err *err)
@@ -93,6 +94,15 @@ static uint64_t shm_size(const Grpc__Spec *spec)
 	return size;
 }
 
+/* Between fork and exec. */
+static int enter(void *arg)
+{
+	const struct sandbox *sb = arg;
+	int r = network_enter(sb->net);
+
+	return r < 0 || !sb->group ? r : group_enter(sb->group);
+}
+
 static void plan(struct sandbox *sb, const Grpc__Spec *spec)
 {
 	struct size_host host = size_host();
@@ -116,8 +126,8 @@ static void plan(struct sandbox *sb, const Grpc__Spec *spec)
 		.share_dir = sb->guest.share_dir,
 		.share_tag = SHARE_TAG,
 		.netns = -1,
-		.enter = sb->group ? group_enter : NULL,
-		.enter_arg = sb->group,
+		.enter = enter,
+		.enter_arg = sb,
 	};
 	sb->vcpus = sb->vm_spec.size.vcpus;
 	sb->memory = sb->vm_spec.size.memory;
@@ -222,6 +232,9 @@ static int prepare(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 	if (r < 0)
 		return r;
 	plan(sb, spec);
+	r = network_prepare(sb, spec, err);
+	if (r < 0)
+		return err_wrap(err, "network");
 	if (!(sb->caps & (HV_CAP_FS_SHARE | HV_CAP_LOCAL))) {
 		const struct source_place place = root_place(sb);
 
@@ -306,18 +319,32 @@ void sandbox_boot(struct sandbox *sb, struct config *config, const Grpc__Spec *s
 		boot_fail(sb, &err);
 }
 
-static void on_created(const ProtobufCMessage *rsp, const struct err *err, void *arg)
+static void on_network(const struct err *err, void *arg)
 {
 	struct sandbox *sb = arg;
 	sandbox_done done = sb->boot_done;
 
-	if (!rsp) {
+	/* It may have been stopped meanwhile. */
+	if (sb->phase != PHASE_BOOTING)
+		return;
+	if (err) {
 		boot_fail(sb, err);
 		return;
 	}
 	sb->phase = PHASE_RUNNING;
 	sb->boot_done = NULL;
 	done(NULL, sb->boot_arg);
+}
+
+static void on_created(const ProtobufCMessage *rsp, const struct err *err, void *arg)
+{
+	struct sandbox *sb = arg;
+
+	if (!rsp) {
+		boot_fail(sb, err);
+		return;
+	}
+	network_sync(sb, on_network, sb);
 }
 
 static void create(struct sandbox *sb)

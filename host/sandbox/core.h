@@ -35,6 +35,7 @@ enum sandbox_phase {
 struct sandbox {
 	struct loop *loop;
 	struct sandbox_state *st;
+	pid_t standin; /* of the first container; 0: it has none */
 	enum sandbox_phase phase;
 	struct err why; /* DEAD and later: what calls fail with */
 	sandbox_died_cb died;
@@ -50,6 +51,7 @@ struct sandbox {
 	char *own_dir;	     /* the driver's, or NULL */
 	struct group *group; /* NULL: none */
 	struct vm_spec vm_spec;
+	struct network *net; /* NULL: none (network.h) */
 	struct vm *vm;	     /* NULL: none, or it has ended */
 	struct agent *agent; /* NULL while there is no connection */
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "host/sandbox/core.h"
+#include "host/sandbox/network.h"
 #include "host/storage/unmount.h"
 
 /* The agent may take so long to end its containers well; then the machine ends anyway. */
@@ -47,6 +48,7 @@ void end_of_machine(struct sandbox *sb, const struct err *why)
 	call_end_all(sb);
 	root_cancel_all(sb);
 	resize_end(sb);
+	network_end(sb);
 	disks_end(sb);
 	list_for_each(it, &sb->containers)
 		kill_processes(container_of(it, struct container, link));
@@ -123,6 +125,8 @@ static void undo_host(struct sandbox *sb)
 {
 	struct err err = ERR_INIT;
 
+	if (network_undo(sb, &err) < 0)
+		keep_first(sb, &err);
 	if (sb->share && is_ours(sb, sb->share->base))
 		undo_dir(sb, sb->share->base, share_undo(sb->share, &err), &err);
 	if (sb->own_dir && is_ours(sb, sb->own_dir))

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "host/sandbox/core.h"
+#include "host/sandbox/network.h"
 
 int sandbox_new(struct loop *loop, const struct sandbox_options *opt, sandbox_died_cb died,
 		void *arg, struct sandbox **out, struct err *err)
@@ -34,6 +35,7 @@ int sandbox_new(struct loop *loop, const struct sandbox_options *opt, sandbox_di
 	sb = xcalloc(1, sizeof(*sb));
 	sb->loop = loop;
 	sb->st = st;
+	sb->standin = opt->pid;
 	sb->died = died;
 	sb->died_arg = arg;
 	list_init(&sb->calls);
@@ -101,7 +103,8 @@ static void remove_state(const struct sandbox *sb)
 	auto_free char *dir = path_join(sb->st->root, sb->st->id);
 	struct err err = ERR_INIT;
 
-	if (sb->st->dirs.n > 0 || sb->st->mounts.n > 0 || sb->st->cgroups.n > 0)
+	if (sb->st->dirs.n > 0 || sb->st->mounts.n > 0 || sb->st->cgroups.n > 0 ||
+	    sb->st->network.n > 0)
 		return;
 	state_remove_members(sb->st);
 	if (tree_remove(dir, &err) < 0)
@@ -120,7 +123,9 @@ void sandbox_destroy(struct sandbox *sb)
 	hooking_flush(sb);
 	while (!list_empty(&sb->containers))
 		container_free(container_of(sb->containers.next, struct container, link));
+	network_end(sb);
 	call_flush(sb);
+	network_free(take_ptr(sb->net));
 	loop_remove(&sb->boot_limit);
 	loop_remove(&sb->end_limit);
 	loop_remove(&sb->end_step);

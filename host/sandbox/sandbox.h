@@ -52,6 +52,7 @@ struct sandbox_options {
 	/* Where it lies otherwise, as in struct sandbox_container. */
 	const char *rootfs;
 	bool own_rootfs;
+	pid_t pid; /* as in struct sandbox_container: of the first one */
 };
 
 /* The machine ended without being asked to. Called once, from the loop. */

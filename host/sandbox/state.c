@@ -79,6 +79,9 @@ void state_free(struct sandbox_state *st)
 	strv_free(&st->dirs);
 	strv_free(&st->mounts);
 	strv_free(&st->cgroups);
+	strv_free(&st->network);
+	free(st->netns);
+	free(st->netns_id);
 	free(st->id);
 	free(st->root);
 	free(st->namespace);

@@ -47,6 +47,9 @@ struct sandbox_state {
 	size_t n_processes;
 	struct strv dirs;    /* trees to remove, after all that is mounted in them was unmounted */
 	struct strv mounts;  /* mount points elsewhere, in the order they were made */
+	char *netns;	     /* path of the pod's network namespace, and what it is: */
+	char *netns_id;	     /* "DEVICE:INODE" */
+	struct strv network; /* what is to be undone in it (network/wire.h), in that order */
 	struct strv cgroups; /* control groups to empty and remove, as cgroup_open() names them */
 	struct state_container *containers;
 	size_t n_containers;

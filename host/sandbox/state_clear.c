@@ -11,6 +11,8 @@
 #include "base/loop.h"
 #include "base/proc.h"
 #include "cgroup/cgroup.h"
+#include "host/network/netns.h"
+#include "host/network/wire.h"
 #include "host/sandbox/state.h"
 #include "host/storage/unmount.h"
 
@@ -90,6 +92,29 @@ static void clear_dirs(const struct sandbox_state *st, struct err *first)
 	}
 }
 
+/*
+ * In the namespace that was the pod's, if it is still there: when it has gone, so has all
+ * that was in it. Another may have its path by now.
+ */
+static void clear_network(const struct sandbox_state *st, struct err *first)
+{
+	auto_close int netns = st->netns ? netns_open(st->netns, NULL) : -1;
+	auto_free char *found = NULL;
+	struct netns_id id;
+
+	if (netns < 0 || netns_identify(netns, &id, NULL) < 0)
+		return;
+	found = xasprintf("%llu:%llu", (unsigned long long)id.dev, (unsigned long long)id.ino);
+	if (!st->netns_id || strcmp(found, st->netns_id) != 0)
+		return;
+	for (size_t i = st->network.n; i-- > 0;) {
+		struct err err = ERR_INIT;
+
+		if (net_undo(netns, st->network.v[i], &err) < 0)
+			keep_first(first, &err);
+	}
+}
+
 static void clear_cgroups(const struct sandbox_state *st, struct err *first)
 {
 	int64_t deadline = loop_now_ms() + KILL_LIMIT_MS;
@@ -117,6 +142,7 @@ static int clear(const struct sandbox_state *st, struct err *err)
 	(void)wait_ended(st, false, loop_now_ms() + GRACE_MS);
 	kill_processes(st, false, &first);
 	clear_cgroups(st, &first);
+	clear_network(st, &first);
 	clear_mounts(st, &first);
 	clear_dirs(st, &first);
 	if (first.code == 0) {

@@ -18,6 +18,8 @@ static const struct {
 	{ "address", offsetof(struct sandbox_state, address) },
 	{ "hypervisor", offsetof(struct sandbox_state, hypervisor) },
 	{ "configPath", offsetof(struct sandbox_state, config_path) },
+	{ "netns", offsetof(struct sandbox_state, netns) },
+	{ "netnsId", offsetof(struct sandbox_state, netns_id) },
 }, container_strings[] = {
 	{ "bundle", offsetof(struct state_container, bundle) },
 	{ "rootfs", offsetof(struct state_container, rootfs) },
@@ -84,6 +86,7 @@ char *state_to_json(const struct sandbox_state *st)
 	put_list(o, "dirs", &st->dirs);
 	put_list(o, "mounts", &st->mounts);
 	put_list(o, "cgroups", &st->cgroups);
+	put_list(o, "network", &st->network);
 	a = json_object_new_array();
 	for (size_t i = 0; i < st->n_containers; i++)
 		json_object_array_add(a, container_to_json(&st->containers[i]));
@@ -153,6 +156,21 @@ static int get_paths(struct json_object *o, const char *name, struct strv *list,
 		strv_add(list, json_object_get_string(v));
 	}
 	return 0;
+}
+
+static int get_words(struct json_object *o, const char *name, struct strv *list, struct err *err)
+{
+	struct json_object *a;
+	int r = get(o, name, json_type_array, &a, err);
+
+	for (size_t i = 0; r == 0 && a && i < json_object_array_length(a); i++) {
+		struct json_object *v = json_object_array_get_idx(a, i);
+
+		if (!json_object_is_type(v, json_type_string))
+			return err_set(err, EINVAL, "\"%s\": item %zu is no string", name, i);
+		strv_add(list, json_object_get_string(v));
+	}
+	return r;
 }
 
 static int get_process(struct json_object *o, struct state_process *p, struct err *err)
@@ -246,7 +264,8 @@ static int from_object(struct json_object *o, struct sandbox_state *st, struct e
 			return -EINVAL;
 	if (get_processes(o, st, err) < 0 || get_paths(o, "dirs", &st->dirs, err) < 0 ||
 	    get_paths(o, "mounts", &st->mounts, err) < 0 ||
-	    get_paths(o, "cgroups", &st->cgroups, err) < 0 || get_containers(o, st, err) < 0)
+	    get_paths(o, "cgroups", &st->cgroups, err) < 0 ||
+	    get_words(o, "network", &st->network, err) < 0 || get_containers(o, st, err) < 0)
 		return -EINVAL;
 	return 0;
 }

@@ -218,6 +218,7 @@ static int boot(struct creation *c, struct config **config, struct err *err)
 		.disk = c->disk.source ? &c->disk : NULL,
 		.rootfs = c->rootfs,
 		.own_rootfs = c->task->mounted,
+		.pid = standin_pid(c->task->init->standin),
 	};
 	int r = sandbox_new(s->loop, &opt, shim_machine_died, s, &s->sandbox, err);
 

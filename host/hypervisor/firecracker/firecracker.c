@@ -351,7 +351,7 @@ const struct hypervisor_ops hypervisor_firecracker = {
 	.name = "firecracker",
 	.facts = &facts,
 	.caps = HV_CAP_BLOCK | HV_CAP_BLOCK_HOTPLUG | HV_CAP_PAUSE | HV_CAP_NET |
-		HV_CAP_TAP_BY_NAME,
+		HV_CAP_TAP_BY_NAME | HV_CAP_NET_LIMITS,
 	.check = firecracker_check,
 	.init = firecracker_init,
 	.start = firecracker_start,

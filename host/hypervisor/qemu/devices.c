@@ -107,6 +107,35 @@ static void add_random(const struct config_hypervisor *h, const struct machine *
 	addf(argv, "-device", "virtio-rng-%s,rng=rng%s", m->bus, args_virtio(h, m));
 }
 
+static void put_fds(const char *key, const int *fds, size_t n, struct str *out)
+{
+	if (n > 0)
+		str_printf(out, ",%s", key);
+	for (size_t i = 0; i < n; i++)
+		str_printf(out, "%c%d", i ? ':' : '=', fds[i]);
+}
+
+/*
+ * The size of packets is the guest's affair: what the device says of it would be the most
+ * that it could ever have. On PCI two interrupts for each pair of queues, and two more.
+ */
+static void add_net(const struct config_hypervisor *h, const struct machine *m,
+		    const struct vm_dev *dev, struct strv *argv)
+{
+	auto_str struct str queues = STR_INIT, fds = STR_INIT;
+	const uint8_t *mac = dev->net.mac;
+
+	put_fds("fds", dev->net.fds, dev->net.n_fds, &fds);
+	if (dev->net.n_fds > 1)
+		str_puts(&queues, ",mq=on");
+	if (dev->net.n_fds > 1 && m->pci)
+		str_printf(&queues, ",vectors=%zu", 2 * dev->net.n_fds + 2);
+	addf(argv, "-netdev", "tap,id=%s%s", dev->id, str_text(&fds));
+	addf(argv, "-device", "virtio-net-%s,netdev=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x%s%s%s",
+	     m->bus, dev->id, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], str_text(&queues),
+	     m->pci ? ",romfile=" : "", args_virtio(h, m));
+}
+
 /* One more way in, for people who look for faults. */
 static void add_monitor(const struct vm_spec *spec, struct strv *argv)
 {
@@ -135,6 +164,8 @@ void args_devices(const struct vm_spec *spec, const struct qemu_facts *f, const 
 		addf(argv, "-device", "vhost-vsock-%s,id=vsock,vhostfd=%d,guest-cid=%u%s", m->bus,
 		     f->vsock_fd, f->cid, args_virtio(h, m));
 	add_share(spec, f, m, argv);
+	for (size_t i = 0; i < spec->n_nets; i++)
+		add_net(h, m, &spec->nets[i], argv);
 	add_random(h, m, argv);
 	if (h->reclaim_guest_freed_memory)
 		addf(argv, "-device", "virtio-balloon-%s,id=balloon,free-page-reporting=on%s",

@@ -22,8 +22,6 @@ static const struct key_refusal refusals[] = {
 	{ "enable_vhost_user_store", "disks are served by QEMU itself" },
 	{ "hot_plug_vfio", "devices of the host are not given to a guest" },
 	{ "cold_plug_vfio", "devices of the host are not given to a guest" },
-	{ "rx_rate_limiter_max_rate", "the machine has no network interface to limit" },
-	{ "tx_rate_limiter_max_rate", "the machine has no network interface to limit" },
 };
 
 /* Refused where the machine lacks what it needs: PCI, or with @express that of PCI Express. */
@@ -137,6 +135,7 @@ unsigned qemu_keys_caps(const struct config *config)
 	const struct machine *m = machine_find(h->machine_type);
 	unsigned caps = qemu_forced_kvm(config) > 0 ? 0 : HV_CAP_EMULATE;
 
+	caps |= HV_CAP_NET;
 	if (!strcmp(h->shared_fs, "virtio-fs"))
 		caps |= HV_CAP_FS_SHARE;
 	/* A SCSI controller takes disks on any machine, a bridge only where there is PCI. */

@@ -355,16 +355,31 @@ static void measure(struct qemu *q, struct qemu_facts *f)
 		f->image_size = (uint64_t)st.st_size;
 }
 
+static size_t count_net_fds(const struct vm_spec *spec)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < spec->n_nets; i++)
+		n += spec->nets[i].net.n_fds;
+	return n;
+}
+
 static int launch(struct qemu *q, const struct qemu_facts *f, struct err *err)
 {
-	int keep[] = { f->qmp_fd, f->console_fd, f->log_fd, f->agent_fd, f->fs_fd, f->vsock_fd };
+	const int fds[] = {
+		f->qmp_fd, f->console_fd, f->log_fd, f->agent_fd, f->fs_fd, f->vsock_fd
+	};
+	auto_free int *keep = xcalloc(ARRAY_SIZE(fds) + count_net_fds(q->vm->spec), sizeof(*keep));
 	struct proc_spec spec = { .keep = keep };
 	auto_strv struct strv argv = { 0 };
 	auto_str struct str line = STR_INIT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
-		if (keep[i] >= 0)
-			keep[spec.nkeep++] = keep[i];
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			keep[spec.nkeep++] = fds[i];
+	for (size_t i = 0; i < q->vm->spec->n_nets; i++)
+		for (size_t k = 0; k < q->vm->spec->nets[i].net.n_fds; k++)
+			keep[spec.nkeep++] = q->vm->spec->nets[i].net.fds[k];
 	qemu_args(q->vm->spec, f, &argv);
 	spec.argv = (const char *const *)argv.v;
 	q->child = child_start(q->vm, "qemu", &spec, true, on_qemu_end, q, err);
@@ -559,7 +574,7 @@ const struct hypervisor_ops hypervisor_qemu = {
 	.name = "qemu",
 	.facts = &facts,
 	.caps = HV_CAP_FS_SHARE | HV_CAP_BLOCK_HOTPLUG | HV_CAP_CPU_HOTPLUG | HV_CAP_MEM_HOTPLUG |
-		HV_CAP_EMULATE,
+		HV_CAP_EMULATE | HV_CAP_NET,
 	.check = qemu_check,
 	.caps_for = qemu_keys_caps,
 	.init = qemu_init,

@@ -110,11 +110,10 @@ static const struct key_row keys[] = {
 	{ "valid_vhost_user_store_paths", "[\"/x\"]", MOOT, "enable_vhost_user_store", NULL },
 	{ "vhost_user_reconnect_timeout_sec", "1", MOOT, "enable_vhost_user_store", NULL },
 
-	/* There is no network interface yet: what would slow or speed one up changes nothing. */
-	{ "disable_vhost_net", "true", MOOT, "the network", NULL },
-	{ "network_queues", "2", MOOT, "the network", NULL },
-	{ "rx_rate_limiter_max_rate", "1", REFUSED, "network", NULL },
-	{ "tx_rate_limiter_max_rate", "1", REFUSED, "network", NULL },
+	{ "disable_vhost_net", "true", ABOVE, "the sandbox", NULL },
+	{ "network_queues", "2", ABOVE, "the sandbox", NULL },
+	{ "rx_rate_limiter_max_rate", "1", ABOVE, "the sandbox", NULL },
+	{ "tx_rate_limiter_max_rate", "1", ABOVE, "the sandbox", NULL },
 	{ "default_bridges", "0", REMOVES, " -device pci-bridge,", NULL },
 	{ "hot_plug_vfio", "\"root-port\"", REFUSED, "devices of the host", NULL },
 	{ "cold_plug_vfio", "\"root-port\"", REFUSED, "devices of the host", NULL },

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/network/device.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/netlink.h"
+
+static void begin_link(struct str *m, uint16_t type, uint16_t flags, int index, unsigned up)
+{
+	const struct ifinfomsg i = { .ifi_index = index, .ifi_flags = up, .ifi_change = up };
+
+	nl_begin(m, type, flags, &i, sizeof(i));
+}
+
+static void add_text(struct str *m, uint16_t type, const char *text)
+{
+	nl_attr(m, type, text, strlen(text) + 1);
+}
+
+static int take_index(const struct nlmsghdr *m, void *arg)
+{
+	const struct ifinfomsg *i = NLMSG_DATA(m);
+
+	if (m->nlmsg_type == RTM_NEWLINK && m->nlmsg_len >= NLMSG_LENGTH(sizeof(*i)))
+		*(int *)arg = i->ifi_index;
+	return 0;
+}
+
+int device_index(int nl, const char *name)
+{
+	auto_str struct str m = STR_INIT;
+	int index = 0, r;
+
+	begin_link(&m, RTM_GETLINK, 0, 0, 0);
+	add_text(&m, IFLA_IFNAME, name);
+	r = nl_send(nl, &m, take_index, &index);
+	return r < 0 ? r : index > 0 ? index : -ENODEV;
+}
+
+int device_remove(int nl, const char *name)
+{
+	auto_str struct str m = STR_INIT;
+
+	begin_link(&m, RTM_DELLINK, 0, 0, 0);
+	add_text(&m, IFLA_IFNAME, name);
+	return nl_send(nl, &m, NULL, NULL);
+}
+
+int device_raise_silent(int nl, int index, unsigned mtu)
+{
+	auto_str struct str m = STR_INIT;
+	const uint8_t none = IN6_ADDR_GEN_MODE_NONE;
+	size_t spec, inet6;
+	int r;
+
+	begin_link(&m, RTM_NEWLINK, 0, index, IFF_UP);
+	if (mtu)
+		nl_attr_u32(&m, IFLA_MTU, mtu);
+	spec = nl_nest(&m, IFLA_AF_SPEC);
+	inet6 = nl_nest(&m, AF_INET6);
+	nl_attr(&m, IFLA_INET6_ADDR_GEN_MODE, &none, sizeof(none));
+	nl_nest_end(&m, inet6);
+	nl_nest_end(&m, spec);
+	r = nl_send(nl, &m, NULL, NULL);
+	if (r != -EAFNOSUPPORT)
+		return r;
+	/* Without IPv6 there is nothing to be silent about. */
+	m.len = spec;
+	return nl_send(nl, &m, NULL, NULL);
+}
+
+int device_set_mac(int nl, int index, const uint8_t mac[NET_MAC_LEN])
+{
+	auto_str struct str m = STR_INIT;
+
+	begin_link(&m, RTM_NEWLINK, 0, index, 0);
+	nl_attr(&m, IFLA_ADDRESS, mac, NET_MAC_LEN);
+	return nl_send(nl, &m, NULL, NULL);
+}
+
+int device_set_mtu(int nl, int index, unsigned mtu)
+{
+	auto_str struct str m = STR_INIT;
+
+	begin_link(&m, RTM_NEWLINK, 0, index, 0);
+	nl_attr_u32(&m, IFLA_MTU, mtu);
+	return nl_send(nl, &m, NULL, NULL);
+}
+
+int device_add_macvtap(int nl, const char *name, int lower, const uint8_t mac[NET_MAC_LEN])
+{
+	auto_str struct str m = STR_INIT;
+	size_t info, data;
+
+	begin_link(&m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, 0);
+	add_text(&m, IFLA_IFNAME, name);
+	nl_attr_u32(&m, IFLA_LINK, (uint32_t)lower);
+	nl_attr(&m, IFLA_ADDRESS, mac, NET_MAC_LEN);
+	info = nl_nest(&m, IFLA_LINKINFO);
+	add_text(&m, IFLA_INFO_KIND, "macvtap");
+	data = nl_nest(&m, IFLA_INFO_DATA);
+	nl_attr_u32(&m, IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE);
+	nl_nest_end(&m, data);
+	nl_nest_end(&m, info);
+	return nl_send(nl, &m, NULL, NULL);
+}
+
+static int address(int nl, uint16_t type, uint16_t flags, int index, const struct net_ip *ip)
+{
+	const struct ifaddrmsg i = { .ifa_family = ip->family,
+				     .ifa_prefixlen = ip->prefix,
+				     .ifa_index = (unsigned)index };
+	size_t len = ip->family == AF_INET6 ? 16 : 4;
+	auto_str struct str m = STR_INIT;
+
+	nl_begin(&m, type, flags, &i, sizeof(i));
+	nl_attr(&m, IFA_LOCAL, ip->bytes, len);
+	nl_attr(&m, IFA_ADDRESS, ip->bytes, len);
+	return nl_send(nl, &m, NULL, NULL);
+}
+
+int device_add_address(int nl, int index, const struct net_ip *ip)
+{
+	return address(nl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, index, ip);
+}
+
+int device_remove_address(int nl, int index, const struct net_ip *ip)
+{
+	return address(nl, RTM_DELADDR, 0, index, ip);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What network.c and network_sync.c share. */
+#ifndef HOST_SANDBOX_NETWORK_PARTS_H
+#define HOST_SANDBOX_NETWORK_PARTS_H
+
+#include "host/network/plan.h"
+#include "host/network/watch.h"
+#include "host/network/wire.h"
+#include "host/sandbox/network.h"
+
+/* A network card of the machine. */
+struct nic {
+	char *id;
+	struct net_tap tap;
+	int index;		  /* of the interface; 0: it has none */
+	char name[IFNAMSIZ];	  /* of that */
+	uint8_t mac[NET_MAC_LEN]; /* that the guest's has now */
+	bool plugged;		  /* while the machine ran: it can be taken away */
+	char place[VM_PLACE_MAX]; /* PCI path in the guest of what was plugged in, or "" */
+	Types__Interface *told;	  /* to the agent last; NULL: nothing */
+};
+
+struct network {
+	struct sandbox *sb;
+	int netns;
+	bool own; /* the namespace is the machine's alone */
+	char *dir;
+	struct net_wishes wishes;
+	struct net_journal journal;
+	struct net_wire wire;
+	struct nic **nics;
+	size_t n;
+	unsigned count; /* of cards that there ever were */
+	struct vm_dev *devs;
+	struct net_watch *watch;
+	struct strv warned; /* of what people know already */
+
+	/* What is to be, and how far it has come (network_sync.c). */
+	struct net_plan plan;
+	bool *failed;				 /* for each of its endpoints */
+	struct str told_routes, told_neighbours; /* to the agent last, as they were sent */
+	bool running, again, settled;
+	struct err err; /* the first failure of this round */
+	struct list waiters;
+};
+
+/* Scan and plan anew: net->plan. Tells what cannot be carried, once. */
+int network_look(struct network *net, struct err *err);
+
+struct nic *network_add_nic(struct network *net);
+void network_remove_nic(struct network *net, struct nic *nic);
+
+/* The machine's end for @e, joined. */
+int network_open_nic(struct network *net, struct nic *nic, const struct net_endpoint *e,
+		     struct err *err);
+
+/* From now on it is that of @e. */
+void network_take(struct nic *nic, const struct net_endpoint *e);
+
+void network_describe(const struct nic *nic, unsigned mtu, struct vm_dev *dev);
+
+/* Undo on the host all that was done to the link @name. */
+void network_undo_link(struct network *net, const char *name);
+
+#endif
