@@ -16,8 +16,21 @@ source "$BATS_TEST_DIRNAME/../lib/leftovers.bash"
 # No test may hang: bats itself sets no limit to a command.
 limit=60
 
+# needs VARIABLE…: programs of others, which they name. A test begins with it, and setup
+# looks ahead for it, so that nothing is prepared for what is skipped.
+needs()
+{
+	local variable
+
+	for variable in "$@"; do
+		[ -n "${!variable:-}" ] || skip "$variable is not set"
+	done
+}
+
 setup()
 {
+	# shellcheck disable=SC2086 # words
+	[[ ! $(declare -f "$BATS_TEST_NAME") =~ $'\n '*(needs\ [A-Z_\ ]+)\; ]] || ${BASH_REMATCH[1]}
 	KATA_ROOT=$BATS_TEST_TMPDIR/root
 	KATA_LOG=$BATS_TEST_TMPDIR/kata.log
 	KATA_CONFIG=$BATS_TEST_TMPDIR/configuration.toml
@@ -34,6 +47,7 @@ teardown()
 {
 	local status=0 pid
 
+	[ -e "$BATS_TEST_TMPDIR/before" ] || return 0
 	leftovers_compare "$BATS_TEST_TMPDIR/before" || status=1
 	if [ "$status" != 0 ]; then
 		tail -n 50 "$KATA_LOG" >&2 || :

@@ -13,7 +13,7 @@ load join
 source "$BATS_TEST_DIRNAME/../lib/original.bash"
 
 @test "original: this runtime and the original agent, a local process" {
-	[ -n "${KATA_ORIGINAL_AGENT:-}" ] || skip "KATA_ORIGINAL_AGENT is not set"
+	needs KATA_ORIGINAL_AGENT
 	# What it does to /dev must not be done to this machine's.
 	cat >"$BATS_TEST_TMPDIR/agent" <<-EOT
 		#!/bin/sh

@@ -39,14 +39,8 @@ teardown()
 	[ -n "${original_shim:-}" ] || common_teardown
 }
 
-setup_for()
-{
-	[ -n "${!1:-}" ] || skip "$1 is not set"
-	[ -n "${KATA_LAB:-}" ] || skip "not in the lab"
-}
-
 @test "original: this runtime and the original agent" {
-	setup_for KATA_ORIGINAL_AGENT
+	needs KATA_ORIGINAL_AGENT
 	container_config "$KATA_CONFIG" qemu initrd="\"$BATS_FILE_TMPDIR/original.img\"" agent.dial_timeout=120
 	patience=60
 	original_first
@@ -113,7 +107,7 @@ original_run()
 }
 
 @test "original: the original shim and this agent" {
-	setup_for KATA_ORIGINAL_SHIM
+	needs KATA_ORIGINAL_SHIM
 	original_shim=yes
 	mkdir -p /etc/kata-containers "$BATS_TEST_TMPDIR"/{shim,volume}
 	original_config /etc/kata-containers/configuration.toml

@@ -19,7 +19,7 @@ on_disk()
 }
 
 @test "clh: a container with shared files: its output, exec, its status" {
-	[ -n "${KATA_TEST_CLOUD_HYPERVISOR:-}" ] || skip "KATA_TEST_CLOUD_HYPERVISOR is not set"
+	needs KATA_TEST_CLOUD_HYPERVISOR
 	container_config "$KATA_CONFIG" clh virtio_fs_daemon='"/usr/lib/qemu/virtiofsd"' \
 		virtio_fs_extra_args='[]' agent.dial_timeout=60
 	container_bundle "$bundle" -- sh -c 'grep " / " /proc/mounts; echo ready; trap "exit 9" TERM
@@ -34,7 +34,7 @@ on_disk()
 }
 
 @test "firecracker: a root file system that is plugged in, and written to" {
-	[ -n "${KATA_TEST_FIRECRACKER:-}" ] || skip "KATA_TEST_FIRECRACKER is not set"
+	needs KATA_TEST_FIRECRACKER
 	container_config "$KATA_CONFIG" firecracker agent.dial_timeout=60
 	container_bundle "$bundle" -- true
 	mke2fs -q -t ext4 -d "$bundle/rootfs" "$BATS_TEST_TMPDIR/disk" 16M
@@ -44,7 +44,7 @@ on_disk()
 }
 
 @test "firecracker: any directory is a root; what is written to it is there the next time" {
-	[ -n "${KATA_TEST_FIRECRACKER:-}" ] || skip "KATA_TEST_FIRECRACKER is not set"
+	needs KATA_TEST_FIRECRACKER
 	container_config "$KATA_CONFIG" firecracker agent.dial_timeout=60
 	container_bundle "$bundle" -- sh -c 'grep " / " /proc/mounts; echo kept >/new; echo ready
 		trap "exit 9" TERM; sleep 1000 & wait'
@@ -62,7 +62,7 @@ on_disk()
 }
 
 @test "firecracker: a root that is plugged in, in its jailer's jail" {
-	[ -n "${KATA_TEST_JAILER:-}" ] || skip "KATA_TEST_JAILER is not set"
+	needs KATA_TEST_JAILER
 	container_config "$KATA_CONFIG" firecracker jailer_path="\"$KATA_TEST_JAILER\"" \
 		agent.dial_timeout=60
 	container_bundle "$bundle" -- true

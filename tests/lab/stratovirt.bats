@@ -36,11 +36,6 @@ setup()
 			kernel="\"$own/vmlinux\"" disable_block_device_use=false agent.dial_timeout=120
 }
 
-needs()
-{
-	[ -n "${!1:-}" ] || skip "$1 is not set"
-}
-
 # comes PATTERN: it is in the output of the container at $bundle, whose `run` is $runner.
 comes()
 {
