@@ -58,6 +58,9 @@ in_mib()
 	output=$(cat "$bundle.out")
 	[ "$(grep -c 268435456 "$bundle.out")" = 1 ]
 	[ "$(in_mib)" -gt 428 ] && [ "$(in_mib)" -lt 512 ]
+	# Each time it was waited for until the guest said that it has it.
+	run -0 grep 'instead of' "$KATA_LOG"
+	run -1 grep -E 'has not taken|not known when' "$KATA_LOG"
 	kata delete "$id"
 }
 

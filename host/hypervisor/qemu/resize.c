@@ -2,7 +2,8 @@
 /*
  * Processors and memory of a running machine. Processors come and go one by one.
  * Memory comes in modules (pc-dimm), which stay, or through the virtio-mem device,
- * which can give it back.
+ * which can give it back. It is there when the guest says so: a container that was
+ * promised it would otherwise be killed for the lack of it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,8 +16,12 @@
 #include "host/hypervisor/qemu/parts.h"
 #include "host/hypervisor/qemu/plug.h"
 
-/* How often it is looked at what the guest has made of its virtio-mem. */
+/* How often it is looked at what the guest has made of its memory. */
 #define MEM_LOOK_MS 50
+
+/* What it says of a device that it has tried to take (ACPI 6.5, 6.3.5.1 _OST). */
+#define OST_SUCCESS	0
+#define OST_IN_PROGRESS 0x80
 
 struct resize {
 	struct job job;
@@ -155,6 +160,63 @@ static uint64_t dimm_size(const struct resize *r)
 	return (more + QEMU_MEMORY_BLOCK - 1) / QEMU_MEMORY_BLOCK * QEMU_MEMORY_BLOCK;
 }
 
+/* The guest's word on the device @id in the answer to query-acpi-ospm-status; -EAGAIN: none yet. */
+static int guest_word(struct json_object *list, const char *id)
+{
+	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+	struct json_object *source, *status;
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *o = json_object_array_get_idx(list, i);
+		const char *device = qmp_text(o, "device");
+
+		if (!device || strcmp(device, id) ||
+		    !json_object_object_get_ex(o, "source", &source) ||
+		    !json_object_object_get_ex(o, "status", &status))
+			continue;
+		/* What caused it is 0 until it has said something. */
+		return json_object_get_int(source) == 0 ||
+				       json_object_get_int(status) == OST_IN_PROGRESS ?
+			       -EAGAIN :
+			       json_object_get_int(status);
+	}
+	return -ENOENT;
+}
+
+static void look_at_dimm(void *arg);
+
+static void on_word(const struct err *err, struct json_object *ret, void *arg)
+{
+	struct resize *r = resize_of(arg);
+	int word = err ? err->code : guest_word(ret, r->name);
+	struct err refused = ERR_INIT;
+
+	if (word == -EAGAIN && loop_now_ms() < r->deadline) {
+		r->look = loop_add_timer(r->job.jobs->vm->loop, MEM_LOOK_MS, look_at_dimm, r);
+		return;
+	}
+	if (word > OST_SUCCESS && !err) {
+		err_set(&refused, EIO, "the guest does not take %s into use (ACPI status 0x%x)",
+			r->name, (unsigned)word);
+		finish(r, &refused);
+		return;
+	}
+	if (word == -EAGAIN)
+		log_warn("qemu: the guest has not taken %s into use within %d ms", r->name,
+			 r->job.jobs->guest_ms);
+	else if (word != OST_SUCCESS)
+		log_info("qemu: it is not known when the guest has %s", r->name);
+	next_step(r);
+}
+
+static void look_at_dimm(void *arg)
+{
+	struct resize *r = arg;
+
+	r->look = NULL;
+	job_command(&r->job, "query-acpi-ospm-status", NULL, on_word);
+}
+
 static void on_dimm(const struct err *err, struct json_object *ret, void *arg)
 {
 	struct resize *r = resize_of(arg);
@@ -168,7 +230,8 @@ static void on_dimm(const struct err *err, struct json_object *ret, void *arg)
 	}
 	r->job.jobs->memory += dimm_size(r);
 	r->job.jobs->dimms++;
-	next_step(r);
+	r->deadline = loop_now_ms() + r->job.jobs->guest_ms;
+	look_at_dimm(r);
 }
 
 static void on_object(const struct err *err, struct json_object *ret, void *arg)

@@ -30,6 +30,7 @@ static void processors_and_memory_grow_and_shrink(void **state)
 		"object-add {\"qom-type\":\"memory-backend-memfd\",\"id\":\"mem-dimm0\",\"share\":true,"
 		"\"size\":134217728}\n"
 		"device_add {\"driver\":\"pc-dimm\",\"id\":\"dimm0\",\"memdev\":\"mem-dimm0\"}\n"
+		"query-acpi-ospm-status\n"
 		"device_del {\"id\":\"cpu-1\"}\n");
 	drop(f);
 }
@@ -53,6 +54,58 @@ static void memory_that_is_plugged_in_is_as_the_rest(void **state)
 			       "\"mem-path\":\"/x\",\"prealloc\":true,\"size\":134217728}"));
 	drop(f);
 	drop(g);
+}
+
+#define WORD(source, status)                                                                            \
+	"\"return\": [null, {\"device\": \"dimm7\", \"source\": 1, \"status\": 0}, {\"slot\": \"1\"}, " \
+	"{\"device\": \"dimm0\", \"slot-type\": \"DIMM\", \"source\": " source                          \
+	", \"status\": " status "}]"
+
+/* Memory is there when the guest says so, and not before. */
+static void memory_is_waited_for(void **state)
+{
+	struct {
+		struct answer script[4];
+		const char *got;
+		unsigned asked;
+	} rows[] = {
+		{ { { "query-acpi-ospm-status", WORD("0", "0"), NULL, NULL, false },
+		    { "query-acpi-ospm-status", WORD("1", "128"), NULL, NULL, false },
+		    { "query-acpi-ospm-status", WORD("1", "0"), NULL, NULL, false } },
+		  "1, 384 MiB;",
+		  3 },
+		{ { { "query-acpi-ospm-status", WORD("1", "1"), NULL, NULL, false } },
+		  "1, 384 MiB: the guest does not take dimm0 into use (ACPI status 0x1);",
+		  1 },
+		/* Only so long; and not for a machine that cannot tell. */
+		{ { { "query-acpi-ospm-status", WORD("0", "0"), NULL, NULL, false },
+		    { "query-acpi-ospm-status", WORD("0", "0"), NULL, NULL, false },
+		    { "query-acpi-ospm-status", WORD("0", "0"), NULL, NULL, false } },
+		  "1, 384 MiB;",
+		  3 },
+		{ { { "query-acpi-ospm-status", ERROR("no ACPI"), NULL, NULL, false } },
+		  "1, 384 MiB;",
+		  1 },
+		{ { { "query-acpi-ospm-status", "\"return\": []", NULL, NULL, false } },
+		  "1, 384 MiB;",
+		  1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct fixture *f = make("", growing);
+		const char *at;
+		unsigned asked = 0;
+
+		f->jobs.guest_ms = 80;
+		jobs_resize(&f->jobs, 1, 384, on_resize, f);
+		run(f, rows[i].script, 1);
+		assert_string_equal(str_text(&f->got), rows[i].got);
+		for (at = str_text(&f->said); (at = strstr(at, "ospm-status")); at++)
+			asked++;
+		assert_int_equal(asked, rows[i].asked);
+		drop(f);
+	}
 }
 
 static void what_cannot_grow_says_why(void **state)
@@ -137,6 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(processors_and_memory_grow_and_shrink),
 		cmocka_unit_test(memory_that_is_plugged_in_is_as_the_rest),
+		cmocka_unit_test(memory_is_waited_for),
 		cmocka_unit_test(what_cannot_grow_says_why),
 		cmocka_unit_test(a_processor_that_stays_is_no_failure),
 		cmocka_unit_test(virtio_mem_is_asked),
