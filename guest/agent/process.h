@@ -9,9 +9,9 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/loop.h"
+#include "base/pump.h"
 #include "guest/agent/launch.h"
 #include "guest/agent/passfd.h"
-#include "guest/agent/pump.h"
 #include "guest/agent/stream.h"
 
 struct container;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "guest/agent/pump.h"
+#include "base/pump.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -13,7 +13,6 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
-#include "guest/agent/stream.h"
 
 #define CHUNK 32768
 
@@ -75,7 +74,7 @@ static void count_silence(struct pump *p)
 {
 	loop_remove(&p->silence);
 	if (p->exited)
-		p->silence = loop_add_timer(p->loop, STREAM_DRAIN_MS, on_silence, p);
+		p->silence = loop_add_timer(p->loop, PUMP_SILENCE_MS, on_silence, p);
 }
 
 /*

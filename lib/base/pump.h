@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes from one descriptor to another, one way, without the calls of stream.h:
- * a process's stdin, stdout or stderr and who has connected for it (passfd.h).
- * A slow reader stops the writer; what the agent holds is bounded.
+ * Bytes from one descriptor to another, one way: a process's output and who has
+ * connected for it, half of a connection. A slow reader stops the writer; what is
+ * held is bounded.
  */
-#ifndef AGENT_PUMP_H
-#define AGENT_PUMP_H
+#ifndef BASE_PUMP_H
+#define BASE_PUMP_H
 
 #include <stdbool.h>
 
 #include "base/loop.h"
+
+/* See pump_exited(). */
+#define PUMP_SILENCE_MS 500
 
 struct pump;
 
@@ -23,7 +26,7 @@ struct pump *pump_start(struct loop *loop, int from, int to, bool drain, void (*
 			void *arg);
 
 /* The process at @from has ended, and others may hold it open: it ends when it was silent for
- * STREAM_DRAIN_MS and all that it has is delivered. NULL is allowed. */
+ * PUMP_SILENCE_MS and all that it has is delivered. NULL is allowed. */
 void pump_exited(struct pump *p);
 
 /* Nothing more is wanted of @from: end behind what was read of it and what it has at hand. NULL
