@@ -5,11 +5,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
-#include "vmm/boot/image.h"
 
 #define SEGMENTS_MAX 64
 #define NOTES_MAX    (64 << 10)
@@ -24,14 +23,28 @@
 #endif
 
 /* All of @len bytes at @offset of the file. */
-static int take(const struct image *file, void *buf, uint64_t len, uint64_t offset,
-		const char *what, struct err *err)
+static int read_at(int fd, void *buf, uint64_t len, uint64_t offset, const char *what,
+		   struct err *err)
 {
-	int r = image_copy(file, buf, offset, len);
+	uint8_t *p = buf;
 
-	if (r == -ENODATA)
-		return err_set(err, ENOEXEC, "kernel: %s lies beyond the file's end", what);
-	return r < 0 ? err_sys(err, r, "kernel: cannot read %s", what) : 0;
+	while (len > 0) {
+		ssize_t n;
+
+		if (offset > INT64_MAX)
+			return err_set(err, ENOEXEC, "kernel: %s lies beyond the file's end", what);
+		n = pread(fd, p, len, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(err, errno, "kernel: cannot read %s", what);
+		if (n == 0)
+			return err_set(err, ENOEXEC, "kernel: %s lies beyond the file's end", what);
+		p += n;
+		len -= (uint64_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
 }
 
 static int check_header(const Elf64_Ehdr *h, struct err *err)
@@ -50,8 +63,8 @@ static int check_header(const Elf64_Ehdr *h, struct err *err)
 	return 0;
 }
 
-static int load_segment(const struct image *file, const struct memory *m, gpa_t lowest,
-			const Elf64_Phdr *p, struct elf_kernel *kernel, struct err *err)
+static int load_segment(int fd, const struct memory *m, gpa_t lowest, const Elf64_Phdr *p,
+			struct elf_kernel *kernel, struct err *err)
 {
 	bool sparse = p->p_memsz >= MEMORY_ALIGN && p->p_filesz < p->p_memsz / 16;
 	void *at;
@@ -77,7 +90,7 @@ static int load_segment(const struct image *file, const struct memory *m, gpa_t 
 	/* What the file does not fill is zero already, and no huge page is filled for the rest. */
 	if (sparse)
 		memory_advise(m, p->p_paddr, p->p_memsz, MEMORY_SPARSE);
-	r = take(file, at, p->p_filesz, p->p_offset, "a segment", err);
+	r = read_at(fd, at, p->p_filesz, p->p_offset, "a segment", err);
 	if (sparse)
 		memory_advise(m, p->p_paddr, p->p_memsz, MEMORY_DENSE);
 	return r;
@@ -115,8 +128,7 @@ static int find_entry(const uint8_t *notes, uint64_t len, uint32_t *entry)
 	return 0;
 }
 
-static int read_notes(const struct image *file, const Elf64_Phdr *p, uint32_t *entry,
-		      struct err *err)
+static int read_notes(int fd, const Elf64_Phdr *p, uint32_t *entry, struct err *err)
 {
 	auto_free uint8_t *notes = NULL;
 	int r;
@@ -126,29 +138,29 @@ static int read_notes(const struct image *file, const Elf64_Phdr *p, uint32_t *e
 	notes = malloc(p->p_filesz + 1);
 	if (!notes)
 		return err_set(err, ENOMEM, "no memory for the kernel's notes");
-	r = take(file, notes, p->p_filesz, p->p_offset, "a note", err);
+	r = read_at(fd, notes, p->p_filesz, p->p_offset, "a note", err);
 	return r < 0 ? r : find_entry(notes, p->p_filesz, entry);
 }
 
-static int load(const struct image *file, const struct memory *m, gpa_t lowest,
-		struct elf_kernel *kernel, struct err *err)
+int elf_load(int fd, const struct memory *m, gpa_t lowest, struct elf_kernel *kernel,
+	     struct err *err)
 {
 	Elf64_Phdr segments[SEGMENTS_MAX];
 	Elf64_Ehdr h;
 	int found = 0;
-	int r = take(file, &h, sizeof(h), 0, "the ELF header", err);
+	int r = read_at(fd, &h, sizeof(h), 0, "the ELF header", err);
 
 	*kernel = (struct elf_kernel){ .start = UINT64_MAX };
 	if (r == 0)
 		r = check_header(&h, err);
 	if (r == 0)
-		r = take(file, segments, h.e_phnum * sizeof(segments[0]), h.e_phoff,
-			 "the table of segments", err);
+		r = read_at(fd, segments, h.e_phnum * sizeof(segments[0]), h.e_phoff,
+			    "the table of segments", err);
 	for (unsigned i = 0; r >= 0 && i < h.e_phnum; i++) {
 		if (segments[i].p_type == PT_LOAD) {
-			r = load_segment(file, m, lowest, &segments[i], kernel, err);
+			r = load_segment(fd, m, lowest, &segments[i], kernel, err);
 		} else if (segments[i].p_type == PT_NOTE && !found) {
-			r = read_notes(file, &segments[i], &kernel->entry, err);
+			r = read_notes(fd, &segments[i], &kernel->entry, err);
 			found = r > 0;
 		}
 	}
@@ -161,16 +173,4 @@ static int load(const struct image *file, const struct memory *m, gpa_t lowest,
 		return err_set(err, ENOEXEC, "kernel: its PVH entry %#x is outside of it",
 			       kernel->entry);
 	return 0;
-}
-
-int elf_load(int fd, const struct memory *m, gpa_t lowest, struct elf_kernel *kernel,
-	     struct err *err)
-{
-	struct image file;
-	int r = image_map(&file, fd, "kernel", err);
-
-	if (r == 0)
-		r = load(&file, m, lowest, kernel, err);
-	image_unmap(&file);
-	return r;
 }

@@ -3,41 +3,39 @@
 
 #include <errno.h>
 #include <inttypes.h>
-
-#include "vmm/boot/image.h"
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define PAGE 4096ULL
-
-static int load(const struct image *file, const struct memory *m, gpa_t low, gpa_t high,
-		struct initrd *initrd, struct err *err)
-{
-	gpa_t start = (low + PAGE - 1) & ~(PAGE - 1);
-	void *at;
-	int r;
-
-	if (file->size == 0)
-		return err_set(err, EINVAL, "initrd: a file without content");
-	at = start < high && file->size <= high - start ? memory_at(m, start, file->size) : NULL;
-	if (!at)
-		return err_set(err, ENOSPC,
-			       "initrd: %" PRIu64 " KiB do not fit into the guest's memory beside "
-			       "the kernel",
-			       file->size >> 10);
-	r = image_copy(file, at, 0, file->size);
-	if (r < 0)
-		return err_sys(err, r, "initrd: cannot be read");
-	*initrd = (struct initrd){ start, file->size };
-	return 0;
-}
 
 int initrd_load(int fd, const struct memory *m, gpa_t low, gpa_t high, struct initrd *initrd,
 		struct err *err)
 {
-	struct image file;
-	int r = image_map(&file, fd, "initrd", err);
+	gpa_t start = (low + PAGE - 1) & ~(PAGE - 1);
+	struct stat st;
+	uint64_t done = 0, size;
+	uint8_t *at;
 
-	if (r == 0)
-		r = load(&file, m, low, high, initrd, err);
-	image_unmap(&file);
-	return r;
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, errno, "initrd");
+	if (!S_ISREG(st.st_mode) || st.st_size == 0)
+		return err_set(err, EINVAL, "initrd: not a file with content");
+	size = (uint64_t)st.st_size;
+	at = start < high && size <= high - start ? memory_at(m, start, size) : NULL;
+	if (!at)
+		return err_set(err, ENOSPC,
+			       "initrd: %" PRIu64 " KiB do not fit into the guest's memory beside "
+			       "the kernel",
+			       size >> 10);
+	while (done < size) {
+		ssize_t n = pread(fd, at + done, size - done, (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return err_sys(err, n < 0 ? errno : ENODATA, "initrd: cannot be read");
+		done += (uint64_t)n;
+	}
+	*initrd = (struct initrd){ start, size };
+	return 0;
 }
