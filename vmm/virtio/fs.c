@@ -5,16 +5,15 @@
 #include <errno.h>
 #include <linux/virtio_fs.h>
 #include <linux/virtio_ids.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "vmm/virtio/shared_event.h"
 #include "vmm/virtio/vhost_user.h"
 
 enum { HIPRIO, REQUESTS, QUEUES };
@@ -61,16 +60,6 @@ static void on_server(struct loop_source *src, int fd, uint32_t events, void *ar
 	lose_server(fs);
 	virtio_break(&fs->dev,
 		     n > 0 ? "its server speaks without being asked" : "its server is gone");
-}
-
-/*
- * Say that chains may wait in @ring. The server has the same eventfd and may fill it, and make
- * it one that blocks: what is full needs no more.
- */
-static void kick_server(struct fs *fs, unsigned ring)
-{
-	if (fd_poll(fs->ring[ring].kick, POLLOUT, 0) > 0)
-		eventfd_write(fs->ring[ring].kick, 1);
 }
 
 static int start_rings(struct fs *fs)
@@ -131,7 +120,7 @@ static void fs_kick(struct virtio_device *dev, unsigned queue)
 	struct fs *fs = of(dev);
 
 	if (fs->ring[queue].runs)
-		kick_server(fs, queue);
+		shared_event_signal(fs->ring[queue].kick);
 }
 
 static void fs_reset(struct virtio_device *dev)
@@ -209,7 +198,7 @@ struct virtio_device *virtio_fs_new(const struct virtio_fs_setup *setup, const c
 
 	if (check(setup, mem, err) < 0)
 		return NULL;
-	if (vhost_user_open(&connection, server, err) < 0) {
+	if (shared_event_prepare() < 0 || vhost_user_open(&connection, server, err) < 0) {
 		err_wrap(err, "fs %s", setup->tag);
 		return NULL;
 	}

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "vmm/virtio/shared_event.h"
 
 #define VENDOR 0x6174616b /* "kata" */
 
@@ -57,6 +58,7 @@ struct virtio_mmio {
 	 * status always says that there may be some, which costs the driver a look.
 	 */
 	uint32_t handed_over;
+	bool shared; /* others have the interrupt's eventfd, from then on */
 };
 
 static void signal_fd(int fd)
@@ -158,7 +160,10 @@ static void on_kick(struct loop_source *src, int fd, uint32_t events, void *arg)
 static void interrupt(struct virtio_mmio *t, uint32_t reason)
 {
 	__atomic_fetch_or(&t->interrupt_status, reason, __ATOMIC_RELEASE);
-	signal_fd(t->interrupt_fd);
+	if (t->shared)
+		shared_event_signal(t->interrupt_fd);
+	else
+		signal_fd(t->interrupt_fd);
 }
 
 static void op_interrupt(struct virtio_device *dev, unsigned queue)
@@ -179,6 +184,7 @@ static void op_hand_over(struct virtio_device *dev, unsigned queue, int *kick, i
 	struct virtio_mmio *t = dev->transport_data;
 
 	loop_set_events(t->kick_sources[queue], 0);
+	t->shared = true;
 	__atomic_store_n(&t->handed_over, VIRTIO_MMIO_INT_VRING, __ATOMIC_RELAXED);
 	*kick = t->kick_fds[queue];
 	*call = t->interrupt_fd;

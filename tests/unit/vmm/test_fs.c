@@ -370,25 +370,36 @@ static void server_dribbles(void **state)
 	memory_done(&mem);
 }
 
-/* It has the kick's eventfd as well, and fills it, and takes care that writers wait. */
-static void server_fills_the_kick(void **state)
+/* Fill the counter of @fd, and take care that writers wait. */
+static void block(int fd)
+{
+	uint64_t n = UINT64_MAX - 1;
+
+	(void)!read(fd, &n, sizeof(n));
+	n = UINT64_MAX - 1;
+	assert_int_equal(write(fd, &n, sizeof(n)), sizeof(n));
+	assert_int_equal(fd_set_nonblock(fd, false), 0);
+}
+
+/* It has the eventfds of kicks and of interrupts as well. */
+static void server_fills_the_events(void **state)
 {
 	struct fixture *f = *state;
 	struct memory mem = start(f);
-	uint64_t kicks;
+	int64_t began = loop_now_ms();
 
 	answer_base(f->server, 0, 0);
 	answer_base(f->server, 1, 0);
 	virtio_device_pause(virtio_mmio_device(f->d.t));
-	assert_int_equal(read(f->kick, &kicks, sizeof(kicks)), sizeof(kicks));
-	kicks = UINT64_MAX - 1;
-	assert_int_equal(write(f->kick, &kicks, sizeof(kicks)), sizeof(kicks));
-	assert_int_equal(fd_set_nonblock(f->kick, false), 0);
-	alarm(10);
+	block(f->kick);
 	virtio_device_resume(virtio_mmio_device(f->d.t));
 	guest_run(&f->g);
-	alarm(0);
 	assert_false(guest_device_broken(&f->d));
+	block(f->call);
+	assert_int_equal(send(f->server, "?", 1, MSG_NOSIGNAL), 1);
+	guest_run(&f->g);
+	assert_true(guest_device_broken(&f->d));
+	assert_true(loop_now_ms() - began < 5000);
 	memory_done(&mem);
 }
 
@@ -456,7 +467,7 @@ int main(void)
 		with_device(server_speaks_unasked),
 		with_device(server_answers_something_else),
 		with_device(server_dribbles),
-		with_device(server_fills_the_kick),
+		with_device(server_fills_the_events),
 		cmocka_unit_test(refusals),
 	};
 
