@@ -16,6 +16,8 @@ struct call {
 	struct list link;
 	struct sandbox *sb;
 	enum call_state state;
+	const char *name; /* of the request's type, static; NULL: the agent is not asked */
+	int64_t begun;
 	call_cb cb;
 	void *arg;
 	struct err err;
@@ -47,6 +49,8 @@ static void finish(struct call *c, const ProtobufCMessage *rsp, const struct err
 	void *arg = c->arg;
 	struct err why = ERR_INIT;
 
+	if (c->name)
+		prom_observe(&c->sb->rpcs, c->name, loop_now_ms() - c->begun);
 	if (err)
 		why = *err;
 	forget(c);
@@ -79,6 +83,8 @@ void call_agent(struct sandbox *sb, const char *method, const ProtobufCMessage *
 	struct call *c = call_new(sb, CALL_SENT, cb, arg);
 
 	if (sb->phase == PHASE_BOOTING || sb->phase == PHASE_RUNNING) {
+		c->name = req->descriptor->name;
+		c->begun = loop_now_ms();
 		if (sb->agent) {
 			agent_call(sb->agent, method, req, timeout_ms, on_reply, c);
 			return;

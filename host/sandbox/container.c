@@ -71,6 +71,7 @@ void container_free(struct container *c)
 	strv_free(&c->disks);
 	image_root_release(&c->image);
 	volumes_free(c->volumes);
+	strv_free(&c->shared);
 	free(c->netns);
 	free(c->bundle);
 	free(c->id);

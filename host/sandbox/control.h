@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "host/sandbox/sandbox.h"
+#include "prom/process.h"
 #include "proto/agent.pb-c.h"
 
 /* All processes of the container stop where they are, until sandbox_resume(). */
@@ -40,6 +41,18 @@ void sandbox_list_processes(struct sandbox *sb, const char *id, const char *form
 typedef void (*sandbox_reply_cb)(const ProtobufCMessage *rsp, const struct err *err, void *arg);
 void sandbox_ask_agent(struct sandbox *sb, const char *method, const ProtobufCMessage *req,
 		       sandbox_reply_cb cb, void *arg);
+
+/* Where the guest has the path @source of the host that containers mount; NULL: none does. */
+const char *sandbox_guest_path(const struct sandbox *sb, const char *source);
+
+/*
+ * Append what the host knows of the machine and its file server, and how long the agent took
+ * for what it was asked, as Prometheus reads it. (The agent's own: its GetMetrics.)
+ */
+void sandbox_metrics(const struct sandbox *sb, struct str *out);
+
+/* Add what the sandbox's processes, but for the shim, hold of the host. */
+void sandbox_usage(const struct sandbox *sb, struct prom_usage *sum);
 
 /* Forget process @exec_id, which has ended. */
 void sandbox_drop_exec(struct sandbox *sb, const char *id, const char *exec_id);

@@ -22,6 +22,7 @@
 #include "host/sandbox/state.h"
 #include "host/sandbox/volume.h"
 #include "host/storage/share.h"
+#include "prom/histogram.h"
 
 enum sandbox_phase {
 	PHASE_NEW,
@@ -74,9 +75,10 @@ struct sandbox {
 	bool resizing;
 	struct loop_source *resize_step;
 
-	struct list calls;	/* struct call */
-	struct list containers; /* struct container */
-	char *first;		/* whose pid namespace others may share; NULL: none yet */
+	struct list calls;	    /* struct call */
+	struct prom_histogram rpcs; /* how long each took */
+	struct list containers;	    /* struct container */
+	char *first;		    /* whose pid namespace others may share; NULL: none yet */
 
 	/* hooking.c */
 	struct hook_place runtime; /* where the host's hooks run */
@@ -125,6 +127,7 @@ struct container {
 	struct strv disks;	 /* IDs of those that are plugged in for it */
 	struct image_root image; /* its root as disks; may be empty */
 	struct volumes *volumes; /* what was copied for it; NULL: nothing */
+	struct strv shared;	 /* of its mounts: path of the host, path of the guest, … */
 };
 
 /* ---- call.c ------------------------------------------------------------- */

@@ -102,6 +102,8 @@ static void fail(struct making *m, const struct err *err)
 
 static int share_mounts(struct sandbox *sb, const char *id, Grpc__Spec *spec, struct err *err)
 {
+	struct container *c = container_find(sb, id);
+
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		Grpc__Mount *m = spec->mounts[i];
 		auto_free char *guest_path = NULL;
@@ -113,6 +115,10 @@ static int share_mounts(struct sandbox *sb, const char *id, Grpc__Spec *spec, st
 				   plan_mount_read_only(m), &guest_path, err);
 		if (r < 0)
 			return r;
+		if (c) {
+			strv_add(&c->shared, m->source);
+			strv_add(&c->shared, guest_path);
+		}
 		plan_set(&m->source, guest_path);
 	}
 	return 0;

@@ -142,6 +142,7 @@ void sandbox_destroy(struct sandbox *sb)
 	free(sb->own_dir);
 	free(sb->first);
 	group_free(sb->group);
+	prom_histogram_free(&sb->rpcs);
 	config_free(sb->config);
 	state_free(sb->st);
 	free(sb);

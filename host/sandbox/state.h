@@ -19,6 +19,9 @@
 #define SANDBOX_VM_DIR "/run/vc/vm"
 #define SANDBOX_SHARE  "/run/kata-containers/shared/sandboxes"
 
+/* In <root>/<id>: where the shim tells of itself and its sandbox by HTTP. */
+#define SANDBOX_MONITOR "shim-monitor.sock"
+
 /* A process, named for good by its pid and the time it started at. */
 struct state_process {
 	char *name; /* "shim", "qemu", "virtiofsd", "agent", "standin" */

@@ -89,6 +89,16 @@ void call_cancel_all(struct list *calls)
 	}
 }
 
+/* The answer is on its way, unless nobody waits for it any more. */
+static void answered(struct ttrpc_call *call)
+{
+	const struct ttrpc_server *srv = call->session ? call->session->srv : NULL;
+
+	if (srv && srv->observer)
+		srv->observer(call->name, loop_now_ms() - call->begun, srv->observer_arg);
+	call_free(call);
+}
+
 void ttrpc_reply(struct ttrpc_call *call, const ProtobufCMessage *rsp)
 {
 	Ttrpc__Response envelope = TTRPC__RESPONSE__INIT;
@@ -109,7 +119,7 @@ void ttrpc_reply(struct ttrpc_call *call, const ProtobufCMessage *rsp)
 		}
 		conn_send(call->session->conn, o);
 	}
-	call_free(call);
+	answered(call);
 }
 
 void ttrpc_fail(struct ttrpc_call *call, enum ttrpc_code code, const char *fmt, ...)
@@ -122,7 +132,7 @@ void ttrpc_fail(struct ttrpc_call *call, enum ttrpc_code code, const char *fmt, 
 	va_end(ap);
 	if (wants_answer(call))
 		send_status(call, code == TTRPC_OK ? TTRPC_UNKNOWN : code, text);
-	call_free(call);
+	answered(call);
 }
 
 void ttrpc_fail_err(struct ttrpc_call *call, const struct err *err)

@@ -118,6 +118,7 @@ static void start_call(struct session *s, uint32_t stream, uint8_t flags, const 
 	list_init(&call->link);
 	call->stream = stream;
 	call->deadline = -1;
+	call->begun = loop_now_ms();
 	if (claim_extra(s, call, req))
 		svc = route(s, call, req, flags, &handler);
 	if (!svc) {

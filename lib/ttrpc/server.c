@@ -93,6 +93,12 @@ int ttrpc_server_serve_serial(struct ttrpc_server *srv, int fd)
 	return session_new(srv, fd, true);
 }
 
+void ttrpc_server_observe(struct ttrpc_server *srv, ttrpc_observer fn, void *arg)
+{
+	srv->observer = fn;
+	srv->observer_arg = arg;
+}
+
 size_t ttrpc_server_connections(const struct ttrpc_server *srv)
 {
 	return srv->n_sessions;

@@ -28,6 +28,8 @@ struct ttrpc_server {
 	struct loop *loop;
 	struct list services, listeners, sessions;
 	size_t n_sessions;
+	ttrpc_observer observer;
+	void *observer_arg;
 };
 
 /* A connection and the calls that came by it. */
@@ -45,7 +47,8 @@ struct ttrpc_call {
 	struct session *session; /* NULL once the client went away */
 	uint32_t stream;
 	bool expired;	  /* the client was told already */
-	int64_t deadline; /* monotonic ms, -1 for none */
+	int64_t begun;	  /* monotonic ms */
+	int64_t deadline; /* the same, -1 for none */
 	struct loop_source *timer;
 	const ProtobufCMethodDescriptor *method;
 	ProtobufCMessage *req;

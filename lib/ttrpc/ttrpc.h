@@ -104,6 +104,13 @@ int ttrpc_server_serve(struct ttrpc_server *srv, int fd);
  */
 int ttrpc_server_serve_serial(struct ttrpc_server *srv, int fd);
 
+/*
+ * Have @fn told of each call whose answer goes out: its name (ttrpc_call_name()) and how long
+ * that took. One for a server; NULL: nobody any more.
+ */
+typedef void (*ttrpc_observer)(const char *name, int64_t ms, void *arg);
+void ttrpc_server_observe(struct ttrpc_server *srv, ttrpc_observer fn, void *arg);
+
 /* The number of connections now open. */
 size_t ttrpc_server_connections(const struct ttrpc_server *srv);
 
