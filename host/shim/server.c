@@ -17,7 +17,9 @@
 #include "base/str.h"
 #include "base/version.h"
 #include "host/hooks/hook.h"
+#include "host/sandbox/state.h"
 #include "host/shim/actions.h"
+#include "host/shim/management.h"
 #include "host/shim/shim.h"
 
 /* A client comes at once or never: kata-runtime, and containerd, which may be slow. */
@@ -97,6 +99,14 @@ static int get_listener(const struct cmdline *cl, struct err *err)
 		       "-socket");
 }
 
+/* `start` has made the directory, and nobody else does before there is a task. */
+static int listen_to_operators(struct shim *s, const struct cmdline *cl, struct err *err)
+{
+	auto_free char *path = xasprintf("%s/%s/%s", cl->root, cl->id, SANDBOX_MONITOR);
+
+	return cl->listen_fd < 0 ? 0 : management_listen(s->management, path, err);
+}
+
 static int prepare(struct shim *s, const struct cmdline *cl, struct err *err)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
@@ -108,6 +118,9 @@ static int prepare(struct shim *s, const struct cmdline *cl, struct err *err)
 	r = ttrpc_server_listen(s->server, fd);
 	if (r < 0)
 		return err_sys(err, r, "cannot serve");
+	r = listen_to_operators(s, cl, err);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		if (!loop_add_signal(s->loop, signals[i], on_signal, s))
 			return err_sys(err, errno, "cannot take over signals");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/shim/shim.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/str.h"
 #include "host/shim/creation.h"
 #include "host/shim/events.h"
+#include "host/shim/management.h"
 #include "host/shim/service.h"
 #include "host/shim/task.h"
 #include "host/shim/traces.h"
@@ -226,6 +228,23 @@ static void on_owner(struct loop_source *src, int fd, uint32_t events, void *arg
 		keep(arg);
 }
 
+/* "containerd.task.v2.Task/CloseIO" is the action close_io. */
+static void on_call(const char *name, int64_t ms, void *arg)
+{
+	const char *method = strrchr(name, '/') + 1;
+	auto_str struct str action = STR_INIT;
+	struct shim *s = arg;
+
+	if (!str_starts(name, "containerd.task."))
+		return;
+	for (const char *p = method; *p; p++) {
+		if (p > method && isupper((unsigned char)*p) && islower((unsigned char)p[-1]))
+			str_putc(&action, '_');
+		str_putc(&action, (char)tolower((unsigned char)*p));
+	}
+	prom_observe(&s->rpcs, str_text(&action), ms);
+}
+
 struct shim *shim_new(struct loop *loop, const struct shim_options *opt)
 {
 	struct shim *s = xcalloc(1, sizeof(*s));
@@ -241,6 +260,8 @@ struct shim *shim_new(struct loop *loop, const struct shim_options *opt)
 							       .binary = opt->publish_binary,
 							       .address = opt->containerd });
 	service_add(s->server, s);
+	ttrpc_server_observe(s->server, on_call, s);
+	s->management = management_new(s);
 	if (opt->owner_fd >= 0) {
 		s->owner = loop_add_fd(loop, opt->owner_fd, EPOLLIN, on_owner, s);
 		if (!s->owner)
@@ -256,7 +277,9 @@ void shim_free(struct shim *s)
 		return;
 	while (!list_empty(&s->tasks))
 		task_remove(container_of(s->tasks.next, struct task, link));
+	management_free(s->management);
 	ttrpc_server_free(s->server);
+	prom_histogram_free(&s->rpcs);
 	events_free(s->events);
 	loop_remove(&s->owner);
 	loop_remove(&s->idle);

@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "host/sandbox/sandbox.h"
+#include "prom/histogram.h"
 #include "ttrpc/ttrpc.h"
 
 /* sandbox_stop() takes at most 10 s. */
@@ -39,17 +40,30 @@ struct shim_options {
 
 struct creation;
 struct events;
+struct management;
+
+/* What the sandbox costs beside what its containers use, as of the last scrape. */
+struct overhead {
+	int64_t at; /* loop_now_ms() of the numbers below; 0: never yet */
+	uint64_t host_ns, guest_ns;
+	double cpu, memory; /* per cent of a processor, bytes */
+};
 
 struct shim {
 	struct loop *loop;
 	struct shim_options opt; /* the strings are the caller's */
 	struct ttrpc_server *server;
 	struct events *events;
+	struct management *management;
 	struct list tasks;
 
 	struct sandbox *sandbox;  /* NULL before the first task */
 	struct creation *booting; /* who boots it, meanwhile */
 	struct err death;	  /* why the machine ended, if it did */
+
+	struct prom_histogram rpcs; /* of the Task service, by method */
+	struct overhead overhead;
+	unsigned scrapes; /* under way */
 
 	struct loop_source *owner, *idle, *limit;
 	struct list ends;   /* Shutdown calls that wait, struct pending_call */

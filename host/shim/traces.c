@@ -90,7 +90,9 @@ static void write_file(const char *bundle, const char *name, const char *text)
 void traces_write_address(const struct shim_options *opt, pid_t pid)
 {
 	auto_free char *number = xasprintf("%d", (int)pid);
+	auto_free char *monitor = xasprintf("unix://%s/%s/%s", opt->root, opt->id, SANDBOX_MONITOR);
 
+	write_file(opt->bundle, "monitor_address", monitor);
 	write_file(opt->bundle, "address", opt->address);
 	write_file(opt->bundle, "shim.pid", number);
 }
@@ -111,12 +113,17 @@ int traces_remove(const struct shim_options *opt, struct err *err)
 {
 	auto_free char *dir = path_join(opt->root, opt->id);
 	auto_free char *socket = path_join(dir, SHIM_SOCKET);
+	auto_free char *monitor = path_join(dir, SANDBOX_MONITOR);
+	auto_free char *monitor_address = xasprintf("unix://%s", monitor);
 	auto_free char *number = xasprintf("%d", (int)getpid());
 
 	remove_if(opt->bundle, "shim.pid", number);
 	remove_if(opt->bundle, "address", opt->address);
+	remove_if(opt->bundle, "monitor_address", monitor_address);
 	if (!has_state(dir))
 		return tree_remove(dir, err);
+	if (unlink(monitor) < 0 && errno != ENOENT)
+		return err_sys(err, errno, "%s", monitor);
 	if (unlink(socket) < 0 && errno != ENOENT)
 		return err_sys(err, errno, "%s", socket);
 	return 0;

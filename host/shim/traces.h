@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a shim leaves on disk beside the sandbox's own state: in <root>/<id> its
- * socket and its log, in the bundle, for containerd, `address` and `shim.pid`.
+ * sockets and its log, in the bundle, for containerd and for monitors, `address`,
+ * `monitor_address` and `shim.pid`.
  */
 #ifndef HOST_SHIM_TRACES_H
 #define HOST_SHIM_TRACES_H

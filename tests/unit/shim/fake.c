@@ -7,10 +7,10 @@
 
 #include "base/cleanup.h"
 
-static const char *const names[FAKE_OPS] = { "boot",   "create", "start", "exec",
-					     "signal", "resize", "write", "close",
-					     "remove", "stop",	 "pause", "resume",
-					     "update", "stats",	 "list",  "poststart" };
+static const char *const names[FAKE_OPS] = { "boot",	  "create", "start",  "exec",	"signal",
+					     "resize",	  "write",  "close",  "remove", "stop",
+					     "pause",	  "resume", "update", "stats",	"list",
+					     "poststart", "ask" };
 
 struct fake fake;
 
@@ -18,7 +18,7 @@ struct fake fake;
 struct request {
 	struct list link;
 	enum { DONE, READ, WAIT } kind;
-	enum fake_op op; /* DONE, with one of done, stats, list */
+	enum fake_op op; /* DONE, with one of done, stats, list, reply */
 	bool is_err;	 /* READ */
 	size_t max;
 	char *exec_id; /* READ, WAIT */
@@ -27,6 +27,7 @@ struct request {
 	sandbox_exit_cb exit;
 	sandbox_stats_cb stats;
 	sandbox_list_cb list;
+	sandbox_reply_cb reply;
 	void *arg;
 };
 
@@ -54,6 +55,7 @@ void fake_reset(struct loop *loop)
 	memset(&fake, 0, sizeof(fake));
 	memset(&box, 0, sizeof(box));
 	box.loop = loop;
+	fake.answer = &fake_metrics.base;
 	list_init(&box.requests);
 	list_init(&box.processes);
 }
@@ -136,6 +138,8 @@ static bool answer_done(struct request *r)
 		r->stats(err.code ? &err : NULL, err.code ? NULL : fake.stats, r->arg);
 	else if (r->list)
 		r->list(err.code ? &err : NULL, "[1,2]", err.code ? 0 : 5, r->arg);
+	else if (r->reply)
+		r->reply(err.code ? NULL : fake.answer, err.code ? &err : NULL, r->arg);
 	else
 		r->done(err.code ? &err : NULL, r->arg);
 	return true;
@@ -550,21 +554,7 @@ void sandbox_drop_exec(struct sandbox *sb, const char *id, const char *exec_id)
 	(void)exec_id;
 }
 
-bool sandbox_guest(const struct sandbox *sb, struct str *address)
+void fake_ask(sandbox_reply_cb cb, void *arg)
 {
-	(void)sb;
-	str_puts(address, "vsock://7");
-	return true;
-}
-
-void sandbox_ask_agent(struct sandbox *sb, const char *method, const ProtobufCMessage *req,
-		       sandbox_reply_cb cb, void *arg)
-{
-	Grpc__Metrics metrics = GRPC__METRICS__INIT;
-
-	(void)sb;
-	(void)req;
-	str_printf(&fake.log, "ask:%s ", method);
-	metrics.metrics = (char *)"kata_guest_load 1\n";
-	cb(&metrics.base, NULL, arg);
+	ask_done(FAKE_ASK, NULL, arg)->reply = cb;
 }

@@ -37,6 +37,7 @@ enum fake_op {
 	FAKE_STATS,
 	FAKE_LIST,
 	FAKE_POSTSTART,
+	FAKE_ASK,
 	FAKE_OPS,
 };
 
@@ -63,6 +64,8 @@ extern struct fake {
 	char *rootfs;
 	bool terminal; /* of the last process */
 	const Grpc__StatsContainerResponse *stats;
+	const ProtobufCMessage *answer; /* of the agent; fake_reset(): its metrics */
+	const char *guest;		/* its address; NULL: "vsock://7" */
 } fake;
 
 /* Before each test; @loop is what sandbox_new() must be given. */
@@ -81,6 +84,11 @@ void fake_exits(const char *exec_id, uint32_t status);
 void fake_dies(const char *why);
 /* A container runs out of memory. */
 void fake_ooms(const char *id);
+/* The agent is asked. */
+void fake_ask(sandbox_reply_cb cb, void *arg);
+/* What fake_reset() lets it answer. */
+extern const Grpc__Metrics fake_metrics;
+
 /* Answer what was held. */
 void fake_release(enum fake_op op);
 

@@ -109,11 +109,16 @@ static void a_bundle_is_left_as_it_was(void **state)
 	struct disk *d = *state;
 	auto_free char *address = path_join(d->bundle, "address");
 	auto_free char *pid = path_join(d->bundle, "shim.pid");
+	auto_free char *monitor = path_join(d->bundle, "monitor_address");
+	auto_free char *where = xasprintf("unix://%s/cc/shim-monitor.sock", d->opt.root);
 	auto_str struct str text = STR_INIT;
 
 	traces_write_address(&d->opt, getpid());
 	assert_int_equal(file_read(address, 100, &text, NULL), 0);
 	assert_string_equal(str_text(&text), "unix:///x");
+	str_free(&text);
+	assert_int_equal(file_read(monitor, 200, &text, NULL), 0);
+	assert_string_equal(str_text(&text), where);
 	assert_int_equal(access(pid, F_OK), 0);
 	assert_int_equal(traces_remove(&d->opt, NULL), 0);
 	assert_int_equal(rmdir(d->bundle), 0);
