@@ -121,7 +121,8 @@ static void put_io_line(struct str *out, const char *prefix, char *line)
 		item(out, prefix, "io_stat", name, w.v[1]);
 }
 
-static void put_netdev_line(struct str *out, const char *prefix, char *line)
+/* Whether it is one: the heading is none. */
+static bool put_device(struct str *out, const char *prefix, char *line)
 {
 	static const char *const items[] = {
 		"recv_bytes", "recv_packets", "recv_errs",	 "recv_drop",
@@ -133,7 +134,7 @@ static void put_netdev_line(struct str *out, const char *prefix, char *line)
 	struct words w;
 
 	if (!colon || strchr(line, '|'))
-		return; /* the heading */
+		return false;
 	*colon = '\0';
 	line += strspn(line, " ");
 	w = split(colon + 1, " ");
@@ -142,6 +143,22 @@ static void put_netdev_line(struct str *out, const char *prefix, char *line)
 		prom_escape(out, line);
 		str_printf(out, "\",item=\"%s\"} %s\n", items[i], w.v[i]);
 	}
+	return true;
+}
+
+static void put_netdev(struct str *out, const char *prefix, const char *subject, pid_t pid)
+{
+	auto_free char *help = xasprintf("%s network devices statistics.", subject);
+	auto_str struct str text = STR_INIT;
+	char *save = NULL;
+	unsigned n = 0;
+
+	if (!read_of(pid, "net/dev", &text))
+		return;
+	prom_family(out, prefix, "netdev", "gauge", help);
+	for (char *l = strtok_r(text.data, "\n", &save); l && n < PROM_DEVICES_MAX;
+	     l = strtok_r(NULL, "\n", &save))
+		n += put_device(out, prefix, l);
 }
 
 /* A family of which each line of a file of /proc tells something. */
@@ -178,7 +195,6 @@ void prom_process(struct str *out, const char *prefix, const char *subject, pid_
 {
 	auto_free char *status = xasprintf("%s process status.", subject);
 	auto_free char *io = xasprintf("%s process IO statistics.", subject);
-	auto_free char *net = xasprintf("%s network devices statistics.", subject);
 	auto_free char *open = xasprintf("%s open FDs.", subject);
 	long fds = count_fds(pid);
 
@@ -188,7 +204,7 @@ void prom_process(struct str *out, const char *prefix, const char *subject, pid_
 	if (fds >= 0)
 		prom_value(out, prefix, "fds", "gauge", open, (double)fds);
 	if (netdev)
-		put_file(out, prefix, "netdev", net, pid, "net/dev", put_netdev_line);
+		put_netdev(out, prefix, subject, pid);
 }
 
 /* ---- itself ------------------------------------------------------------------------ */

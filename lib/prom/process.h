@@ -9,6 +9,9 @@
 
 #include "base/str.h"
 
+/* Of more network devices nothing is told: a host has two for each of its containers. */
+#define PROM_DEVICES_MAX 16
+
 /*
  * "@prefix" + threads, proc_status, proc_stat, io_stat and fds of @pid; with @netdev also
  * the network devices that it sees. @subject names it in the help: "Hypervisor". What
