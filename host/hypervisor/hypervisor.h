@@ -38,6 +38,7 @@ enum hypervisor_cap {
 	HV_CAP_EMULATE = 1 << 8, /* machines run without KVM, too, if slower */
 	HV_CAP_NET = 1 << 9,	 /* networks at boot: vm_spec.nets */
 	HV_CAP_TAP_BY_NAME = 1 << 10, /* the monitor opens taps itself: nobody else holds them */
+	HV_CAP_VHOST_NET = 1 << 12,   /* takes vm_dev.net.vhost_fds */
 	HV_CAP_NET_LIMITS = 1 << 11,  /* it knows rx_ and tx_rate_limiter_max_rate itself */
 };
 
@@ -67,6 +68,8 @@ struct vm_dev {
 			 */
 			const int *fds;
 			size_t n_fds;
+			/* As many of /dev/vhost-net (HV_CAP_VHOST_NET), or NULL. */
+			const int *vhost_fds;
 			uint8_t mac[VM_MAC_LEN]; /* of the guest's interface */
 			unsigned mtu;		 /* 0: the guest's default */
 		} net;

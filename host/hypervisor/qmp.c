@@ -2,6 +2,7 @@
 #include "host/hypervisor/qmp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -35,6 +36,8 @@ struct qmp {
 	bool dead;
 	int64_t next_id;
 	struct str in, out;
+	int pass; /* a descriptor that goes with what begins at `pass_at` of out; -1: none */
+	size_t pass_at;
 	struct list commands; /* sent, not answered */
 };
 
@@ -106,8 +109,13 @@ static void give_up(struct qmp *q, const struct err *why)
 static int flush(struct qmp *q)
 {
 	while (q->out.len > 0) {
-		ssize_t n = send(q->fd, q->out.data, q->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		bool pass = q->pass >= 0 && q->pass_at == 0;
+		size_t len = q->pass >= 0 && !pass ? q->pass_at : q->out.len;
+		ssize_t n = pass ? fd_send(q->fd, q->out.data, len, &q->pass, 1) :
+				   send(q->fd, q->out.data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
+		if (pass && n < 0)
+			errno = (int)-n;
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
@@ -115,6 +123,10 @@ static int flush(struct qmp *q)
 		if (n < 0)
 			return -errno;
 		str_drop(&q->out, (size_t)n);
+		if (pass)
+			close_fd(&q->pass);
+		else if (q->pass >= 0)
+			q->pass_at -= (size_t)n;
 	}
 	loop_set_events(q->src, q->out.len > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN);
 	return 0;
@@ -128,6 +140,15 @@ static void on_timeout(void *arg)
 	c->timer = NULL;
 	err_set(&err, ETIMEDOUT, "QMP: %s: no answer within %d ms", c->name, QMP_TIMEOUT_MS);
 	finish(c, &err, NULL);
+}
+
+void qmp_command_fd(struct qmp *q, const char *name, struct json_object *arguments, int fd,
+		    qmp_done done, void *arg)
+{
+	close_fd(&q->pass);
+	q->pass = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	q->pass_at = q->out.len;
+	qmp_command(q, name, arguments, done, arg);
 }
 
 void qmp_command(struct qmp *q, const char *name, struct json_object *arguments, qmp_done done,
@@ -346,6 +367,7 @@ struct qmp *qmp_new(struct loop *loop, int fd, const struct qmp_handler *handler
 
 	q->loop = loop;
 	q->fd = fd;
+	q->pass = -1;
 	q->handler = handler;
 	q->arg = arg;
 	list_init(&q->commands);
@@ -361,6 +383,7 @@ void qmp_free(struct qmp *q)
 		return;
 	loop_remove(&q->src);
 	close_fd(&q->fd);
+	close_fd(&q->pass);
 	while (!list_empty(&q->commands))
 		command_free(container_of(q->commands.next, struct command, link));
 	q->dead = true;

@@ -46,6 +46,13 @@ typedef void (*qmp_done)(const struct err *err, struct json_object *ret, void *a
 void qmp_command(struct qmp *qmp, const char *name, struct json_object *arguments, qmp_done done,
 		 void *arg);
 
+/*
+ * The same, with the descriptor @fd (borrowed during the call) attached to it. One at a time:
+ * the next after its answer.
+ */
+void qmp_command_fd(struct qmp *qmp, const char *name, struct json_object *arguments, int fd,
+		    qmp_done done, void *arg);
+
 /* The string @key of @object; NULL when there is none, or something else under that name. */
 const char *qmp_text(struct json_object *object, const char *key);
 

@@ -49,14 +49,15 @@ int device_remove(int nl, const char *name)
 	return nl_send(nl, &m, NULL, NULL);
 }
 
-int device_raise_silent(int nl, int index, unsigned mtu)
+/* Before it is up: then it is too late. */
+static int silence(int nl, int index, unsigned mtu)
 {
 	auto_str struct str m = STR_INIT;
 	const uint8_t none = IN6_ADDR_GEN_MODE_NONE;
 	size_t spec, inet6;
 	int r;
 
-	begin_link(&m, RTM_NEWLINK, 0, index, IFF_UP);
+	begin_link(&m, RTM_NEWLINK, 0, index, 0);
 	if (mtu)
 		nl_attr_u32(&m, IFLA_MTU, mtu);
 	spec = nl_nest(&m, IFLA_AF_SPEC);
@@ -69,6 +70,17 @@ int device_raise_silent(int nl, int index, unsigned mtu)
 		return r;
 	/* Without IPv6 there is nothing to be silent about. */
 	m.len = spec;
+	return nl_send(nl, &m, NULL, NULL);
+}
+
+int device_raise_silent(int nl, int index, unsigned mtu)
+{
+	auto_str struct str m = STR_INIT;
+	int r = silence(nl, index, mtu);
+
+	if (r < 0)
+		return r;
+	begin_link(&m, RTM_NEWLINK, 0, index, IFF_UP);
 	return nl_send(nl, &m, NULL, NULL);
 }
 

@@ -16,7 +16,8 @@
 #include "base/file.h"
 #include "host/network/netns.h"
 
-#define TUN "/dev/net/tun"
+#define TUN	  "/dev/net/tun"
+#define VHOST_NET "/dev/vhost-net"
 
 #ifndef IFF_TUN_EXCL
 #define IFF_TUN_EXCL 0x8000
@@ -148,8 +149,27 @@ int net_tap_open_macvtap(int netns, const char *name, int index, unsigned queues
 	return r < 0 ? err_wrap(err, "macvtap %s", name) : 0;
 }
 
+int net_tap_open_vhost(struct net_tap *tap)
+{
+	for (unsigned i = 0; i < tap->n; i++) {
+		tap->vhost[i] = open(VHOST_NET, O_RDWR | O_CLOEXEC);
+		if (tap->vhost[i] < 0) {
+			int r = -errno;
+
+			while (i-- > 0)
+				close(tap->vhost[i]);
+			return r;
+		}
+	}
+	tap->has_vhost = tap->n > 0;
+	return 0;
+}
+
 void net_tap_close(struct net_tap *tap)
 {
+	for (unsigned i = 0; tap->has_vhost && i < tap->n; i++)
+		close(tap->vhost[i]);
+	tap->has_vhost = false;
 	while (tap->n > 0)
 		close(tap->fds[--tap->n]);
 }

@@ -7,8 +7,10 @@
 
 struct net_tap {
 	char name[IFNAMSIZ];
-	int fds[NET_QUEUES_MAX]; /* one for each pair of queues */
-	unsigned n;		 /* 0: it stays without, for who opens it by name */
+	int fds[NET_QUEUES_MAX];   /* one for each pair of queues */
+	int vhost[NET_QUEUES_MAX]; /* the kernel's own movers of packets, if there are */
+	bool has_vhost;
+	unsigned n; /* 0: it stays without, for who opens it by name */
 };
 
 /*
@@ -22,6 +24,9 @@ int net_tap_open(int netns, const char *name, unsigned queues, bool exists, bool
 /* Open the macvtap @name of @netns; @dir is a directory to mount on for a moment. */
 int net_tap_open_macvtap(int netns, const char *name, int index, unsigned queues, const char *dir,
 			 struct net_tap *tap, struct err *err);
+
+/* Open one of vhost-net for each pair of queues; -errno where the host has none. */
+int net_tap_open_vhost(struct net_tap *tap);
 
 void net_tap_close(struct net_tap *tap);
 

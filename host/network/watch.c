@@ -100,6 +100,11 @@ static int subscribe(int fd, struct err *err)
 {
 	static const int groups[] = { RTNLGRP_LINK,	  RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
 				      RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  RTNLGRP_NEIGH };
+	const struct sockaddr_nl any = { .nl_family = AF_NETLINK };
+
+	/* A socket without an address of its own is taken for the kernel's, and hears nothing. */
+	if (bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0)
+		return err_sys(err, errno, "cannot watch the network namespace");
 
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
 		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "host/sandbox/core.h"
+#include "host/sandbox/network.h"
 
 struct container *container_find(struct sandbox *sb, const char *id)
 {
@@ -126,9 +127,21 @@ static void on_started(const ProtobufCMessage *rsp, const struct err *err, void 
 	errand_end(e, err);
 }
 
-void sandbox_start_container(struct sandbox *sb, const char *id, sandbox_done done, void *arg)
+static void on_network(const struct err *err, void *arg)
 {
 	Grpc__StartContainerRequest req = GRPC__START_CONTAINER_REQUEST__INIT;
+	struct errand *e = arg;
+
+	if (err) {
+		on_started(NULL, err, e);
+		return;
+	}
+	req.container_id = e->p->container_id;
+	call_agent(e->sb, "StartContainer", &req.base, AGENT_CALL_MS, on_started, e);
+}
+
+void sandbox_start_container(struct sandbox *sb, const char *id, sandbox_done done, void *arg)
+{
 	struct err err = ERR_INIT;
 	struct process *p = container_process(sb, id, NULL, &err);
 
@@ -136,9 +149,8 @@ void sandbox_start_container(struct sandbox *sb, const char *id, sandbox_done do
 		call_done(sb, &err, done, arg);
 		return;
 	}
-	req.container_id = p->container_id;
-	call_agent(sb, "StartContainer", &req.base, AGENT_CALL_MS, on_started,
-		   errand_new(sb, id, p, done, arg));
+	/* Docker 26 and later give the pod its network between create and start. */
+	network_sync(sb, on_network, errand_new(sb, id, p, done, arg));
 }
 
 static void on_exec(const ProtobufCMessage *rsp, const struct err *err, void *arg)

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "host/sandbox/core.h"
+#include "host/sandbox/network.h"
 #include "oci/spec.h"
 
 /* A container that is being made. */
@@ -24,6 +25,7 @@ struct making {
 	struct disk_plan disks;
 	bool own_rootfs;
 	unsigned step; /* of the hooks */
+	bool synced;   /* the network, with what hooks have changed */
 	struct err err;
 	sandbox_done done;
 	void *arg;
@@ -300,6 +302,12 @@ static void go_on(struct making *m)
 	static const enum hook_kind order[] = { HOOK_PRESTART, HOOK_CREATE_RUNTIME,
 						HOOK_CREATE_CONTAINER };
 
+	/* An engine may give the pod its network only now. */
+	if (m->step == 2 && !m->synced) {
+		m->synced = true;
+		network_sync(m->sb, on_hooks, m);
+		return;
+	}
 	if (m->step < ARRAY_SIZE(order)) {
 		struct container *c = container_find(m->sb, m->id);
 

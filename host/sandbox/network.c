@@ -142,8 +142,23 @@ void network_describe(const struct nic *nic, unsigned mtu, struct vm_dev *dev)
 	dev->net.tap = nic->tap.name;
 	dev->net.fds = nic->tap.fds;
 	dev->net.n_fds = nic->tap.n;
+	dev->net.vhost_fds = nic->tap.has_vhost ? nic->tap.vhost : NULL;
 	memcpy(dev->net.mac, nic->mac, VM_MAC_LEN);
 	dev->net.mtu = mtu;
+}
+
+/* Without it the monitor moves the packets itself. */
+static void open_vhost(struct network *net, struct nic *nic)
+{
+	const struct sandbox *sb = net->sb;
+	int r;
+
+	if (!(sb->caps & HV_CAP_VHOST_NET) || sb->config->hypervisor.disable_vhost_net)
+		return;
+	r = net_tap_open_vhost(&nic->tap);
+	if (r < 0 && !net->no_vhost)
+		log_info("sandbox %s: without vhost-net: %s", sb->st->id, strerror(-r));
+	net->no_vhost = r < 0;
 }
 
 int network_open_nic(struct network *net, struct nic *nic, const struct net_endpoint *e,
@@ -156,6 +171,7 @@ int network_open_nic(struct network *net, struct nic *nic, const struct net_endp
 		r = net_wire_join(&net->wire, e, &nic->tap, err);
 	if (r < 0)
 		return r;
+	open_vhost(net, nic);
 	memcpy(nic->mac, e->mac, sizeof(nic->mac));
 	network_take(nic, e);
 	return 0;
@@ -169,6 +185,8 @@ static int add_spare(struct network *net, struct err *err)
 
 	if (r == 0 && getrandom(nic->mac, sizeof(nic->mac), 0) != sizeof(nic->mac))
 		r = err_sys(err, errno, "random numbers");
+	if (r == 0)
+		open_vhost(net, nic);
 	nic->mac[0] = (uint8_t)((nic->mac[0] & 0xfc) | 0x02);
 	if (r < 0)
 		network_remove_nic(net, nic);
@@ -222,6 +240,13 @@ static struct network *network_new(struct sandbox *sb, int netns, bool own)
 	}
 	net->wishes.queues = (unsigned)h->network_queues;
 	(void)net_model_parse(sb->config->runtime.internetworking_model, &net->wishes.model);
+	/* A macvtap has no name that could be opened. */
+	if (net->wire.by_name && net->wishes.model == NET_MODEL_MACVTAP) {
+		net->wishes.model = NET_MODEL_TC;
+		log_info("sandbox %s: hypervisor \"%s\" opens taps by name: the model is "
+			 "\"tcfilter\" in place of \"macvtap\"",
+			 sb->st->id, sb->ops->name);
+	}
 	list_init(&net->waiters);
 	return net;
 }

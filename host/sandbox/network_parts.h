@@ -33,6 +33,7 @@ struct network {
 	unsigned count; /* of cards that there ever were */
 	struct vm_dev *devs;
 	struct net_watch *watch;
+	bool no_vhost;	    /* which was told */
 	struct strv warned; /* of what people know already */
 
 	/* What is to be, and how far it has come (network_sync.c). */

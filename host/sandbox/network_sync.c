@@ -76,22 +76,11 @@ static struct nic *nic_of(const struct network *net, const struct net_endpoint *
 
 static void tell_waiters(struct network *net, const struct err *err)
 {
-	struct list mine = LIST_INIT(mine);
-	struct err why = ERR_INIT;
-
-	if (err)
-		why = *err;
 	while (!list_empty(&net->waiters)) {
 		struct waiter *w = container_of(net->waiters.next, struct waiter, link);
 
 		list_del(&w->link);
-		list_add_tail(&mine, &w->link);
-	}
-	while (!list_empty(&mine)) {
-		struct waiter *w = container_of(mine.next, struct waiter, link);
-
-		list_del(&w->link);
-		w->done(why.code ? &why : NULL, w->arg);
+		call_done(net->sb, err && err->code ? err : NULL, w->done, w->arg);
 		free(w);
 	}
 }

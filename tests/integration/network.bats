@@ -13,7 +13,8 @@ teardown()
 {
 	local status=0 name
 
-	cat "$BATS_TEST_TMPDIR"/*/rootfs/told-asked >&2 || :
+	cat "$BATS_TEST_TMPDIR"/*/rootfs/told-asked >&2 2>/dev/null || :
+	[ "${BATS_TEST_COMPLETED:-}" = 1 ] || tail -n 30 "$KATA_LOG" >&2
 	for name in $(kata list -q); do
 		kata delete --force "$name" || :
 	done
@@ -86,4 +87,97 @@ net-echo ask 10.9.0.1 7 tcp 1 1000000 && echo well; } >/told-asked 2>&1"
 	[[ $(tc -n "$pod" qdisc) == *ingress* ]]
 	kata delete --force "$id-two"
 	diff <(echo "$before") <(network_state)
+}
+
+# in_pod NAME COMMAND…: its output, by exec.
+in_pod()
+{
+	local name=$1
+
+	shift
+	kata exec "$id-$name" "$@" </dev/null
+}
+
+# shows NAME PATTERN COMMAND…: whether the output of COMMAND in the container is like that.
+shows()
+{
+	local name=$1 pattern=$2 output
+
+	shift 2
+	output=$(in_pod "$name" "$@")
+	# shellcheck disable=SC2053
+	[[ $output == $pattern ]]
+}
+
+# A container of its own file system's scripts, with a server, that is created and no more.
+create_pod()
+{
+	network_bundle "$BATS_TEST_TMPDIR/$1" "exec net-echo serve 7"
+	[ -z "${2:-}" ] || "$kata_tree/tests/lib/change_spec.py" "$BATS_TEST_TMPDIR/$1" "$2"
+	kata create --bundle "$BATS_TEST_TMPDIR/$1" "$id-$1" </dev/null \
+		>"$BATS_TEST_TMPDIR/$1.out" 2>&1 3>&- || { cat "$BATS_TEST_TMPDIR/$1.out" >&2; return 1; }
+}
+
+@test "network: interfaces that come between create and start, change, and go (hot plug)" {
+	container_config "$KATA_CONFIG" qemu 'machine_type="q35"'
+	network_make --bare
+	create_pod one
+	network_first
+	kata start "$id-one"
+	wait_for 10 network_ask "$out" 10.9.0.2 tcp 1 1000
+	shows one '*inet 10.9.0.2/24 *inet6 fd09::2/64 *' ip addr show dev eth0
+	in_pod one net-echo ask fd09::1 7 tcp 3 1000
+	in_pod one net-echo ask 10.9.0.1 7 udp 3 1000
+
+	# One more, while the first has traffic.
+	network_ask "$out" 10.9.0.2 tcp 200 1000 &
+	network_add net1 1
+	wait_for 10 shows one '*inet 10.9.1.2/24 *' ip addr
+	wait $!
+	wait_for 5 network_ask "$out" 10.9.1.2 tcp 1 1000
+	shows one '*: net1: *' ip link
+
+	# What changes there changes in the guest.
+	ip -n "$pod" addr add 10.9.1.77/24 dev net1
+	ip -n "$pod" route add 10.78.0.0/16 via 10.9.1.1
+	ip -n "$pod" route add blackhole 10.79.0.0/16
+	ip -n "$pod" link set net1 mtu 1280
+	wait_for 5 shows one '*blackhole 10.79.0.0/16*' ip route
+	shows one '*10.78.0.0/16 via 10.9.1.1 dev net1*' ip route
+	wait_for 5 shows one '*mtu 1280*inet 10.9.1.77/24*' ip addr show dev net1
+	network_ask "$out" 10.9.1.77 tcp 1 1000
+	ip -n "$pod" route del blackhole 10.79.0.0/16
+	ip -n "$pod" route del 10.78.0.0/16
+	ip -n "$pod" addr del 10.9.1.2/24 dev net1
+
+	# It goes, and nothing of it stays; the other one is as it was.
+	ip -n "$pod" link del net1
+	ip -n "$out" link del br1
+	wait_for 10 shows one '!(*net1*)' ip link
+	wait_for 5 shows one '!(*10.78*)' ip route
+	network_ask "$out" 10.9.0.2 tcp 3 1000
+	kata delete --force "$id-one"
+	[[ $(network_state) != *@(ingress|_kata)* ]]
+}
+
+@test "network: an interface that a hook makes, on a machine that takes none later" {
+	network_make --bare
+	cat >"$BATS_TEST_TMPDIR/hook" <<-EOT
+		$(declare -f network_first network_add)
+		pod=$pod out=$out
+		network_first
+	EOT
+	create_pod one "hook('prestart', 'exec bash $BATS_TEST_TMPDIR/hook')"
+	# Of the tap nobody but the guest hears.
+	[[ $(ip -n "$pod" addr show dev tap0_kata) != *inet6* ]]
+	kata start "$id-one"
+	wait_for 10 network_ask "$out" 10.9.0.2 tcp 1 1000
+	shows one '*inet 10.9.0.2/24 *inet6 fd09::2/64 *' ip addr show dev eth0
+	in_pod one net-echo ask fd09::1 7 tcp 3 1000
+	in_pod one net-echo ask 10.9.0.1 7 udp 3 1000
+	network_add net1 1
+	wait_for 5 grep -q 'interface net1: it has come after the boot, and hypervisor "qemu" cannot' "$KATA_LOG"
+	ip -n "$pod" link del net1
+	kata delete --force "$id-one"
+	[[ $(network_state) != *@(ingress|_kata)* ]]
 }

@@ -4,9 +4,9 @@
 #
 # Network namespaces for pods, with somebody to talk to, on addresses that are only there:
 #
-#	network_make			# $pod with eth0, $out with br0 that it is joined to, where
+#	network_make [--bare]		# $pod with eth0, $out with br0 that it is joined to, where
 #					# 10.9.0.1 and fd09::1 are and a server of net-echo at port 7;
-#					# the pod's are 10.9.0.2 and fd09::2
+#					# the pod's are 10.9.0.2 and fd09::2; --bare: no eth0 yet
 #	network_add NAME N		# one more interface of the pod, at brN of $out with the
 #					# network 10.9.N.0/24 and fd09:N::/64, in which it is 2
 #	network_bundle DIR SCRIPT	# a container in $pod that runs SCRIPT; net-echo is in /bin
@@ -27,11 +27,16 @@ network_make()
 	# Nobody else is there who could have an address.
 	ip netns exec "$pod" sysctl -qw net.ipv6.conf.default.accept_dad=0
 	ip netns exec "$out" sysctl -qw net.ipv6.conf.default.accept_dad=0
+	[ "${1:-}" = --bare ] || network_first
+	ip netns exec "$out" "$net_echo" serve 7 3>&- &
+	network_server=$!
+}
+
+network_first()
+{
 	network_add eth0 0
 	ip -n "$pod" route add default via 10.9.0.1
 	ip -n "$pod" -6 route add default via fd09::1
-	ip netns exec "$out" "$net_echo" serve 7 3>&- &
-	network_server=$!
 }
 
 network_add()
@@ -62,7 +67,7 @@ network_ask()
 	local ns=$1 host=$2
 
 	shift 2
-	ip netns exec "$ns" "$net_echo" ask "$host" 7 "$@"
+	ip netns exec "$ns" "$net_echo" ask "$host" 7 "$@" 2>&1
 }
 
 # What changes by itself is left out: the time that an address lasts.

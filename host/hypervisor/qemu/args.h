@@ -64,6 +64,9 @@ int qemu_forced_kvm(const struct config *config);
 /* The argument vector, argv[0] being the configured path. */
 void qemu_args(const struct vm_spec *spec, const struct qemu_facts *facts, struct strv *argv);
 
+/* The descriptors of its networks that it names, copied to @fds (may be NULL); how many. */
+size_t args_net_fds(const struct vm_spec *spec, int *fds);
+
 /* @argv as a line that a shell would split again into the same words. */
 void qemu_args_quote(const struct strv *argv, struct str *out);
 

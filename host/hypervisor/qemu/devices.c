@@ -115,6 +115,24 @@ static void put_fds(const char *key, const int *fds, size_t n, struct str *out)
 		str_printf(out, "%c%d", i ? ':' : '=', fds[i]);
 }
 
+size_t args_net_fds(const struct vm_spec *spec, int *fds)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < spec->n_nets; i++)
+		for (size_t k = 0; k < spec->nets[i].net.n_fds; k++) {
+			if (fds)
+				fds[n] = spec->nets[i].net.fds[k];
+			n++;
+			if (!spec->nets[i].net.vhost_fds)
+				continue;
+			if (fds)
+				fds[n] = spec->nets[i].net.vhost_fds[k];
+			n++;
+		}
+	return n;
+}
+
 /*
  * The size of packets is the guest's affair: what the device says of it would be the most
  * that it could ever have. On PCI two interrupts for each pair of queues, and two more.
@@ -130,6 +148,10 @@ static void add_net(const struct config_hypervisor *h, const struct machine *m,
 		str_puts(&queues, ",mq=on");
 	if (dev->net.n_fds > 1 && m->pci)
 		str_printf(&queues, ",vectors=%zu", 2 * dev->net.n_fds + 2);
+	if (dev->net.vhost_fds) {
+		str_puts(&fds, ",vhost=on");
+		put_fds("vhostfds", dev->net.vhost_fds, dev->net.n_fds, &fds);
+	}
 	addf(argv, "-netdev", "tap,id=%s%s", dev->id, str_text(&fds));
 	addf(argv, "-device", "virtio-net-%s,netdev=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x%s%s%s",
 	     m->bus, dev->id, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], str_text(&queues),

@@ -20,6 +20,7 @@ void jobs_init(struct jobs *jobs, struct vm *vm, struct qmp **qmp)
 	};
 	list_init(&jobs->queue);
 	list_init(&jobs->disks);
+	list_init(&jobs->cards);
 }
 
 static struct job *first(struct jobs *jobs)
@@ -112,11 +113,18 @@ void jobs_free(struct jobs *jobs)
 	while (!list_empty(&jobs->queue))
 		release(first(jobs));
 	jobs_forget_disks(jobs);
+	jobs_forget_cards(jobs);
 }
 
 void job_command(struct job *job, const char *name, struct json_object *arguments, qmp_done done)
 {
 	qmp_command(*job->jobs->qmp, name, arguments, done, job);
+}
+
+void job_command_fd(struct job *job, const char *name, struct json_object *arguments, int fd,
+		    qmp_done done)
+{
+	qmp_command_fd(*job->jobs->qmp, name, arguments, fd, done, job);
 }
 
 struct json_object *job_strings(const char *key, ...)

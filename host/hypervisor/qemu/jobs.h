@@ -50,6 +50,7 @@ struct jobs {
 	struct list queue; /* struct job; the first is worked on */
 	struct loop_source *next;
 	struct list disks; /* struct disk, plug.c */
+	struct list cards; /* struct card, plug_net.c */
 	unsigned vcpus;	   /* what the machine has */
 	uint64_t memory;   /* MiB, with what was plugged in */
 	unsigned dimms;	   /* how many were plugged in, ever */
@@ -76,6 +77,10 @@ void job_end(struct job *job);
 /* Send a command; @done gets the job. */
 void job_command(struct job *job, const char *name, struct json_object *arguments, qmp_done done);
 
+/* The same, with the descriptor @fd (borrowed). */
+void job_command_fd(struct job *job, const char *name, struct json_object *arguments, int fd,
+		    qmp_done done);
+
 /* device_del for @id (borrowed), then wait for its end; @gone is told, -ETIMEDOUT past the limit. */
 void job_delete_device(struct job *job, const char *id,
 		       void (*gone)(struct job *job, const struct err *err));
@@ -89,6 +94,16 @@ void jobs_unplug(struct jobs *jobs, const char *id, vm_done done, void *arg);
 void jobs_resize(struct jobs *jobs, unsigned vcpus, uint64_t memory, vm_resize_done done,
 		 void *arg);
 void jobs_forget_disks(struct jobs *jobs);
+
+/* The same of network cards (plug_net.c). False: there is none of that name. */
+void jobs_plug_net(struct jobs *jobs, const struct vm_dev *dev, vm_plug_done done, void *arg);
+bool jobs_unplug_net(struct jobs *jobs, const char *id, vm_done done, void *arg);
+bool jobs_card_gone(struct jobs *jobs, const char *id);
+void jobs_forget_cards(struct jobs *jobs);
+
+/* Whether a place behind the bridges is taken by one, or by a disk. */
+bool jobs_card_at(struct jobs *jobs, unsigned place);
+bool jobs_disk_at(struct jobs *jobs, unsigned place);
 
 /* The guest has let go of the device @id after all, when nobody waited for it any more. */
 void jobs_gone(struct jobs *jobs, const char *id);

@@ -135,7 +135,9 @@ unsigned qemu_keys_caps(const struct config *config)
 	const struct machine *m = machine_find(h->machine_type);
 	unsigned caps = qemu_forced_kvm(config) > 0 ? 0 : HV_CAP_EMULATE;
 
-	caps |= HV_CAP_NET;
+	caps |= HV_CAP_NET | HV_CAP_VHOST_NET;
+	if (m && m->pci && h->default_bridges)
+		caps |= HV_CAP_NET_HOTPLUG;
 	if (!strcmp(h->shared_fs, "virtio-fs"))
 		caps |= HV_CAP_FS_SHARE;
 	/* A SCSI controller takes disks on any machine, a bridge only where there is PCI. */

@@ -57,6 +57,8 @@ void jobs_gone(struct jobs *jobs, const char *id)
 
 	if (d)
 		d->gone = true;
+	else
+		(void)jobs_card_gone(jobs, id);
 }
 
 static bool is_taken(struct jobs *jobs, unsigned place)
@@ -74,6 +76,11 @@ static bool on_scsi(const struct config_hypervisor *h)
 	return !strcmp(h->block_device_driver, "virtio-scsi");
 }
 
+bool jobs_disk_at(struct jobs *jobs, unsigned place)
+{
+	return !on_scsi(&jobs->vm->spec->config->hypervisor) && is_taken(jobs, place);
+}
+
 /* The lowest place that is free; -ENOSPC when there is none. */
 static int find_place(struct jobs *jobs, unsigned *place, struct err *err)
 {
@@ -82,7 +89,7 @@ static int find_place(struct jobs *jobs, unsigned *place, struct err *err)
 		on_scsi(h) ? PLUG_SCSI_MAX : (unsigned)h->default_bridges * PLUG_BRIDGE_SLOTS;
 
 	for (*place = 0; *place < max; ++*place)
-		if (!is_taken(jobs, *place))
+		if (!is_taken(jobs, *place) && (on_scsi(h) || !jobs_card_at(jobs, *place)))
 			return 0;
 	if (max == 0)
 		return err_set(
@@ -93,6 +100,13 @@ static int find_place(struct jobs *jobs, unsigned *place, struct err *err)
 	return err_set(err, ENOSPC, "all %u places for disks are taken", max);
 }
 
+void plug_bridge_place(unsigned place, struct vm_place *at)
+{
+	at->type = VM_PLACE_PCI;
+	snprintf(at->at, sizeof(at->at), "%02x/%02x", QEMU_BRIDGE_SLOT + place / PLUG_BRIDGE_SLOTS,
+		 place % PLUG_BRIDGE_SLOTS + 1);
+}
+
 void plug_place(const struct config_hypervisor *h, unsigned place, struct vm_place *at)
 {
 	if (on_scsi(h)) {
@@ -100,10 +114,7 @@ void plug_place(const struct config_hypervisor *h, unsigned place, struct vm_pla
 		snprintf(at->at, sizeof(at->at), "%u:%u", place / PLUG_SCSI_UNITS,
 			 place % PLUG_SCSI_UNITS);
 	} else {
-		at->type = VM_PLACE_PCI;
-		snprintf(at->at, sizeof(at->at), "%02x/%02x",
-			 QEMU_BRIDGE_SLOT + place / PLUG_BRIDGE_SLOTS,
-			 place % PLUG_BRIDGE_SLOTS + 1);
+		plug_bridge_place(place, at);
 	}
 }
 

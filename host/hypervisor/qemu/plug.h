@@ -23,6 +23,18 @@ struct json_object *plug_node(const struct config_hypervisor *h, const char *nod
 struct json_object *plug_device(const struct config_hypervisor *h, const char *node, const char *id,
 				unsigned place);
 
+/* Where the guest finds what is at @place behind the bridges. */
+void plug_bridge_place(unsigned place, struct vm_place *at);
+
+/*
+ * The arguments of netdev_add and of device_add (plug_net.c), and the name under which QEMU
+ * has the @i-th descriptor (the caller frees).
+ */
+struct json_object *plug_netdev(const char *id, size_t queues, bool vhost);
+struct json_object *plug_card(const struct config_hypervisor *h, const char *id,
+			      const uint8_t mac[VM_MAC_LEN], size_t queues, unsigned place);
+char *plug_net_fd(const char *id, bool vhost, size_t i);
+
 /* Those of object-add for @mib MiB of memory that is plugged in (resize.c). */
 struct json_object *resize_backend(const struct config_hypervisor *h, bool shared, const char *id,
 				   uint64_t mib);

@@ -355,21 +355,13 @@ static void measure(struct qemu *q, struct qemu_facts *f)
 		f->image_size = (uint64_t)st.st_size;
 }
 
-static size_t count_net_fds(const struct vm_spec *spec)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < spec->n_nets; i++)
-		n += spec->nets[i].net.n_fds;
-	return n;
-}
-
 static int launch(struct qemu *q, const struct qemu_facts *f, struct err *err)
 {
 	const int fds[] = {
 		f->qmp_fd, f->console_fd, f->log_fd, f->agent_fd, f->fs_fd, f->vsock_fd
 	};
-	auto_free int *keep = xcalloc(ARRAY_SIZE(fds) + count_net_fds(q->vm->spec), sizeof(*keep));
+	auto_free int *keep =
+		xcalloc(ARRAY_SIZE(fds) + args_net_fds(q->vm->spec, NULL), sizeof(*keep));
 	struct proc_spec spec = { .keep = keep };
 	auto_strv struct strv argv = { 0 };
 	auto_str struct str line = STR_INIT;
@@ -377,9 +369,7 @@ static int launch(struct qemu *q, const struct qemu_facts *f, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		if (fds[i] >= 0)
 			keep[spec.nkeep++] = fds[i];
-	for (size_t i = 0; i < q->vm->spec->n_nets; i++)
-		for (size_t k = 0; k < q->vm->spec->nets[i].net.n_fds; k++)
-			keep[spec.nkeep++] = q->vm->spec->nets[i].net.fds[k];
+	spec.nkeep += args_net_fds(q->vm->spec, keep + spec.nkeep);
 	qemu_args(q->vm->spec, f, &argv);
 	spec.argv = (const char *const *)argv.v;
 	q->child = child_start(q->vm, "qemu", &spec, true, on_qemu_end, q, err);
@@ -501,14 +491,18 @@ static void qemu_plug(struct vm *vm, const struct vm_dev *dev, vm_plug_done done
 {
 	struct qemu *q = vm->driver;
 
-	jobs_plug(&q->jobs, dev, done, arg);
+	if (dev->type == VM_DEV_NET)
+		jobs_plug_net(&q->jobs, dev, done, arg);
+	else
+		jobs_plug(&q->jobs, dev, done, arg);
 }
 
 static void qemu_unplug(struct vm *vm, const char *id, vm_done done, void *arg)
 {
 	struct qemu *q = vm->driver;
 
-	jobs_unplug(&q->jobs, id, done, arg);
+	if (!jobs_unplug_net(&q->jobs, id, done, arg))
+		jobs_unplug(&q->jobs, id, done, arg);
 }
 
 static void qemu_resize(struct vm *vm, unsigned vcpus, uint64_t memory, vm_resize_done done,
@@ -574,7 +568,7 @@ const struct hypervisor_ops hypervisor_qemu = {
 	.name = "qemu",
 	.facts = &facts,
 	.caps = HV_CAP_FS_SHARE | HV_CAP_BLOCK_HOTPLUG | HV_CAP_CPU_HOTPLUG | HV_CAP_MEM_HOTPLUG |
-		HV_CAP_EMULATE | HV_CAP_NET,
+		HV_CAP_EMULATE | HV_CAP_NET | HV_CAP_NET_HOTPLUG | HV_CAP_VHOST_NET,
 	.check = qemu_check,
 	.caps_for = qemu_keys_caps,
 	.init = qemu_init,

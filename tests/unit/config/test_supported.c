@@ -82,9 +82,10 @@ static void test_supported(void **state)
 		  "memory agent" },
 		{ "[agent.kata.mem_agent]\nmemcg_swap = true", NULL },
 		{ "[runtime]\ninternetworking_model = \"none\"", NULL },
-		{ "[runtime]\ninternetworking_model = \"macvtap\"",
-		  "runtime.internetworking_model: \"macvtap\" is not supported: only \"tcfilter\" "
-		  "and \"none\" are supported" },
+		{ "[runtime]\ninternetworking_model = \"macvtap\"", NULL },
+		{ "[runtime]\ninternetworking_model = \"l3forwarding\"",
+		  "runtime.internetworking_model: \"l3forwarding\" is not supported: only "
+		  "\"tcfilter\", \"macvtap\" and \"none\" are supported" },
 		{ "[factory]\nenable_template = true",
 		  "factory.enable_template: true is not supported: machines are not made from "
 		  "templates" },
