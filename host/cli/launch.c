@@ -19,6 +19,7 @@
 #include "host/cli/join.h"
 #include "host/cli/shim_start.h"
 #include "host/config/annotations.h"
+#include "host/hypervisor/hypervisor.h"
 #include "host/sandbox/state.h"
 #include "oci/spec.h"
 
@@ -247,6 +248,14 @@ static int find_sandbox(struct launch *l, struct err *err)
 	return r;
 }
 
+/* The machine shares no files with the host: the root file system is in its disks. */
+static bool is_elsewhere(const struct launch *l)
+{
+	const struct hypervisor_ops *ops = hypervisor_find(l->config->hypervisor.name, NULL);
+
+	return ops && !(hypervisor_caps(ops, l->config) & (HV_CAP_FS_SHARE | HV_CAP_LOCAL));
+}
+
 static int start_standin(struct launch *l, struct err *err)
 {
 	const char *path = l->spec->root->path;
@@ -260,7 +269,7 @@ static int start_standin(struct launch *l, struct err *err)
 		if (l->terminal < 0)
 			return l->terminal;
 	}
-	standin_for_container(l->spec, rootfs, l->opt->no_pivot, &flags);
+	standin_for_container(l->spec, rootfs, l->opt->no_pivot, is_elsewhere(l), &flags);
 	return standin_start(l->id, &flags, l->terminal, &l->standin, err);
 }
 

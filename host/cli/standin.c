@@ -47,12 +47,17 @@ static bool is_bind(const Grpc__Mount *m)
 	return false;
 }
 
-static void add_root(const Grpc__Spec *spec, const char *rootfs, bool no_pivot, struct strv *flags)
+static void add_root(const Grpc__Spec *spec, const char *rootfs, bool no_pivot, bool elsewhere,
+		     struct strv *flags)
 {
 	strv_add(flags, "--root");
 	strv_add(flags, rootfs);
 	if (no_pivot)
 		strv_add(flags, "--no-pivot");
+	if (elsewhere) {
+		strv_add(flags, "--elsewhere");
+		return;
+	}
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		const Grpc__Mount *m = spec->mounts[i];
 
@@ -65,7 +70,7 @@ static void add_root(const Grpc__Spec *spec, const char *rootfs, bool no_pivot, 
 }
 
 void standin_for_container(const Grpc__Spec *spec, const char *rootfs, bool no_pivot,
-			   struct strv *flags)
+			   bool elsewhere, struct strv *flags)
 {
 	bool own_mounts = false, own_uts = false;
 
@@ -84,7 +89,7 @@ void standin_for_container(const Grpc__Spec *spec, const char *rootfs, bool no_p
 		strv_add(flags, spec->hostname);
 	}
 	if (own_mounts)
-		add_root(spec, rootfs, no_pivot, flags);
+		add_root(spec, rootfs, no_pivot, elsewhere, flags);
 }
 
 void standin_for_exec(pid_t container, struct strv *flags)

@@ -30,9 +30,12 @@ struct standin {
 		0, -1, -1, -1 \
 	}
 
-/* The flags of kata-standin for a container of @spec with its root file system at @rootfs. */
+/*
+ * The flags of kata-standin for a container of @spec with its root file system at @rootfs.
+ * @elsewhere: what lies there is not what the container sees and writes.
+ */
 void standin_for_container(const Grpc__Spec *spec, const char *rootfs, bool no_pivot,
-			   struct strv *flags);
+			   bool elsewhere, struct strv *flags);
 
 /* For another process of the container whose stand-in is @container: in its namespaces. */
 void standin_for_exec(pid_t container, struct strv *flags);

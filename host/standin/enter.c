@@ -12,8 +12,14 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/* In the place of a root whose files are in the machine. */
+#define ELSEWHERE "what-this-container-has-is-in-its-machine"
+static const char elsewhere[] =
+	"The files of this container are in its machine, which shares none with this host.\n";
 
 static const int ns_types[NS_KINDS] = { CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWPID,
 					CLONE_NEWNS };
@@ -123,12 +129,54 @@ static int enter_detached(const char *root)
 	return chroot(".");
 }
 
+/* What is to be seen in the directory @dir instead of the image: what lies there is not what
+ * the container has. With a place for /proc, by which engines look at processes. */
+static int say_elsewhere(int dir)
+{
+	int fd = openat(dir, ELSEWHERE, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
+	bool good = fd >= 0 && write(fd, elsewhere, sizeof(elsewhere) - 1) > 0;
+
+	if (fd >= 0)
+		close(fd);
+	return good && mkdirat(dir, "proc", 0555) == 0 ? 0 : -1;
+}
+
+/* The same as enter_detached(), with a file system of its own. */
+static int enter_elsewhere(void)
+{
+	int fs = fsopen("tmpfs", FSOPEN_CLOEXEC), tree;
+
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -1;
+	tree = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	close(fs);
+	if (tree < 0 || fchdir(tree) < 0 || say_elsewhere(tree) < 0)
+		return -1;
+	close(tree);
+	return chroot(".");
+}
+
+static int mount_root(const struct options *o)
+{
+	if (!o->elsewhere)
+		return mount(o->root, o->root, NULL, MS_BIND | MS_REC, NULL) < 0 ||
+				       mount(NULL, o->root, NULL, MS_PRIVATE | MS_REC, NULL) < 0 ?
+			       -1 :
+			       chdir(o->root);
+	if (mount("kata-c", o->root, "tmpfs", 0, "mode=0555,size=64k") < 0 || chdir(o->root) < 0 ||
+	    say_elsewhere(AT_FDCWD) < 0)
+		return -1;
+	return mount(NULL, ".", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL);
+}
+
 static int take_root(const struct options *o)
 {
 	if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0)
-		return errno == EINVAL ? enter_detached(o->root) : -1;
-	if (mount(o->root, o->root, NULL, MS_BIND | MS_REC, NULL) < 0 ||
-	    mount(NULL, o->root, NULL, MS_PRIVATE | MS_REC, NULL) < 0 || chdir(o->root) < 0)
+		return errno != EINVAL ? -1 :
+		       o->elsewhere    ? enter_elsewhere() :
+					 enter_detached(o->root);
+	if (mount_root(o) < 0)
 		return -1;
 	if (o->no_pivot)
 		return move_root();

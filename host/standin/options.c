@@ -45,6 +45,10 @@ static int parse_flag(char **argv, struct options *o)
 		o->no_pivot = true;
 		return 1;
 	}
+	if (!strcmp(name, "elsewhere")) {
+		o->elsewhere = true;
+		return 1;
+	}
 	if (!argv[1])
 		return parse_namespace(name, o) < 0 ? -1 : 1;
 	if (!strcmp(name, "control"))

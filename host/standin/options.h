@@ -9,6 +9,7 @@
  *	--hostname NAME		in the uts namespace
  *	--root DIR		the root, by pivot_root, in the mount namespace
  *	--no-pivot		by moving the mount instead
+ *	--elsewhere		with a word in it that the files are in the machine, and no file
  *	--bind SOURCE TARGET	a mount of the container; any number
  *	--terminal FD		becomes the controlling terminal
  */
@@ -25,7 +26,7 @@ struct options {
 	int terminal;		    /* -1: none */
 	const char *path[NS_KINDS]; /* NULL: the caller's; "": new */
 	const char *hostname, *root;
-	bool no_pivot;
+	bool no_pivot, elsewhere;
 	int n_binds;
 	char **binds; /* pairs of source and target: argv itself, put in order */
 };

@@ -30,7 +30,7 @@ same()
 	mkdir -p "$BATS_TEST_TMPDIR/seen"
 	mount -t erofs -o ro,loop "$1" "$BATS_TEST_TMPDIR/seen" || return
 	# For whoever looks on the host; the container does not see it.
-	rm -f "$2/.kata-c-changes-are-elsewhere"
+	rm -f "$2"/.wh*
 	"$BATS_TEST_DIRNAME/same_tree.py" "$2" "$BATS_TEST_TMPDIR/seen" || status=$?
 	umount "$BATS_TEST_TMPDIR/seen"
 	fsck.erofs "$1" || status=$?
@@ -81,7 +81,7 @@ same()
 	mount -t erofs -o ro,loop "${lines[0]#* }" "$d/x"
 	mount -t erofs -o ro,loop "${lines[1]#* }" "$d/y"
 	mount -t overlay o -o "ro,lowerdir=$d/x:$d/y" "$d/z"
-	rm -f "$d/m/.kata-c-changes-are-elsewhere"
+	rm -f "$d/m"/.wh*
 	"$BATS_TEST_DIRNAME/same_tree.py" "$d/m" "$d/z"
 	umount "$d/z" "$d/x" "$d/y" "$d/m"
 	umount "$d"
@@ -213,16 +213,25 @@ overlay()
 		                       "io.kubernetes.cri-o.SandboxID": sys.argv[2]}
 		json.dump(spec, open(sys.argv[1], "w"))
 	E
-	kata create --bundle "$d/one" "$id" </dev/null >"$d/out" 2>&1
+	kata create --bundle "$d/one" --pid-file "$d/pid" "$id" </dev/null >"$d/out" 2>&1
 	kata start "$id"
 	wait_for 30 grep -q passwd "$d/out"
 	[ "$(<"$d/out")" = passwd ]
 	run -7 kata run --bundle "$d/two" "$id-two"
-	[[ $output != *mine* ]] && [[ $output != *kata-c* ]] && [[ $output == *engine* ]] && [[ $output != *group* ]]
+	[[ $output != *mine* ]] && [[ $output != *.wh* ]] && [[ $output == *engine* ]] && [[ $output != *group* ]]
 	# Their lower image, and what the engine wrote for the second.
 	[ "$(find "$images" -name '*.erofs' | wc -l)" = 2 ]
 	[ -e "$d/one/kata-c.img" ] && [ -e "$d/two/kata-c.img" ]
-	[ "$(ls -A "$d/one/up")" = .kata-c-changes-are-elsewhere ]
+	[ "$(LC_ALL=C ls -A "$d/one/up")" = $'.wh..wh.kata-c\n.what-this-container-changed-is-not-in-this-layer' ]
+	# What engines do to commit a container: an archive in the order of the names, unpacked
+	# without those that stand for what was removed. It must not come to an image.
+	tar -C "$d/one/up" --sort=name -cf "$d/one.tar" .
+	mkdir "$d/committed"
+	run ! tar -C "$d/committed" -xf "$d/one.tar" --exclude='.wh.*'
+	[[ $output == *what-this-container-changed-is-not-in-this-layer* ]]
+	# Nor do those find the image who look into the container by its process, to copy from it.
+	[ "$(ls "/proc/$(cat "$d/pid")/root")" = $'proc\nwhat-this-container-has-is-in-its-machine' ]
+	run ! touch "/proc/$(cat "$d/pid")/root/file"
 	# A root in use is nobody else's.
 	run -1 kata run --bundle "$d/one" "$id-three"
 	[[ $output == *"another machine writes to it"* ]]

@@ -312,11 +312,17 @@ static int look_in(const char *path, bool *empty, struct err *err)
 		return err_sys(err, errno, "%s", path);
 	while ((e = readdir(d)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
-		    strcmp(e->d_name, TREE_MARK) != 0)
+		    !tree_is_mark(e->d_name))
 			*empty = false;
 	return 0;
 }
 
+/*
+ * Whoever takes the layer for the container's changes must fail and not get the image again
+ * without a word. What archives such a layer passes over what it cannot read, so it has to
+ * be what unpacks the archive that fails: the first name is a whiteout there, which is not
+ * made, and the second one a link to it. Both are plain files to who looks, and to rm.
+ */
 static int mark(const struct work *w, const char *upper, struct err *err)
 {
 	static const char disk[] =
@@ -324,10 +330,19 @@ static int mark(const struct work *w, const char *upper, struct err *err)
 		" beside this directory, and not here.\n";
 	static const char memory[] =
 		"What this container changed was in its machine's memory, and is not here.\n";
-	auto_free char *path = path_join(upper, TREE_MARK);
+	auto_free char *first = path_join(upper, TREE_MARK_FIRST);
+	auto_free char *second = path_join(upper, TREE_MARK);
 	const char *text = w->ask->memory ? memory : disk;
+	struct stat st;
 
-	return access(path, F_OK) == 0 ? 0 : file_replace(path, text, strlen(text), 0444, err);
+	if (lstat(second, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 2 &&
+	    access(first, F_OK) == 0)
+		return 0;
+	if (unlink(second) < 0 && errno != ENOENT)
+		return err_sys(err, errno, "%s", second);
+	if (file_replace(first, text, strlen(text), 0444, err) < 0)
+		return err->code;
+	return link(first, second) < 0 ? err_sys(err, errno, "%s", second) : 0;
 }
 
 static int add_overlay(const struct work *w, const struct layers *l, struct image_root *root,

@@ -5,9 +5,9 @@
  * on top what the container writes to (writable.h), unless that is to be memory.
  *
  * What the engine wrote into the upper layer of an overlay mount is an image of its own
- * between them, so that those below stay the same for every container. A file in that
- * layer, TREE_MARK, tells whoever looks for the container's changes there (an engine that
- * commits or compares it) where they are; the container does not see it.
+ * between them, so that those below stay the same for every container. A file in that layer, TREE_MARK,
+ * tells whoever looks for the container's changes there (an engine that compares it) where
+ * they are, and lets fail what would make an image of it; the container does not see it.
  */
 #ifndef HOST_STORAGE_IMAGE_IMAGE_H
 #define HOST_STORAGE_IMAGE_IMAGE_H

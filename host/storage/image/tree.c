@@ -11,6 +11,11 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
+bool tree_is_mark(const char *name)
+{
+	return !strcmp(name, TREE_MARK) || !strcmp(name, TREE_MARK_FIRST);
+}
+
 static bool later(const struct timespec *a, const struct timespec *b)
 {
 	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
@@ -101,7 +106,7 @@ static int read_dir(struct tree *tree, struct node *dir, int fd, unsigned depth,
 		struct stat st;
 
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
-		    (depth == 0 && !strcmp(e->d_name, TREE_MARK)))
+		    (depth == 0 && tree_is_mark(e->d_name)))
 			continue;
 		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
 			return err_sys(err, errno, "%s", e->d_name);

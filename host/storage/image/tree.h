@@ -19,8 +19,15 @@
 #define TREE_DEPTH_MAX 512
 #define TREE_NODES_MAX 8000000
 
-/* What an upper layer has at its top is not of the tree: it is for others (image.h). */
-#define TREE_MARK ".kata-c-changes-are-elsewhere"
+/*
+ * What an upper layer has at its top is not of the tree: it is for others (image.h). Two names
+ * of one file, of which an archive has the second as a link to the first.
+ */
+#define TREE_MARK	".what-this-container-changed-is-not-in-this-layer"
+#define TREE_MARK_FIRST ".wh..wh.kata-c"
+
+/* Whether @name, at the top of a layer, is one of these. */
+bool tree_is_mark(const char *name);
 
 struct node {
 	char *name; /* of the root: "" */

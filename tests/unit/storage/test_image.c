@@ -26,6 +26,7 @@
 #include "base/file.h"
 #include "base/loop.h"
 #include "host/storage/image/prepare.h"
+#include "host/storage/image/tree.h"
 #include "host/storage/unmount.h"
 
 #define LIMIT_MS 60000
@@ -187,7 +188,11 @@ static void test_an_overlay(void **state)
 	assert_int_equal(st.st_size, 16 << 20);
 	assert_true(st.st_blocks * 512 < st.st_size);
 	/* Whoever looks for changes in the layer is told where they are. */
-	assert_int_equal(access("snap/m/.kata-c-changes-are-elsewhere", R_OK), 0);
+	assert_int_equal(stat("snap/m/" TREE_MARK, &st), 0);
+	assert_int_equal(st.st_nlink, 2);
+	/* An archive in the order of the names must have the other one before it. */
+	assert_true(strcmp(TREE_MARK_FIRST, TREE_MARK) < 0);
+	assert_int_equal(access("snap/m/" TREE_MARK_FIRST, R_OK), 0);
 	assert_int_equal(count("images"), 1);
 	/* What the engine wrote is an image of its own; that below stays. */
 	put("snap/m/mine", "mine");
