@@ -149,7 +149,7 @@ static void on_forbidden(int signo, siginfo_t *info, void *context)
 static int confine(const char *kind, const struct sock_filter *rules, size_t n, struct err *err)
 {
 	(void)rules, (void)n, (void)err;
-	(void)prologue, (void)epilogue, (void)on_forbidden;
+	(void)prologue, (void)on_forbidden;
 	thread_kind = kind;
 	log_warn("no filter of system calls for a %s thread: built under a sanitizer", kind);
 	return 0;
