@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "host/sandbox/core.h"
 #include "host/sandbox/load.h"
+#include "host/sandbox/loopback.h"
 #include "host/sandbox/network.h"
 
 /* A directory that must not be there yet: two roots of states may have the same ID. */
@@ -333,6 +334,7 @@ static void on_network(const struct err *err, void *arg)
 	}
 	sb->phase = PHASE_RUNNING;
 	sb->boot_done = NULL;
+	loopback_begin(sb);
 	done(NULL, sb->boot_arg);
 }
 

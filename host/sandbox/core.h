@@ -52,9 +52,10 @@ struct sandbox {
 	char *own_dir;	     /* the driver's, or NULL */
 	struct group *group; /* NULL: none */
 	struct vm_spec vm_spec;
-	struct network *net; /* NULL: none (network.h) */
-	struct vm *vm;	     /* NULL: none, or it has ended */
-	struct agent *agent; /* NULL while there is no connection */
+	struct network *net;	   /* NULL: none (network.h) */
+	struct loopback *loopback; /* NULL: none (loopback.h) */
+	struct vm *vm;		   /* NULL: none, or it has ended */
+	struct agent *agent;	   /* NULL while there is no connection */
 
 	/* disk.c */
 	struct list disks; /* struct disk: what is plugged in */

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "host/sandbox/core.h"
+#include "host/sandbox/loopback.h"
 #include "host/sandbox/network.h"
 
 int sandbox_new(struct loop *loop, const struct sandbox_options *opt, sandbox_died_cb died,
@@ -123,6 +124,7 @@ void sandbox_destroy(struct sandbox *sb)
 	hooking_flush(sb);
 	while (!list_empty(&sb->containers))
 		container_free(container_of(sb->containers.next, struct container, link));
+	loopback_end(sb);
 	network_end(sb);
 	call_flush(sb);
 	network_free(take_ptr(sb->net));

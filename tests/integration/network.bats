@@ -181,3 +181,55 @@ create_pod()
 	kata delete --force "$id-one"
 	[[ $(network_state) != *@(ingress|_kata)* ]]
 }
+
+# dial HOST PORT TEXT: in the pod's namespace on the host; TEXT and an end are said, what comes back
+# is printed up to its end.
+dial()
+{
+	ip netns exec "$pod" timeout 20 python3 - "$@" <<-'E'
+		import socket, sys
+		s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
+		try:
+		    s.sendall(sys.argv[3].encode())
+		    s.shutdown(socket.SHUT_WR)
+		    said = b""
+		    while more := s.recv(65536):
+		        said += more
+		    print(said.decode())
+		except (ConnectionResetError, BrokenPipeError):
+		    print("reset")
+	E
+}
+
+@test "network: who connects to the loopback of the pod's namespace reaches the guest's" {
+	network_make
+	# One who is there already keeps his port, as Docker's resolver does.
+	ip netns exec "$pod" "$net_echo" serve 8 3>&- &
+	local other=$! i
+	begin_pod one 'while :; do echo one line | nc -l -p 80 || sleep 1; done & :'
+	# It is there when the agent has said that it can.
+	wait_for 10 network_ask "$pod" 127.0.0.1 tcp 1 10
+	network_ask "$pod" 127.0.0.1 tcp 20 1000
+	network_ask "$pod" ::1 tcp 20 1000
+	network_ask "$pod" 127.0.0.1 tcp 2 1000000
+	for ((i = 0; i < 20; i++)); do
+		network_ask "$pod" ::1 tcp 2 3000 3>&- &
+		asking[i]=$!
+	done
+	for ((i = 0; i < 20; i++)); do
+		wait "${asking[i]}"
+	done
+	# Ends are said one by one.
+	[ "$(dial 127.0.0.1 80 question)" = "one line" ]
+	[ "$(dial ::1 7 'answer me')" = "answer me" ]
+	[ "$(dial 127.0.0.1 9 x)" = reset ]
+	ip netns exec "$pod" "$net_echo" ask 127.0.0.1 8 tcp 3 100
+	run -1 ip netns exec "$out" "$net_echo" ask 127.0.0.1 80 tcp 1 1
+	# It has left nothing, and nobody answers there any more.
+	[ "$(grep -c 'do not reach the guest' "$KATA_LOG")" = 0 ]
+	kata delete --force "$id-one"
+	run -1 ip netns exec "$pod" "$net_echo" ask 127.0.0.1 7 tcp 1 1
+	ip netns exec "$pod" "$net_echo" ask 127.0.0.1 8 tcp 1 100
+	kill "$other"
+	wait "$other" || :
+}
