@@ -18,6 +18,8 @@
 #include "host/sandbox/loopback.h"
 #include "host/sandbox/network.h"
 
+#define DNS_MAX 65536
+
 /* A directory that must not be there yet: two roots of states may have the same ID. */
 static int make_own_dir(struct sandbox *sb, const char *parent, const char *dir, struct err *err)
 {
@@ -104,6 +106,46 @@ static int enter(void *arg)
 	return r < 0 || !sb->group ? r : group_enter(sb->group);
 }
 
+static bool is_ascii(const char *s)
+{
+	while (*s && !(*s & 0x80))
+		s++;
+	return !*s;
+}
+
+/*
+ * The guest itself asks its names as the pod does: the lines of the first container's
+ * /etc/resolv.conf, which reaches the containers as the mount that it is.
+ */
+static void read_dns(const struct sandbox *sb, const Grpc__Spec *spec)
+{
+	Grpc__CreateSandboxRequest *req = sb->create;
+	const char *source = NULL;
+	auto_str struct str text = STR_INIT;
+	struct err err = ERR_INIT;
+	char *line, *rest;
+
+	for (size_t i = 0; i < spec->n_mounts; i++)
+		if (!strcmp(spec->mounts[i]->destination, "/etc/resolv.conf"))
+			source = spec->mounts[i]->source;
+	if (!source || !*source)
+		return;
+	if (file_read(source, DNS_MAX, &text, &err) < 0) {
+		log_warn("sandbox %s: the guest's own DNS: %s", sb->st->id, err_msg(&err));
+		return;
+	}
+	for (rest = text.data; (line = strsep(&rest, "\n"));) {
+		/* A comment in some other encoding than what the protocol takes. */
+		if (!is_ascii(line))
+			continue;
+		req->dns = xrealloc(req->dns, (req->n_dns + 1) * sizeof(*req->dns));
+		req->dns[req->n_dns++] = xstrdup(line);
+	}
+	/* What is behind the last end of a line is no line. */
+	if (req->n_dns > 0 && !*req->dns[req->n_dns - 1])
+		free(req->dns[--req->n_dns]);
+}
+
 static void plan(struct sandbox *sb, const Grpc__Spec *spec)
 {
 	struct size_host host = size_host();
@@ -117,6 +159,7 @@ static void plan(struct sandbox *sb, const Grpc__Spec *spec)
 		.shm_size = shm_size(spec),
 	};
 	sb->create = plan_sandbox(&sb->guest, spec);
+	read_dns(sb, spec);
 	load = load_of_sandbox(spec);
 	sb->vm_spec = (struct vm_spec){
 		.id = sb->st->id,

@@ -36,6 +36,27 @@ load common
 	[ "${lines[2]}" -le 4 ]
 }
 
+@test "fake: DNS and hosts are the engine's, for the container and for the guest itself" {
+	local agent
+
+	printf 'nameserver 10.9.0.1\n# M\xfcnchen\nsearch pod.example\n\noptions ndots:5\n' >"$BATS_TEST_TMPDIR/resolv.conf"
+	printf '127.0.0.1 localhost\n10.9.0.2 box\n' >"$BATS_TEST_TMPDIR/hosts"
+	container_bundle "$bundle" -- sh -c 'cat /etc/resolv.conf /etc/hosts; hostname; exec sleep 1000'
+	"$kata_tree/tests/lib/change_spec.py" "$bundle" "
+c['hostname'] = 'box'
+for name in ('resolv.conf', 'hosts'):
+    c['mounts'].append({'destination': '/etc/' + name, 'type': 'bind',
+	'options': ['rbind', 'ro'], 'source': '$BATS_TEST_TMPDIR/' + name})"
+	start_container "$id" "$bundle"
+	wait_for 10 grep -qx box "$bundle.out"
+	cat "$BATS_TEST_TMPDIR"/{resolv.conf,hosts} - <<<box | cmp - "$bundle.out"
+	agent=$(grep -l "/run/vc/vm/$id/" /proc/[0-9]*/environ | cut -d/ -f3 | head -n1)
+	# What is no text of the protocol's is left out there.
+	nsenter -t "$agent" -m cat /run/kata-containers/sandbox/resolv.conf | cmp - <(grep -av nchen "$BATS_TEST_TMPDIR/resolv.conf")
+	kata kill "$id" KILL
+	ends_with 137 "$runner"
+}
+
 @test "fake: the shim is killed" {
 	container_bundle "$bundle" -- sh -c 'echo ready; exec sleep 1000'
 	start_container "$id" "$bundle"
