@@ -55,6 +55,7 @@ static void test_format(void **state)
 	assert_non_null(strstr(text.data, "\nkata_agent_threads 1\n"));
 	assert_non_null(strstr(text.data, "\nkata_agent_proc_status{item=\"vmrss\"} "));
 	assert_null(strstr(text.data, "kata_agent_total_rss 0\n"));
+	assert_non_null(strstr(text.data, "\nprocess_open_fds "));
 	for (char *l = strtok_r(text.data, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
 		char *value = strrchr(l, ' '), *end;
 
