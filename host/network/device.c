@@ -75,34 +75,31 @@ static int silence(int nl, int index, unsigned mtu)
 
 int device_raise_silent(int nl, int index, unsigned mtu)
 {
-	auto_str struct str m = STR_INIT;
 	int r = silence(nl, index, mtu);
 
-	if (r < 0)
-		return r;
+	return r < 0 ? r : device_raise(nl, index);
+}
+
+int device_raise(int nl, int index)
+{
+	auto_str struct str m = STR_INIT;
+
 	begin_link(&m, RTM_NEWLINK, 0, index, IFF_UP);
 	return nl_send(nl, &m, NULL, NULL);
 }
 
-int device_set_mac(int nl, int index, const uint8_t mac[NET_MAC_LEN])
+int device_take_groups(int nl, int index, bool all)
 {
+	const struct ifinfomsg i = { .ifi_index = index,
+				     .ifi_flags = all ? IFF_ALLMULTI : 0,
+				     .ifi_change = IFF_ALLMULTI };
 	auto_str struct str m = STR_INIT;
 
-	begin_link(&m, RTM_NEWLINK, 0, index, 0);
-	nl_attr(&m, IFLA_ADDRESS, mac, NET_MAC_LEN);
+	nl_begin(&m, RTM_NEWLINK, 0, &i, sizeof(i));
 	return nl_send(nl, &m, NULL, NULL);
 }
 
-int device_set_mtu(int nl, int index, unsigned mtu)
-{
-	auto_str struct str m = STR_INIT;
-
-	begin_link(&m, RTM_NEWLINK, 0, index, 0);
-	nl_attr_u32(&m, IFLA_MTU, mtu);
-	return nl_send(nl, &m, NULL, NULL);
-}
-
-int device_add_macvtap(int nl, const char *name, int lower, const uint8_t mac[NET_MAC_LEN])
+int device_add_macvtap(int nl, const char *name, int lower)
 {
 	auto_str struct str m = STR_INIT;
 	size_t info, data;
@@ -110,36 +107,11 @@ int device_add_macvtap(int nl, const char *name, int lower, const uint8_t mac[NE
 	begin_link(&m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, 0);
 	add_text(&m, IFLA_IFNAME, name);
 	nl_attr_u32(&m, IFLA_LINK, (uint32_t)lower);
-	nl_attr(&m, IFLA_ADDRESS, mac, NET_MAC_LEN);
 	info = nl_nest(&m, IFLA_LINKINFO);
 	add_text(&m, IFLA_INFO_KIND, "macvtap");
 	data = nl_nest(&m, IFLA_INFO_DATA);
-	nl_attr_u32(&m, IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE);
+	nl_attr_u32(&m, IFLA_MACVLAN_MODE, MACVLAN_MODE_PASSTHRU);
 	nl_nest_end(&m, data);
 	nl_nest_end(&m, info);
 	return nl_send(nl, &m, NULL, NULL);
-}
-
-static int address(int nl, uint16_t type, uint16_t flags, int index, const struct net_ip *ip)
-{
-	const struct ifaddrmsg i = { .ifa_family = ip->family,
-				     .ifa_prefixlen = ip->prefix,
-				     .ifa_index = (unsigned)index };
-	size_t len = ip->family == AF_INET6 ? 16 : 4;
-	auto_str struct str m = STR_INIT;
-
-	nl_begin(&m, type, flags, &i, sizeof(i));
-	nl_attr(&m, IFA_LOCAL, ip->bytes, len);
-	nl_attr(&m, IFA_ADDRESS, ip->bytes, len);
-	return nl_send(nl, &m, NULL, NULL);
-}
-
-int device_add_address(int nl, int index, const struct net_ip *ip)
-{
-	return address(nl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, index, ip);
-}
-
-int device_remove_address(int nl, int index, const struct net_ip *ip)
-{
-	return address(nl, RTM_DELADDR, 0, index, ip);
 }

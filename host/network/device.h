@@ -15,16 +15,15 @@ int device_index(int nl, const char *name);
 
 int device_remove(int nl, const char *name);
 
-/* Raise it, with @mtu (0: as it is), so that the kernel says nothing on it by itself. */
+/* Raise it; or with @mtu (0: as it is), so that the kernel says nothing on it by itself. */
+int device_raise(int nl, int index);
 int device_raise_silent(int nl, int index, unsigned mtu);
-int device_set_mac(int nl, int index, const uint8_t mac[NET_MAC_LEN]);
-int device_set_mtu(int nl, int index, unsigned mtu);
 
-/* A macvtap @name with @mac on the link @lower. */
-int device_add_macvtap(int nl, const char *name, int lower, const uint8_t mac[NET_MAC_LEN]);
+/* Whether it takes the frames of all groups, not of those alone that the host has joined. */
+int device_take_groups(int nl, int index, bool all);
 
-int device_add_address(int nl, int index, const struct net_ip *ip);
-int device_remove_address(int nl, int index, const struct net_ip *ip);
+/* A macvtap @name that has the link @lower for itself. */
+int device_add_macvtap(int nl, const char *name, int lower);
 
 /* ---- tc.c: queueing disciplines and filters ----------------------------------------- */
 

@@ -191,6 +191,7 @@ static void add_link(const struct net_view *v, const struct net_link *l, const s
 	e->model = model_of(l, w);
 	memcpy(e->mac, l->mac, sizeof(e->mac));
 	e->mtu = l->mtu;
+	e->all_groups = l->flags & IFF_ALLMULTI;
 	/* A tap of others has the queues that it was made for. */
 	e->queues = e->model == NET_MODEL_TAP && l->queues < queues ? l->queues : queues;
 	if (e->queues == 0)

@@ -38,6 +38,7 @@ struct net_endpoint {
 	uint8_t mac[NET_MAC_LEN];
 	unsigned mtu;
 	unsigned queues;
+	bool all_groups;	     /* it takes the frames of all multicast groups already */
 	Types__Interface *interface; /* what the agent is told */
 };
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/cleanup.h"
 #include "host/network/device.h"
@@ -101,6 +100,22 @@ static int limit(const struct net_wire *w, int nl, const char *name, int index, 
 	return err_sys(err, r, "cannot limit its rate");
 }
 
+/* A macvtap knows of no groups that the guest has joined: by one of them IPv6 finds it. */
+static int take_groups(const struct net_wire *w, int nl, const struct net_endpoint *e,
+		       const struct net_tap *tap, int index, struct err *err)
+{
+	auto_free char *entry = xasprintf("groups %s", tap->name);
+	int r;
+
+	if (e->model != NET_MODEL_MACVTAP && (e->model != NET_MODEL_MACVTAP_SELF || e->all_groups))
+		return 0;
+	r = w->journal->note(w->journal->arg, entry, err);
+	if (r < 0)
+		return r;
+	r = device_take_groups(nl, index, true);
+	return r < 0 ? err_sys(err, r, "macvtap %s", tap->name) : 0;
+}
+
 static int join(const struct net_wire *w, int nl, const struct net_endpoint *e,
 		const struct net_tap *tap, struct err *err)
 {
@@ -108,10 +123,14 @@ static int join(const struct net_wire *w, int nl, const struct net_endpoint *e,
 
 	if (index < 0)
 		return err_sys(err, index, "tap %s", tap->name);
-	r = device_raise_silent(nl, index, e->mtu);
+	/* What is others' stays as they made it. */
+	r = e->model == NET_MODEL_TAP || e->model == NET_MODEL_MACVTAP_SELF ?
+		    device_raise(nl, index) :
+		    device_raise_silent(nl, index, e->mtu);
 	if (r < 0)
 		return err_sys(err, r, "tap %s", tap->name);
-	if (e->model == NET_MODEL_TC)
+	r = take_groups(w, nl, e, tap, index, err);
+	if (r == 0 && e->model == NET_MODEL_TC)
 		r = wire_tc(w, nl, e, index, err);
 	/* What goes out at the tap goes into the guest. */
 	if (r == 0)
@@ -132,66 +151,63 @@ int net_wire_join(const struct net_wire *w, const struct net_endpoint *e, const 
 
 /* ---- undoing ---------------------------------------------------------------------------- */
 
-static int undo_link(int nl, const char *name, const char *rest)
+static int undo_link(int nl, const char *name)
 {
-	(void)rest;
 	return device_remove(nl, name);
 }
 
-static int undo_ingress(int nl, const char *name, const char *rest)
+static int undo_ingress(int nl, const char *name)
 {
 	int index = device_index(nl, name);
 
-	(void)rest;
 	return index < 0 ? index : tc_remove_ingress(nl, index);
 }
 
-static int undo_limit(int nl, const char *name, const char *rest)
+static int undo_limit(int nl, const char *name)
 {
 	int index = device_index(nl, name);
 
-	(void)rest;
 	return index < 0 ? index : tc_remove_limit(nl, index);
+}
+
+static int undo_groups(int nl, const char *name)
+{
+	int index = device_index(nl, name);
+
+	return index < 0 ? index : device_take_groups(nl, index, false);
 }
 
 static const struct {
 	const char *word;
-	int (*undo)(int nl, const char *name, const char *rest);
+	int (*undo)(int nl, const char *name);
 } undoers[] = {
 	{ "link", undo_link },
 	{ "ingress", undo_ingress },
 	{ "limit", undo_limit },
-	{ "address", wire_macvtap_undo },
+	{ "groups", undo_groups },
 };
 
-/* "WORD NAME[ REST]" */
-static bool split(const char *entry, char word[16], char name[IFNAMSIZ], const char **rest)
+/* "WORD NAME" */
+static bool split(const char *entry, char word[16], char name[IFNAMSIZ])
 {
-	int end = 0;
-
-	if (sscanf(entry, "%15s %15s%n", word, name, &end) != 2)
-		return false;
-	*rest = entry + end;
-	return true;
+	return sscanf(entry, "%15s %15s", word, name) == 2;
 }
 
 bool net_entry_is_of(const char *entry, const char *name)
 {
 	char word[16], of[IFNAMSIZ];
-	const char *rest;
 
-	return split(entry, word, of, &rest) && !strcmp(of, name);
+	return split(entry, word, of) && !strcmp(of, name);
 }
 
 int net_undo(int netns, const char *entry, struct err *err)
 {
 	char word[16], name[IFNAMSIZ];
 	auto_close int nl = -1;
-	const char *rest;
 	size_t i = 0;
 	int r;
 
-	if (!split(entry, word, name, &rest))
+	if (!split(entry, word, name))
 		return err_set(err, EINVAL, "\"%s\" is no entry of a journal", entry);
 	while (i < ARRAY_SIZE(undoers) && strcmp(undoers[i].word, word) != 0)
 		i++;
@@ -200,7 +216,7 @@ int net_undo(int netns, const char *entry, struct err *err)
 	nl = netns_netlink(netns, err);
 	if (nl < 0)
 		return nl;
-	r = undoers[i].undo(nl, name, rest);
+	r = undoers[i].undo(nl, name);
 	if (r == -ENODEV || r == -ENOENT || r == -EINVAL)
 		return 0;
 	return r < 0 ? err_sys(err, r, "cannot undo \"%s\"", entry) : 0;

@@ -9,12 +9,9 @@
 int wire_tc(const struct net_wire *w, int nl, const struct net_endpoint *e, int index,
 	    struct err *err);
 
-/* A macvtap on @e, which has @e's hardware address from now on, and @e has none. */
+/* A macvtap on @e. */
 int wire_macvtap_open(const struct net_wire *w, const struct net_endpoint *e, unsigned first,
 		      unsigned queues, struct net_tap *tap, struct err *err);
-
-/* Give the interface back what it had: "MAC IP/PREFIX…". */
-int wire_macvtap_undo(int nl, const char *name, const char *rest);
 
 int wire_refuse_name(struct err *err);
 

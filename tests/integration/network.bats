@@ -233,3 +233,71 @@ dial()
 	kill "$other"
 	wait "$other" || :
 }
+
+@test "network: kinds of interfaces, models, limits" {
+	local before name
+
+	network_make
+	# From the other side's: a macvlan and a macvtap, whose node nobody has made.
+	ip -n "$out" link add base type veth peer name far
+	ip -n "$out" link set base up
+	ip -n "$out" link set far up
+	ip -n "$out" addr add 10.9.3.1/24 dev far
+	ip -n "$out" addr add 10.9.4.1/24 dev far
+	ip -n "$out" link add mv0 link base type macvlan mode bridge
+	ip -n "$out" link add mt0 link base type macvtap mode bridge
+	for name in mv0:3 mt0:4; do
+		ip -n "$out" link set "${name%:*}" netns "$pod"
+		ip -n "$pod" addr add "10.9.${name#*:}.2/24" dev "${name%:*}"
+		ip -n "$pod" link set "${name%:*}" up
+	done
+	before=$(network_state)
+	container_config "$KATA_CONFIG" qemu rx_rate_limiter_max_rate=40000000 \
+		tx_rate_limiter_max_rate=20000000
+	begin_pod one "$tell"
+	for name in 10.9.0.2 10.9.3.2 10.9.4.2; do
+		network_ask "$out" "$name" tcp 3 1000
+		network_ask "$out" "$name" udp 2 1000
+	done
+	# The limits are the kernel's where the monitor has none.
+	run -0 tc -n "$pod" qdisc
+	[[ $output == *"qdisc tbf "*" dev tap0_kata root "*" rate 40Mbit "* ]]
+	[[ $output == *"qdisc tbf "*" dev eth0 root "*" rate 20Mbit "* ]]
+	kata delete --force "$id-one"
+	diff <(echo "$before") <(network_state)
+
+	# A macvtap on the interface, which gets back all it had; also from delete.
+	ip -n "$pod" link del mt0
+	ip -n "$pod" link del mv0
+	before=$(network_state)
+	container_config "$KATA_CONFIG" qemu 'runtime.internetworking_model="macvtap"'
+	begin_pod two "$tell"
+	network_ask "$out" 10.9.0.2 tcp 3 1000
+	network_ask "$out" fd09::2 udp 3 1000
+	in_pod two net-echo ask 10.9.0.1 7 tcp 3 100000
+	[[ $(told two) == *"$(ip -n "$out" -br neigh show 10.9.0.2 | tr -s ' ' | cut -d' ' -f3)"* ]]
+	kill -9 "$(program_of "$id-two" containerd-shim)"
+	wait_for 5 machine_gone "$id-two"
+	kata delete --force "$id-two"
+	diff <(echo "$before") <(network_state)
+}
+
+@test "network: what cannot be is one clear error, and nothing is left" {
+	local before
+
+	network_make
+	# Somebody filters there already.
+	tc -n "$pod" qdisc add dev eth0 ingress
+	before=$(network_state)
+	network_bundle "$BATS_TEST_TMPDIR/one" :
+	run -1 kata run --bundle "$BATS_TEST_TMPDIR/one" "$id-one"
+	[[ $output == *"network: interface eth0: somebody filters what comes in there already"* ]]
+	diff <(echo "$before") <(network_state)
+	tc -n "$pod" qdisc del dev eth0 ingress
+
+	# No namespace.
+	"$kata_tree/tests/lib/change_spec.py" "$BATS_TEST_TMPDIR/one" "join('network', '/run/netns/none-$id')"
+	run -1 kata run --bundle "$BATS_TEST_TMPDIR/one" "$id-one"
+	[[ $output == *"/run/netns/none-$id: No such file or directory"* ]]
+	[ -z "$(kata list -q)" ]
+}
