@@ -97,6 +97,8 @@ static int begin(struct child *c, struct proc_spec *spec, bool record, struct er
 		spec->before_exec = c->vm->spec->enter;
 		spec->before_exec_arg = c->vm->spec->enter_arg;
 	}
+	/* Where some of them go. */
+	spec->until_exec = c->vm->spec->netns;
 	r = proc_spawn(spec, &proc, err);
 	if (r < 0)
 		return r;

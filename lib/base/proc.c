@@ -105,6 +105,11 @@ static int child_setup(const struct proc_spec *spec, int *keep, size_t nkeep, pi
 		if (r < 0)
 			return r;
 	}
+	if (spec->until_exec > 0) {
+		r = fd_set_cloexec(spec->until_exec, true);
+		if (r < 0)
+			return r;
+	}
 	return spec->before_exec ? spec->before_exec(spec->before_exec_arg) : 0;
 }
 
@@ -143,10 +148,11 @@ static pid_t fork_child(bool first_pid)
 
 int proc_spawn(const struct proc_spec *spec, struct proc *proc, struct err *err)
 {
-	auto_free int *keep = xmalloc((spec->nkeep + 1) * sizeof(int));
+	auto_free int *keep = xmalloc((spec->nkeep + 2) * sizeof(int));
 	auto_close int report_r = -1, report_w = -1;
 	const char *what = spec->path ? spec->path : spec->argv[0];
 	pid_t parent = getpid(), pid;
+	size_t nkeep = spec->nkeep;
 	int p[2], failure = 0;
 	sigset_t all, old;
 
@@ -160,15 +166,17 @@ int proc_spawn(const struct proc_spec *spec, struct proc *proc, struct err *err)
 		return err_sys(err, errno, "fcntl");
 	if (spec->nkeep > 0)
 		memcpy(keep, spec->keep, spec->nkeep * sizeof(int));
-	keep[spec->nkeep] = report_w;
-	qsort(keep, spec->nkeep + 1, sizeof(int), compare_int);
+	keep[nkeep++] = report_w;
+	if (spec->until_exec > 0)
+		keep[nkeep++] = spec->until_exec;
+	qsort(keep, nkeep, sizeof(int), compare_int);
 
 	/* No handler of ours may run in the child. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
 	pid = fork_child(spec->first_pid);
 	if (pid == 0)
-		child_main(spec, keep, spec->nkeep + 1, report_w, parent);
+		child_main(spec, keep, nkeep, report_w, parent);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (pid < 0)
 		return err_sys(err, errno, "%s: fork", what);

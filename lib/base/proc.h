@@ -20,6 +20,8 @@ struct proc_spec {
 	bool die_with_parent;	 /* SIGKILL when the calling thread ends */
 	bool new_session;	 /* setsid(): away from the terminal and its signals */
 	bool first_pid;		 /* the first of a namespace of processes, where that is allowed */
+	/* Another one, which the child has until then only; 0: none. */
+	int until_exec;
 	int (*before_exec)(void *arg); /* in the child; 0 or -errno; only async-signal-safe calls */
 	void *before_exec_arg;
 };

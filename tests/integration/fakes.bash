@@ -46,8 +46,20 @@ ends_in()
 	leftovers_compare "$BATS_TEST_TMPDIR/before"
 }
 
+# A program that is not there, and one for a processor that is none.
+strangers()
+{
+	container_config "$KATA_CONFIG" "$KATA_TEST_HYPERVISOR" "${settings[@]}" path='"/nonexistent/monitor"'
+	ends_in "hypervisor.$KATA_TEST_HYPERVISOR.path /nonexistent/monitor"
+	head -c 4096 "$kata_agent" >"$BATS_TEST_TMPDIR/foreign"
+	printf '\xfe\xfe' | dd of="$BATS_TEST_TMPDIR/foreign" bs=1 seek=18 conv=notrunc status=none
+	chmod 755 "$BATS_TEST_TMPDIR/foreign"
+	container_config "$KATA_CONFIG" "$KATA_TEST_HYPERVISOR" "${settings[@]}" path="\"$BATS_TEST_TMPDIR/foreign\""
+	ends_in "$BATS_TEST_TMPDIR/foreign: a program for another processor"
+}
+
 # faults_of PROGRAM KEY=VALUE… -- FAULT…: whatever is wrong with the PROGRAM of $fakes, it is told
-# within the time that an agent has, and nothing is left.
+# within the time that an agent has, and nothing is left. $quick: only what differs between drivers.
 faults_of()
 {
 	local name=$1 settings=() fault victim status
@@ -60,14 +72,7 @@ faults_of()
 	shift
 	settings+=(agent.dial_timeout="${dial:-2}")
 	container_bundle "$bundle" -- true
-	# Not there, and for another machine: a program of an architecture that is none.
-	container_config "$KATA_CONFIG" "$KATA_TEST_HYPERVISOR" "${settings[@]}" path='"/nonexistent/monitor"'
-	ends_in "hypervisor.$KATA_TEST_HYPERVISOR.path /nonexistent/monitor"
-	head -c 4096 "$kata_agent" >"$BATS_TEST_TMPDIR/foreign"
-	printf '\xfe\xfe' | dd of="$BATS_TEST_TMPDIR/foreign" bs=1 seek=18 conv=notrunc status=none
-	chmod 755 "$BATS_TEST_TMPDIR/foreign"
-	container_config "$KATA_CONFIG" "$KATA_TEST_HYPERVISOR" "${settings[@]}" path="\"$BATS_TEST_TMPDIR/foreign\""
-	ends_in "$BATS_TEST_TMPDIR/foreign"
+	[ -n "${quick:-}" ] || strangers
 
 	container_config "$KATA_CONFIG" "$KATA_TEST_HYPERVISOR" "${settings[@]}" path="\"$fakes/$name\""
 	ends_in "the agent did not answer within ${dial:-2}000 ms; the guest's console: a guest boots"
@@ -80,11 +85,16 @@ faults_of()
 
 	# Killed while the guest boots: the monitor, and then the shim with all that knows of it.
 	sed -i 's/^dial_timeout.*/dial_timeout = 20/' "$KATA_CONFIG"
-	for victim in "$fakes/$name" containerd-shim-kata-v2; do
+	for victim in monitor ${quick:+--} shim; do
+		[ "$victim" != -- ] || break
 		start_container "$id" "$bundle"
 		wait_for 10 pgrep -f "$fakes/$name" >/dev/null
 		sleep 0.5
-		kill -9 $(pgrep -f "$victim")
+		if [ "$victim" = monitor ]; then
+			kill -9 "$(pgrep -o -f "$fakes/$name")"
+		else
+			kill -9 "$(program_of "$id" containerd-shim)"
+		fi
 		status=0
 		wait "$runner" || status=$?
 		echo "killed $victim: $status: $(cat "$bundle.err")"

@@ -80,6 +80,30 @@ boots()
 	faults_of firecracker jailer_path="\"$fakes/jailer\"" -- jailer=die start=die start=hang boot=die boot=refuse /=die /=half
 }
 
+@test "clh, firecracker: taps of another network namespace are theirs" {
+	local pod=pod-$$
+
+	pretend_kvm
+	ip netns add "$pod"
+	ip link add "v$$" type veth peer name eth0 netns "$pod"
+	ip -n "$pod" addr add 10.77.0.2/24 dev eth0
+	ip -n "$pod" link set eth0 up mtu 1400
+	leftovers_snapshot "$BATS_TEST_TMPDIR/before"
+	container_bundle "$bundle" -- true
+	"$kata_tree/tests/lib/change_spec.py" "$bundle" "join('network', '/run/netns/$pod')"
+	export KATA_FAKE_LOG=$BATS_TEST_TMPDIR/asked
+	for driver in clh=cloud-hypervisor firecracker=firecracker; do
+		: >"$KATA_FAKE_LOG"
+		container_config "$KATA_CONFIG" "${driver%=*}" path="\"$fakes/${driver#*=}\"" agent.dial_timeout=2
+		[ "$driver" != clh=cloud-hypervisor ] || sed -i 's,^\[agent.kata\],virtio_fs_daemon = "/usr/lib/qemu/virtiofsd"\nvirtio_fs_extra_args = []\n&,' "$KATA_CONFIG"
+		ends_in "the agent did not answer within 2000 ms; the guest's console: a guest boots"
+		[ "$(ip -n "$pod" -o link | wc -l)" = 2 ]
+	done
+	ip netns del "$pod"
+	umount /run/netns
+	rmdir /run/netns
+}
+
 # What the real ones answered is in tests/fakes/recorded; replay.py --record writes it anew.
 @test "the fakes of Firecracker and Cloud Hypervisor answer as the real ones did" {
 	made_kvm=

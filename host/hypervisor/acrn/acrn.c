@@ -186,16 +186,6 @@ static int choose_cpus(const struct vm_spec *spec, unsigned *ids, size_t *n, str
 	return 0;
 }
 
-/* acrn-dm opens networks by their names, where they are. */
-static int enter(void *arg)
-{
-	const struct vm_spec *spec = arg;
-
-	if (spec->n_nets > 0 && spec->netns >= 0 && setns(spec->netns, CLONE_NEWNET) < 0)
-		return -errno;
-	return spec->enter ? spec->enter(spec->enter_arg) : 0;
-}
-
 static void reset(struct acrn *a)
 {
 	loop_remove(&a->started);
@@ -211,7 +201,7 @@ static int acrn_start(struct vm *vm, struct err *err)
 	struct acrn_facts f = { .apic_ids = ids,
 				.vhost_net = access("/dev/vhost-net", R_OK | W_OK) == 0 };
 	auto_strv struct strv argv = { 0 };
-	struct proc_spec proc = { .before_exec = enter,
+	struct proc_spec proc = { .before_exec = life_enter,
 				  .before_exec_arg = (void *)(uintptr_t)spec };
 	struct acrn *a = vm->driver;
 	int fd, r = acrn_hsm_check(err);

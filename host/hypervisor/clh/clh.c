@@ -192,7 +192,14 @@ static int launch(struct clh *c, struct err *err)
 	const struct vm_spec *spec = spec_of(c);
 	auto_strv struct strv argv = { 0 };
 	auto_close int theirs = -1;
-	struct proc_spec proc = { .keep = &theirs, .nkeep = 1, .cwd = spec->run_dir };
+	struct proc_spec proc = {
+		.keep = &theirs,
+		.nkeep = 1,
+		.cwd = spec->run_dir,
+		/* It has the taps' descriptors, and yet sets their MTU by their names. */
+		.before_exec = life_enter,
+		.before_exec_arg = (void *)(uintptr_t)spec,
+	};
 	int p[2];
 
 	if (pipe2(p, O_CLOEXEC) < 0)

@@ -9,7 +9,6 @@
  *	its end					VM_EXITED
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -148,16 +147,6 @@ static void on_life_end(const struct err *why, void *arg)
 	http_fail(f->http, why);
 }
 
-/* Between fork and exec: where the taps are, and the sandbox's control group. */
-static int enter(void *arg)
-{
-	const struct vm_spec *spec = arg;
-
-	if (spec->netns >= 0 && setns(spec->netns, CLONE_NEWNET) < 0)
-		return -errno;
-	return spec->enter ? spec->enter(spec->enter_arg) : 0;
-}
-
 static int launch(struct firecracker *f, struct err *err)
 {
 	const struct vm_spec *spec = f->life.vm->spec;
@@ -165,7 +154,7 @@ static int launch(struct firecracker *f, struct err *err)
 	auto_strv struct strv argv = { 0 };
 	struct proc_spec proc = {
 		.cwd = f->root,
-		.before_exec = enter,
+		.before_exec = life_enter,
 		.before_exec_arg = (void *)(uintptr_t)spec,
 	};
 

@@ -79,6 +79,33 @@ static void child_gets_only_its_descriptors(void **state)
 	close(kept);
 }
 
+static int still_has(void *arg)
+{
+	return fcntl(*(int *)arg, F_GETFD) < 0 ? -errno : 0;
+}
+
+/* What it needs on the way to its program the program has not. */
+static void a_descriptor_until_exec(void **state)
+{
+	struct proc_spec spec = { .stdio = { -1, -1, -1 }, .before_exec = still_has };
+	auto_str struct str script = STR_INIT;
+	struct err err = ERR_INIT;
+	int fd = open("/dev/null", O_RDONLY), status;
+	struct proc proc;
+
+	(void)state;
+	str_printf(&script, "[ ! -e /proc/self/fd/%d ]", fd);
+	spec.argv = ARGV("/bin/sh", "-c", str_text(&script));
+	spec.before_exec_arg = &fd;
+	assert_int_equal(proc_spawn(&spec, &proc, &err), -EBADF);
+	spec.until_exec = fd;
+	assert_int_equal(proc_spawn(&spec, &proc, &err), 0);
+	assert_int_equal(waitpid(proc.pid, &status, 0), proc.pid);
+	assert_int_equal(status, 0);
+	close(proc.pidfd);
+	close(fd);
+}
+
 static bool may_have_namespaces(void)
 {
 	pid_t pid = fork();
@@ -164,6 +191,7 @@ int main(void)
 		cmocka_unit_test(missing_program_is_named),
 		cmocka_unit_test(run_is_limited),
 		cmocka_unit_test(child_gets_only_its_descriptors),
+		cmocka_unit_test(a_descriptor_until_exec),
 		cmocka_unit_test(first_of_its_processes),
 		cmocka_unit_test(stdio_may_be_crossed),
 		cmocka_unit_test(a_process_is_known_by_its_start),

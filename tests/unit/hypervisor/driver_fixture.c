@@ -45,6 +45,7 @@ void fixture_configure(struct fixture *f, char *text)
 	if (!f->config)
 		fail_msg("%s", err_msg(&err));
 	f->spec = (struct vm_spec){ .id = "x",
+				    .netns = -1,
 				    .run_dir = f->run,
 				    .config = f->config,
 				    .size = { 1, 1, 64, 64 },
