@@ -87,6 +87,36 @@ same()
 	umount "$d"
 }
 
+@test "the image of layers whose files lean on those below: metacopy, redirect_dir" {
+	local d=$BATS_TEST_TMPDIR/o
+
+	mkdir "$d"
+	mount -t tmpfs tmpfs "$d"
+	mkdir -p "$d"/{1/dir/sub,2,up,m,w2,work}
+	head -c 100000 /dev/urandom >"$d/1/big"
+	echo below >"$d/1/dir/sub/file"
+	# In both layers, that of the image and that of the engine: a file of which only the
+	# attributes were copied up, and a directory that was renamed.
+	mount -t overlay o -o "lowerdir=$d/1,upperdir=$d/2,workdir=$d/w2,metacopy=on,redirect_dir=on" "$d/m"
+	chmod 600 "$d/m/big"
+	mv "$d/m/dir" "$d/m/moved"
+	umount "$d/m"
+	[ "$(du -k "$d/2/big" | cut -f 1)" = 0 ]
+	mount -t overlay o -o "lowerdir=$d/2:$d/1,upperdir=$d/up,workdir=$d/work,metacopy=on,redirect_dir=on" "$d/m"
+	run -0 image "$d/m"
+	[ "${#lines[@]}" = 1 ]
+	same "${lines[0]#* }" "$d/m"
+	chown 12:34 "$d/m/big"
+	mv "$d/m/moved/sub" "$d/m/again"
+	echo engine >"$d/m/again/engine"
+	run -0 image "$d/m"
+	# All layers together: those of the engine alone would have files without content.
+	[ "${#lines[@]}" = 1 ]
+	same "${lines[0]#* }" "$d/m"
+	umount "$d/m"
+	umount "$d"
+}
+
 @test "a container without shared files: what it writes outlives it, below it all is read-only" {
 	config
 	container_bundle "$bundle" -- sh -c 'head -n 1 /proc/mounts; echo run >>/etc/runs; cat /etc/runs; ls /etc; rm -f /etc/gone'
