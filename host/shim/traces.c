@@ -2,10 +2,13 @@
 #include "host/shim/traces.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -14,6 +17,9 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "host/sandbox/state.h"
+
+#define LOCK_LIMIT_MS 5000
+#define LOCK_STEP_MS  10
 
 static bool has_state(const char *dir)
 {
@@ -55,19 +61,55 @@ static int make_dir(const char *tmp, const char *dir, int *listener, struct err 
 	return r;
 }
 
+/*
+ * Who claims has @root alone meanwhile: of two that find the same abandoned directory one
+ * would otherwise remove what the other has just made. A descriptor.
+ */
+static int lock_root(const char *root, struct err *err)
+{
+	const struct timespec step = { .tv_nsec = LOCK_STEP_MS * 1000000L };
+	auto_close int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, errno, "%s", root);
+	for (int ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; ms += LOCK_STEP_MS) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_sys(err, errno, "%s: cannot be locked", root);
+		if (ms >= LOCK_LIMIT_MS)
+			return err_set(err, EBUSY, "%s: locked for %d s by another runtime", root,
+				       LOCK_LIMIT_MS / 1000);
+		nanosleep(&step, NULL);
+	}
+	return take_fd(&fd);
+}
+
+/* As one step, so that nobody makes @dir anew while it is emptied. */
+static int remove_dir(const struct shim_options *opt, const char *dir, struct err *err)
+{
+	auto_free char *old = xasprintf("%s/.%s.%d.old", opt->root, opt->id, (int)getpid());
+
+	if (rename(dir, old) < 0)
+		return errno == ENOENT ? 0 : err_sys(err, errno, "%s: cannot be removed", dir);
+	return tree_remove(old, err);
+}
+
 int traces_claim(const struct shim_options *opt, int *listener, struct err *err)
 {
 	auto_free char *dir = path_join(opt->root, opt->id);
 	auto_free char *tmp = xasprintf("%s/.%s.%d", opt->root, opt->id, (int)getpid());
+	auto_close int lock = -1;
 	int r = dir_make(opt->root, 0700, err);
 
 	if (r < 0)
 		return r;
+	lock = lock_root(opt->root, err);
+	if (lock < 0)
+		return lock;
 	r = make_dir(tmp, dir, listener, err);
 	if (r == -ENOTDIR && state_drop_dangling(opt->root, opt->id))
 		r = make_dir(tmp, dir, listener, err);
 	if ((r == -EEXIST || r == -ENOTEMPTY) && is_abandoned(dir)) {
-		r = tree_remove(dir, err);
+		r = remove_dir(opt, dir, err);
 		if (r == 0)
 			r = make_dir(tmp, dir, listener, err);
 	}
@@ -121,7 +163,7 @@ int traces_remove(const struct shim_options *opt, struct err *err)
 	remove_if(opt->bundle, "address", opt->address);
 	remove_if(opt->bundle, "monitor_address", monitor_address);
 	if (!has_state(dir))
-		return tree_remove(dir, err);
+		return remove_dir(opt, dir, err);
 	if (unlink(monitor) < 0 && errno != ENOENT)
 		return err_sys(err, errno, "%s", monitor);
 	if (unlink(socket) < 0 && errno != ENOENT)

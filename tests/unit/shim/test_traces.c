@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -91,6 +92,77 @@ static void an_abandoned_id_is_free(void **state)
 	assert_int_equal(traces_claim(&d->opt, &fd, NULL), -EEXIST);
 }
 
+#define RIVALS 8
+#define ROUNDS 5
+
+/* Long enough that others get between a look at a directory and its removal. */
+static useconds_t slowness;
+
+int __real_tree_remove(const char *path, struct err *err);
+int __wrap_tree_remove(const char *path, struct err *err);
+int __wrap_tree_remove(const char *path, struct err *err)
+{
+	if (slowness)
+		usleep(slowness);
+	return __real_tree_remove(path, err);
+}
+
+/* Begins when @start closes, says at @result whether it won, and has it until @gate closes. */
+static void rival(struct disk *d, int start, int result, int gate)
+{
+	int fd = -1;
+	char c;
+
+	slowness = 5000;
+	(void)!read(start, &c, 1);
+	c = traces_claim(&d->opt, &fd, NULL) == 0 ? 'w' : 'l';
+	(void)!write(result, &c, 1);
+	(void)!read(gate, &c, 1);
+	_exit(0);
+}
+
+/* What many find abandoned at once one has, and nobody removes it again. */
+static void of_many_one_takes_an_abandoned_id(void **state)
+{
+	struct disk *d = *state;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		int fd = -1, start[2], result[2], gate[2], winners = 0;
+		char c;
+
+		assert_int_equal(traces_claim(&d->opt, &fd, NULL), 0);
+		close(fd);
+		assert_int_equal(pipe(start), 0);
+		assert_int_equal(pipe(result), 0);
+		assert_int_equal(pipe(gate), 0);
+		for (int i = 0; i < RIVALS; i++) {
+			if (fork() == 0) {
+				close(gate[1]);
+				close(start[1]);
+				rival(d, start[0], result[1], gate[0]);
+			}
+		}
+		close(result[1]);
+		close(gate[0]);
+		close(start[0]);
+		close(start[1]);
+		for (int i = 0; i < RIVALS; i++) {
+			assert_int_equal(read(result[0], &c, 1), 1);
+			winners += c == 'w';
+		}
+		assert_int_equal(winners, 1);
+		fd = unix_connect(d->socket, true, NULL);
+		assert_true(fd >= 0);
+		close(fd);
+		close(gate[1]);
+		close(result[0]);
+		while (wait(NULL) > 0)
+			;
+	}
+	assert_int_equal(traces_remove(&d->opt, NULL), 0);
+	assert_int_equal(rmdir(d->opt.root), 0);
+}
+
 static void what_was_not_undone_stays_known(void **state)
 {
 	struct disk *d = *state;
@@ -135,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_shim_has_an_id),
 		TEST(an_abandoned_id_is_free),
+		TEST(of_many_one_takes_an_abandoned_id),
 		TEST(what_was_not_undone_stays_known),
 		TEST(a_bundle_is_left_as_it_was),
 	};
