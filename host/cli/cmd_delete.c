@@ -9,6 +9,7 @@
 #include "host/cli/hook_time.h"
 #include "host/cli/task_client.h"
 #include "host/cli/view.h"
+#include "host/sandbox/poststop.h"
 
 #define STEP_LIMIT_MS 10000
 
@@ -83,15 +84,28 @@ static void ask_to_end(struct loop *loop, struct sandbox_state *st, const char *
 		log_info("container %s: the shim does not end in order: %s", id, err_msg(&err));
 }
 
+/* Its shim is gone, or to be killed: what that would have run is run here. */
+static int clear(struct sandbox_state *st, const char *id, bool all, struct err *err)
+{
+	struct poststop *hooks = poststop_of(st, id);
+	int r = all ? state_clear(st, true, err) : state_clear_container(st, id, err);
+
+	if (r == 0)
+		poststop_run(hooks);
+	else
+		poststop_free(hooks); /* `delete` comes again */
+	return r;
+}
+
 /* What a shim that ended in order leaves is nothing, but it may have others to care for. */
 static int clear_rest(struct sandbox_state *left, const char *id, struct err *err)
 {
 	bool has = state_find_container(left, id);
 
 	if (!state_shim_alive(left))
-		return state_clear_container(left, id, err);
+		return clear(left, id, false, err);
 	if (left->n_containers <= has)
-		return state_clear(left, true, err);
+		return clear(left, id, true, err);
 	if (!has)
 		return 0;
 	return err_set(err, EBUSY,
@@ -108,7 +122,7 @@ static int delete_container(const struct cli *cli, struct sandbox_state *st, con
 	int r = 0;
 
 	if (!state_shim_alive(st))
-		return state_clear_container(st, id, err);
+		return clear(st, id, false, err);
 	loop = loop_new();
 	if (!loop)
 		return err_sys(err, errno, "cannot make an event loop");

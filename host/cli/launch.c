@@ -20,6 +20,7 @@
 #include "host/cli/shim_start.h"
 #include "host/config/annotations.h"
 #include "host/hypervisor/hypervisor.h"
+#include "host/sandbox/poststop.h"
 #include "host/sandbox/state.h"
 #include "oci/spec.h"
 
@@ -390,8 +391,14 @@ int launch_clear_rest(const struct launch *l, struct err *err)
 		    strcmp(st->processes[i].name, "shim") == 0)
 			ours = true;
 	if (ours) {
+		struct poststop *hooks = poststop_of(st, l->id);
+
 		log_warn("container %s: the shim left something; clearing up", l->id);
 		r = state_clear(st, true, err);
+		if (r == 0)
+			poststop_run(hooks);
+		else
+			poststop_free(hooks);
 	}
 	state_free(st);
 	return r;

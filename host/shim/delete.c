@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "host/sandbox/poststop.h"
 #include "host/sandbox/state.h"
 #include "host/shim/actions.h"
 #include "host/shim/process.h"
@@ -53,6 +54,27 @@ static int clear_without_state(const struct cmdline *cl, struct err *err)
 	return traces_remove(&opt, err);
 }
 
+/* With its hooks, which the shim would have run. A member takes but itself along. */
+static int clear(struct sandbox_state *st, const char *id, struct err *err)
+{
+	struct poststop *hooks = poststop_of(st, id);
+	int r = 0;
+
+	if (!strcmp(st->id, id)) {
+		r = state_clear(st, true, err);
+	} else if (!state_shim_alive(st)) {
+		r = state_clear_container(st, id, err);
+	} else {
+		poststop_free(hooks);
+		return 0;
+	}
+	if (r == 0)
+		poststop_run(hooks);
+	else
+		poststop_free(hooks);
+	return r;
+}
+
 int action_delete(const struct cmdline *cl, struct err *err)
 {
 	struct sandbox_state *st = NULL;
@@ -67,11 +89,7 @@ int action_delete(const struct cmdline *cl, struct err *err)
 		r = clear_without_state(cl, err);
 	} else if (r == 0) {
 		pid = machine_pid(st);
-		/* A member takes but itself along. */
-		if (!strcmp(st->id, cl->id))
-			r = state_clear(st, true, err);
-		else if (!state_shim_alive(st))
-			r = state_clear_container(st, cl->id, err);
+		r = clear(st, cl->id, err);
 	}
 	state_free(st);
 	return r < 0 ? r : print_response(pid, err);

@@ -117,3 +117,32 @@ not_there()
 	wait_for 10 not_there "$(cat "$BATS_TEST_TMPDIR/child")"
 	[ -e "$BATS_TEST_TMPDIR/stopped" ]
 }
+
+# What the shim would have run, whoever clears up after it runs: once, with the state.
+@test "hooks: poststop when the shim was killed" {
+	local stop='poststop=[sh("cat >>$T/state; echo >>$T/stopped")]'
+
+	hooked "dict($stop)" -- sleep 100 >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	runner=$!
+	wait_for 20 status_is "$id" running
+	kill -9 "$(program_of "$id" containerd-shim)"
+	ends_with 1 "$runner"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/stopped")" = 1 ]
+
+	kata create --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1 3>&-
+	kata start "$id"
+	kill -9 "$(program_of "$id" containerd-shim)"
+	wait_for 20 status_is "$id" stopped
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/stopped")" = 1 ]
+	run -0 kata delete "$id"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/stopped")" = 2 ]
+	[ "$(grep -o '"status":"stopped"' <<<"$(tr -d ' ' <"$BATS_TEST_TMPDIR/state")" | wc -l)" = 2 ]
+
+	# containerd asks a program, which knows no task any more; and one that fails keeps nothing.
+	sed -i 's|echo >>$T/stopped|echo >>$T/stopped; exit 3|' "$bundle/config.json"
+	kata create --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1 3>&-
+	kill -9 "$(program_of "$id" containerd-shim)"
+	"$kata_shim" -namespace test -address '' -root "$KATA_ROOT" -config "$KATA_CONFIG" -id "$id" \
+		-bundle "$bundle" delete >/dev/null
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/stopped")" = 3 ]
+}
