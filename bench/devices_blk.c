@@ -95,6 +95,7 @@ void guest_main(void)
 
 	request = take(DEPTH * sizeof(*request), 64);
 	data = take((size_t)DEPTH * PART, 4096);
+	memset(data, 0, (size_t)DEPTH * PART); /* the host finds memory for it now */
 	must(find(&d));
 	/* As every driver does: without it what is written goes to the disk at once. */
 	device_start(&d, device_features(&d) & F_FLUSH);
