@@ -133,6 +133,16 @@ int kvm_tie_write(const struct kvm *k, gpa_t addr, uint32_t value, int eventfd, 
 	return kvm_vm_ioctl(k, KVM_IOEVENTFD, &tie, "a queue's kick", err);
 }
 
+void kvm_raise_line(const struct kvm *k, uint32_t gsi)
+{
+	struct kvm_irq_level line = { .irq = gsi, .level = 1 };
+
+	/* Both can fail only where there is no such line. */
+	(void)ioctl(k->vm, KVM_IRQ_LINE, &line);
+	line.level = 0;
+	(void)ioctl(k->vm, KVM_IRQ_LINE, &line);
+}
+
 int kvm_tie_line(const struct kvm *k, int eventfd, uint32_t gsi, struct err *err)
 {
 	struct kvm_irqfd tie = { .fd = (uint32_t)eventfd, .gsi = gsi };

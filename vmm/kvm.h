@@ -47,6 +47,12 @@ int kvm_set_memory(const struct kvm *k, const struct memory *m, struct err *err)
 
 /* A 32-bit write of @value at @addr signals @eventfd and does not come to us. */
 int kvm_tie_write(const struct kvm *k, gpa_t addr, uint32_t value, int eventfd, struct err *err);
+/*
+ * Raise line @gsi: an edge, and the guest knows of it on return. An eventfd could do it, and
+ * has to where another process interrupts; but for lines of an IOAPIC KVM leaves that to a
+ * worker, a switch of threads more for each interrupt. Not both for one line.
+ */
+void kvm_raise_line(const struct kvm *k, uint32_t gsi);
 /* @eventfd raises line @gsi, an edge for each time it is signalled. */
 int kvm_tie_line(const struct kvm *k, int eventfd, uint32_t gsi, struct err *err);
 

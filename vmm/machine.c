@@ -140,19 +140,29 @@ static void page_write(void *arg, uint64_t offset, const void *data, uint32_t le
 	virtio_mmio_write(arg, offset, data, len);
 }
 
+static void raise_line(void *arg, uint32_t line)
+{
+	struct machine *m = arg;
+
+	kvm_raise_line(&m->kvm, line);
+}
+
 static const struct bus_ops page_ops = { page_read, page_write };
 
 /* The wires of a device that has its place: kicks out of the guest, interrupts into it. */
 static int wire(struct machine *m, struct virtio_mmio *t, const struct arch_device *place,
 		struct err *err)
 {
-	unsigned n_queues = virtio_mmio_device(t)->n_queues;
+	const struct virtio_device *dev = virtio_mmio_device(t);
 	int r = bus_add(&m->bus, place->start, place->size, &page_ops, t, err);
 
-	for (unsigned i = 0; r == 0 && i < n_queues; i++)
+	for (unsigned i = 0; r == 0 && i < dev->n_queues; i++)
 		r = kvm_tie_write(&m->kvm, place->start + VIRTIO_MMIO_NOTIFY, i,
 				  virtio_mmio_kick_fd(t, i), err);
-	return r < 0 ? r : kvm_tie_line(&m->kvm, virtio_mmio_interrupt_fd(t), place->line, err);
+	if (r == 0 && dev->ops->hands_over)
+		return kvm_tie_line(&m->kvm, virtio_mmio_interrupt_fd(t), place->line, err);
+	virtio_mmio_set_line(t, raise_line, m, place->line);
+	return r;
 }
 
 int machine_add(struct machine *m, struct virtio_device *dev, struct err *err)

@@ -26,6 +26,7 @@ struct virtio_device;
 struct virtio_ops {
 	const char *name; /* in log lines: "blk" */
 	uint32_t id;	  /* virtio 1.2, section 5 */
+	bool hands_over;  /* calls virtio_hand_over(): others interrupt as well */
 
 	/*
 	 * The driver is ready: features are agreed upon (dev->features) and the queues run.

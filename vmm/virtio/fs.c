@@ -163,6 +163,7 @@ static void fs_free(struct virtio_device *dev)
 static const struct virtio_ops fs_ops = {
 	.name = "fs",
 	.id = VIRTIO_ID_FS,
+	.hands_over = true,
 	.start = fs_start,
 	.kick = fs_kick,
 	.reset = fs_reset,

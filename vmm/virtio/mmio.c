@@ -39,6 +39,9 @@ struct virtio_mmio {
 	struct loop_source *work_source, **kick_sources;
 	int work_fd; /* eventfd: @state or @config_written wants the loop */
 	int interrupt_fd;
+	void (*raise)(void *arg, uint32_t line); /* or NULL */
+	void *raise_arg;
+	uint32_t line;
 	int *kick_fds;
 	pthread_t loop_thread;
 
@@ -162,6 +165,8 @@ static void interrupt(struct virtio_mmio *t, uint32_t reason)
 	__atomic_fetch_or(&t->interrupt_status, reason, __ATOMIC_RELEASE);
 	if (t->shared)
 		shared_event_signal(t->interrupt_fd);
+	else if (t->raise)
+		t->raise(t->raise_arg, t->line);
 	else
 		signal_fd(t->interrupt_fd);
 }
@@ -515,6 +520,14 @@ void virtio_mmio_write(struct virtio_mmio *t, uint64_t offset, const void *data,
 		write_register(t, offset, le32toh(value));
 	}
 	pthread_mutex_unlock(&t->lock);
+}
+
+void virtio_mmio_set_line(struct virtio_mmio *t, void (*raise)(void *arg, uint32_t line), void *arg,
+			  uint32_t line)
+{
+	t->raise = raise;
+	t->raise_arg = arg;
+	t->line = line;
 }
 
 int virtio_mmio_kick_fd(const struct virtio_mmio *t, unsigned queue)

@@ -2,8 +2,8 @@
 /*
  * The MMIO transport (virtio 1.2, section 4.2), version 2 registers only. It knows
  * nothing of KVM: the machine routes accesses to its page here, ties the queues' kick
- * descriptors to writes of QueueNotify and the interrupt descriptor to a line, so tests
- * drive it as they like.
+ * descriptors to writes of QueueNotify, and interrupts to a line, so tests drive it as they
+ * like.
  */
 #ifndef VMM_VIRTIO_MMIO_H
 #define VMM_VIRTIO_MMIO_H
@@ -43,6 +43,13 @@ void virtio_mmio_write(struct virtio_mmio *t, uint64_t offset, const void *data,
  * processor, which may be waiting for the loop.
  */
 void virtio_mmio_settle(struct virtio_mmio *t);
+
+/*
+ * Interrupts by @raise(@arg, @line), on the loop's thread, each an edge; without this call,
+ * or once the device was handed over, by the eventfd below.
+ */
+void virtio_mmio_set_line(struct virtio_mmio *t, void (*raise)(void *arg, uint32_t line), void *arg,
+			  uint32_t line);
 
 /* eventfds: for KVM_IOEVENTFD (one for each queue) and KVM_IRQFD (edge). Borrowed. */
 int virtio_mmio_kick_fd(const struct virtio_mmio *t, unsigned queue);

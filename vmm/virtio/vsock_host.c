@@ -89,8 +89,7 @@ static void on_socket(struct loop_source *src, int fd, uint32_t events, void *ar
 /* Give @s its socket, which is taken over. */
 static bool attach(struct vsock *v, struct vsock_stream *s, int fd)
 {
-	struct loop_source *src = loop_add_fd(
-		v->dev.loop, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_socket, s);
+	struct loop_source *src = loop_add_fd(v->dev.loop, fd, VSOCK_STREAM_EVENTS, on_socket, s);
 
 	if (!src)
 		close(fd);

@@ -54,8 +54,12 @@ void vsock_stream_event(struct vsock_stream *s, uint32_t events)
 {
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		s->readable = true;
-	if (events & EPOLLOUT)
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		s->ending = true;
+	if (events & EPOLLOUT) {
 		s->writable = true;
+		loop_set_events(s->src, VSOCK_STREAM_EVENTS);
+	}
 	/* Both directions are shut, whoever did it: nothing that we write is read. */
 	if (events & EPOLLHUP)
 		host_deaf(s);
@@ -131,12 +135,16 @@ void vsock_stream_compose(struct vsock_stream *s, uint16_t op, struct vsock_pack
 uint32_t vsock_stream_fill(struct vsock_stream *s, const struct iovec *iov, unsigned n,
 			   uint32_t len)
 {
+	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n };
 	ssize_t got;
 
 	do {
-		got = readv(s->fd, iov, (int)n);
+		got = recvmsg(s->fd, &msg, MSG_DONTWAIT);
 	} while (got < 0 && errno == EINTR);
 	if (got > 0) {
+		/* Less than there is room for is all, unless descriptors came along: those stop it. */
+		if (got < len && !s->ending && !(msg.msg_flags & MSG_CTRUNC))
+			s->readable = false;
 		s->sent += (uint32_t)got;
 		s->burst = got < len ? BURST_MIN : len < BURST_MAX / 2 ? 2 * len : BURST_MAX;
 		return (uint32_t)got;
@@ -176,7 +184,9 @@ static size_t send_all(struct vsock_stream *s, struct iovec *iov, unsigned n)
 			if (errno == EINTR)
 				continue;
 			s->writable = false;
-			if (errno != EAGAIN)
+			if (errno == EAGAIN)
+				loop_set_events(s->src, VSOCK_STREAM_EVENTS | EPOLLOUT);
+			else
 				host_deaf(s);
 			break;
 		}

@@ -10,14 +10,17 @@
  * only what the socket does not take at once waits here, and never more than the guest
  * was given credit for. So a slow reader stops its own writer and nobody else.
  *
- * The socket is watched edge triggered: @readable and @writable are what was last seen,
- * and only a call that would have blocked takes them back.
+ * The socket is watched edge triggered: @readable and @writable are what was last seen, and
+ * only a call that would have blocked takes them back, or one that found less than it asked
+ * for. That there is room to write is not listened for until there was none: otherwise each
+ * read at the other end would wake us.
  */
 #ifndef VMM_VIRTIO_VSOCK_STREAM_H
 #define VMM_VIRTIO_VSOCK_STREAM_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -54,7 +57,7 @@ struct vsock_stream {
 
 	int fd; /* the host's socket, non-blocking; -1 when there is none yet, or no more */
 	struct loop_source *src;
-	bool readable, writable;
+	bool readable, writable, ending; /* @ending: its end, or an error, is to be read */
 
 	bool owes_request, owes_response, owes_credit, owes_reset;
 	uint8_t host_ended, host_told; /* @host_told: what of it the guest knows */
@@ -75,7 +78,9 @@ struct vsock_stream {
 /* Room is what the table gave it. */
 void vsock_stream_init(struct vsock_stream *s, uint32_t room);
 
-/* Its socket, watched by @src; both are taken over. */
+#define VSOCK_STREAM_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET)
+
+/* Its socket, watched by @src for these events; both are taken over. */
 void vsock_stream_attach(struct vsock_stream *s, int fd, struct loop_source *src);
 
 /* Let go of the socket and what waits. Allowed twice. */
