@@ -163,7 +163,7 @@ static int run(const struct cmdline *c, int64_t epoch_us, struct loop *loop, str
 
 /*
  * Whoever reads our standard error may sleep, and the log and a guest's first words must not
- * wait for him. A file takes all, and what has no second description has to stay as it is.
+ * wait for him. A file takes all, and the log sees to a socket (log_never_wait).
  */
 static void unblock_errors(void)
 {
@@ -218,6 +218,7 @@ int main(int argc, char **argv)
 	unblock_errors();
 	signal(SIGPIPE, SIG_IGN); /* the other end of a console may go */
 	log_open(STDERR_FILENO, c.id, LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+	log_never_wait();
 	loop = loop_new();
 	status = loop ? run(&c, epoch_us, loop, &err) : err_sys(&err, errno, "no event loop");
 	if (status < 0)

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/uio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ static struct {
 	const char *name;
 	enum log_level level;
 	enum log_format format;
+	bool sends; /* to a socket that is not waited for */
 } the_log = { .fd = -1, .name = "", .level = LOG_LEVEL_INFO };
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
@@ -27,6 +29,22 @@ void log_open(int fd, const char *name, enum log_level level, enum log_format fo
 	the_log.name = name;
 	the_log.level = level;
 	the_log.format = format;
+	the_log.sends = false;
+}
+
+void log_never_wait(void)
+{
+	struct stat st;
+
+	the_log.sends = fstat(the_log.fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+void log_bytes(const char *bytes, size_t len)
+{
+	ssize_t n = the_log.sends ? send(the_log.fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL) :
+				    write(the_log.fd, bytes, len);
+
+	(void)n; /* there is nowhere left to say it */
 }
 
 void log_set_level(enum log_level level)
@@ -131,9 +149,8 @@ void log_line(enum log_level level, const char *fmt, ...)
 			       ts.tv_nsec / 1000, level_names[level], the_log.name, (int)getpid(),
 			       msg);
 	}
-	if (len > 0 && write(the_log.fd, line, (size_t)len) < 0) {
-		/* There is nowhere left to say it. */
-	}
+	if (len > 0)
+		log_bytes(line, (size_t)len);
 	errno = saved;
 }
 
@@ -154,7 +171,5 @@ void log_in_signal(enum log_level level, const char *text)
 	for (size_t i = 0; i < n; i++)
 		for (const char *p = parts[i]; *p && len < sizeof(line); p++)
 			line[len++] = *p;
-	if (write(the_log.fd, line, len) < 0) {
-		/* There is nowhere left to say it. */
-	}
+	log_bytes(line, len);
 }

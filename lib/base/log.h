@@ -8,6 +8,7 @@
 #define BASE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 /* SLOG: JSON with the keys of Kata's agent (msg, level, ts, pid, name, source). */
@@ -19,6 +20,12 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_SLOG };
  */
 void log_open(int fd, const char *name, enum log_level level, enum log_format format);
 
+/*
+ * From now on nobody who reads the log from a socket is waited for: what it does not take is
+ * lost. (A socket has no description of our own that could be made non-blocking.)
+ */
+void log_never_wait(void);
+
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 
@@ -29,6 +36,9 @@ void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(
 
 /* The same for a signal's handler: @text as it is (nothing to be escaped), without a time. */
 void log_in_signal(enum log_level level, const char *text);
+
+/* Bytes that somebody else has to say, as they are. */
+void log_bytes(const char *bytes, size_t len);
 
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_LEVEL_WARN, __VA_ARGS__)

@@ -3,7 +3,6 @@
 
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "vmm/arch/x86_64/acpi.h"
@@ -35,21 +34,15 @@ void ports_read(struct ports *p, uint16_t port, void *data, uint32_t len)
 	memcpy(data, &value, 1);
 }
 
-static void debug_flush(struct ports *p)
-{
-	/* Debug output that nobody takes is lost. */
-	if (p->line_len > 0 && write(STDERR_FILENO, p->line, p->line_len) < 0)
-		p->line_len = 0;
-	p->line_len = 0;
-}
-
 static void debug_byte(struct ports *p, char c)
 {
 	/* Processors write at the same time: without it the line would outgrow its room. */
 	pthread_mutex_lock(&p->lock);
 	p->line[p->line_len++] = c;
-	if (c == '\n' || p->line_len == sizeof(p->line))
-		debug_flush(p);
+	if (c == '\n' || p->line_len == sizeof(p->line)) {
+		log_bytes(p->line, p->line_len);
+		p->line_len = 0;
+	}
 	pthread_mutex_unlock(&p->lock);
 }
 
