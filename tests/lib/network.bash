@@ -70,13 +70,14 @@ network_ask()
 	ip netns exec "$ns" "$net_echo" ask "$host" 7 "$@" 2>&1
 }
 
-# What changes by itself is left out: the time that an address lasts.
+# What changes by itself is left out; so is a length of queues that the kernel makes up
+# where a discipline comes to an interface that had none.
 network_state()
 {
 	local device
 
-	ip -n "$pod" -d link | sed 's/promiscuity.*//'
-	ip -n "$pod" addr
+	ip -n "$pod" -d link 2>/dev/null | sed 's/promiscuity.*//; s/ *\(qlen .*\)*$//'
+	ip -n "$pod" addr 2>/dev/null | sed 's/ *\(qlen .*\)*$//'
 	ip -n "$pod" route show table all
 	ip -n "$pod" -6 route show table all
 	tc -n "$pod" qdisc

@@ -5,6 +5,7 @@
  *	net-echo serve PORT			TCP and UDP, IPv4 and IPv6: sends back what it gets
  *	net-echo ask HOST PORT tcp|udp N SIZE	N connections or datagrams with SIZE bytes each, and
  *						compares what comes back
+ *	net-echo hold HOST PORT N		N connections at once; on each a byte goes and comes
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -166,6 +167,30 @@ static int ask(const char *host, unsigned port, int type, int n, size_t size)
 	return 0;
 }
 
+static int hold(const char *host, unsigned port, int n)
+{
+	int *fds = calloc((size_t)n, sizeof(int));
+
+	for (int i = 0; i < n; i++)
+		fds[i] = reach(host, port, SOCK_STREAM);
+	for (int i = 0; i < n; i++) {
+		sent[0] = (char)i;
+		if (write(fds[i], sent, 1) != 1)
+			die("write");
+	}
+	for (int i = 0; i < n; i++) {
+		struct pollfd p = { .fd = fds[i], .events = POLLIN };
+
+		if (poll(&p, 1, ANSWER_MS) <= 0 || read(fds[i], got, 2) != 1 ||
+		    got[0] != (char)i) {
+			fprintf(stderr, "of %d connections the %dth does not answer\n", n, i + 1);
+			return 1;
+		}
+	}
+	free(fds);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -175,6 +200,9 @@ int main(int argc, char **argv)
 		return ask(argv[2], (unsigned)atoi(argv[3]),
 			   !strcmp(argv[4], "tcp") ? SOCK_STREAM : SOCK_DGRAM, atoi(argv[5]),
 			   strtoul(argv[6], NULL, 10));
-	fprintf(stderr, "usage: net-echo serve PORT | ask HOST PORT tcp|udp N SIZE\n");
+	if (argc == 5 && !strcmp(argv[1], "hold") && atoi(argv[4]) > 0)
+		return hold(argv[2], (unsigned)atoi(argv[3]), atoi(argv[4]));
+	fprintf(stderr,
+		"usage: net-echo serve PORT | ask HOST PORT tcp|udp N SIZE | hold HOST PORT N\n");
 	return 2;
 }
