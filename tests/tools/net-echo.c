@@ -181,8 +181,7 @@ static int hold(const char *host, unsigned port, int n)
 	for (int i = 0; i < n; i++) {
 		struct pollfd p = { .fd = fds[i], .events = POLLIN };
 
-		if (poll(&p, 1, ANSWER_MS) <= 0 || read(fds[i], got, 2) != 1 ||
-		    got[0] != (char)i) {
+		if (poll(&p, 1, ANSWER_MS) <= 0 || read(fds[i], got, 2) != 1 || got[0] != (char)i) {
 			fprintf(stderr, "of %d connections the %dth does not answer\n", n, i + 1);
 			return 1;
 		}
