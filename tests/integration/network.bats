@@ -189,8 +189,8 @@ dial()
 {
 	ip netns exec "$pod" timeout 20 python3 - "$@" <<-'E'
 		import socket, sys
-		s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
 		try:
+		    s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
 		    s.sendall(sys.argv[3].encode())
 		    s.shutdown(socket.SHUT_WR)
 		    said = b""
