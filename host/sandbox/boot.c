@@ -97,15 +97,6 @@ static uint64_t shm_size(const Grpc__Spec *spec)
 	return size;
 }
 
-/* Between fork and exec. */
-static int enter(void *arg)
-{
-	const struct sandbox *sb = arg;
-	int r = network_enter(sb->net);
-
-	return r < 0 || !sb->group ? r : group_enter(sb->group);
-}
-
 static bool is_ascii(const char *s)
 {
 	while (*s && !(*s & 0x80))
@@ -170,8 +161,8 @@ static void plan(struct sandbox *sb, const Grpc__Spec *spec)
 		.share_dir = sb->guest.share_dir,
 		.share_tag = SHARE_TAG,
 		.netns = -1,
-		.enter = enter,
-		.enter_arg = sb,
+		.enter = sb->group ? group_enter : NULL,
+		.enter_arg = sb->group,
 	};
 	sb->vcpus = sb->vm_spec.size.vcpus;
 	sb->memory = sb->vm_spec.size.memory;
@@ -300,7 +291,7 @@ static int begin(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 	if (!sb->vm)
 		return err->code;
 	disks_placed(sb);
-	r = vm_start(sb->vm, err);
+	r = network_start(sb, err);
 	if (r < 0) {
 		vm_free(take_ptr(sb->vm));
 		return r;

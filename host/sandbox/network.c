@@ -3,7 +3,6 @@
 #include "host/sandbox/network.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -279,9 +278,15 @@ int network_prepare(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 	return r;
 }
 
-int network_enter(const struct network *net)
+int network_start(struct sandbox *sb, struct err *err)
 {
-	return net && net->own && setns(net->netns, CLONE_NEWNET) < 0 ? -errno : 0;
+	int back, r = netns_enter(sb->net && sb->net->own ? sb->net->netns : -1, &back, err);
+
+	if (r < 0)
+		return r;
+	r = vm_start(sb->vm, err);
+	netns_leave(&back);
+	return r;
 }
 
 /* ---- after the end ---------------------------------------------------------------------- */

@@ -20,8 +20,11 @@ struct network; /* of a sandbox; NULL: its machine has none */
  */
 int network_prepare(struct sandbox *sb, const Grpc__Spec *spec, struct err *err);
 
-/* For the processes of the machine, between fork and exec; see vm_spec.enter. 0 or -errno. */
-int network_enter(const struct network *net);
+/*
+ * vm_start(sb->vm), in the namespace when nobody but the machine is in it: engines look for
+ * it at the machine's process then.
+ */
+int network_start(struct sandbox *sb, struct err *err);
 
 /*
  * Let the guest have what the namespace holds now. @done comes when it has, at once when
