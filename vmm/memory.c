@@ -91,16 +91,6 @@ int memory_init(struct memory *m, uint64_t bytes, gpa_t hole_start, gpa_t hole_e
 	return r;
 }
 
-void memory_advise(const struct memory *m, gpa_t addr, uint64_t len, enum memory_fill fill)
-{
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t at = (uintptr_t)memory_at(m, addr, len), skip = at & (page - 1);
-
-	if (at)
-		(void)madvise((void *)(at - skip), len + skip,
-			      fill == MEMORY_SPARSE ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
-}
-
 void memory_done(struct memory *m)
 {
 	for (unsigned i = 0; i < m->n; i++)

@@ -46,15 +46,6 @@ struct memory {
 int memory_init(struct memory *m, uint64_t bytes, gpa_t hole_start, gpa_t hole_end, bool shared,
 		struct err *err);
 
-/*
- * How a part of it is about to be filled. To write a little somewhere fills a huge page with
- * zeroes, which takes longer than most of what happens before the guest runs; so where but a
- * little is written at first, small pages are had, and from then on large ones again, where
- * none is yet. Advice: nothing depends on it.
- */
-enum memory_fill { MEMORY_DENSE, MEMORY_SPARSE };
-void memory_advise(const struct memory *m, gpa_t addr, uint64_t len, enum memory_fill fill);
-
 /* Unmap, close. Allowed on a zeroed struct with fd -1. */
 void memory_done(struct memory *m);
 

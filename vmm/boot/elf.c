@@ -4,7 +4,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -66,9 +65,7 @@ static int check_header(const Elf64_Ehdr *h, struct err *err)
 static int load_segment(int fd, const struct memory *m, gpa_t lowest, const Elf64_Phdr *p,
 			struct elf_kernel *kernel, struct err *err)
 {
-	bool sparse = p->p_memsz >= MEMORY_ALIGN && p->p_filesz < p->p_memsz / 16;
 	void *at;
-	int r;
 
 	if (p->p_memsz == 0)
 		return 0;
@@ -87,13 +84,8 @@ static int load_segment(int fd, const struct memory *m, gpa_t lowest, const Elf6
 		kernel->start = p->p_paddr;
 	if (p->p_paddr + p->p_memsz > kernel->end)
 		kernel->end = p->p_paddr + p->p_memsz;
-	/* What the file does not fill is zero already, and no huge page is filled for the rest. */
-	if (sparse)
-		memory_advise(m, p->p_paddr, p->p_memsz, MEMORY_SPARSE);
-	r = read_at(fd, at, p->p_filesz, p->p_offset, "a segment", err);
-	if (sparse)
-		memory_advise(m, p->p_paddr, p->p_memsz, MEMORY_DENSE);
-	return r;
+	/* What the file does not fill is zero already. */
+	return read_at(fd, at, p->p_filesz, p->p_offset, "a segment", err);
 }
 
 static uint64_t padded(uint32_t size)

@@ -157,21 +157,6 @@ static void map_memory(struct pvh *p, const struct memory *m, bool acpi)
 	}
 }
 
-/* All that lies below the kernel. */
-static int write_tables(const struct arch *a, const struct memory *m, const struct arch_boot *boot,
-			const struct pvh *p, struct err *err)
-{
-	void *tables = memory_at(m, LAYOUT_TABLES, LAYOUT_TABLES_END - LAYOUT_TABLES);
-	void *low = memory_at(m, 0, LAYOUT_START_INFO);
-	int r;
-
-	if (!tables || !low || mptable_write(low, LAYOUT_START_INFO, a->config.n_cpus) < 0 ||
-	    (a->config.acpi && write_acpi(a, tables, boot) < 0))
-		return err_set(err, ENOSPC, "no room for the machine's tables");
-	r = restart_prepare(m, err);
-	return r < 0 ? r : pvh_write(p, m, err);
-}
-
 int arch_load(struct arch *a, const struct memory *m, struct arch_boot *boot, struct err *err)
 {
 	struct pvh p = {
@@ -182,16 +167,16 @@ int arch_load(struct arch *a, const struct memory *m, struct arch_boot *boot, st
 		.initrd = boot->initrd,
 		.rsdp = a->config.acpi ? LAYOUT_TABLES : 0,
 	};
-	int r;
+	void *tables = memory_at(m, LAYOUT_TABLES, LAYOUT_TABLES_END - LAYOUT_TABLES);
+	void *low = memory_at(m, 0, LAYOUT_START_INFO);
 
+	if (!tables || !low || mptable_write(low, LAYOUT_START_INFO, a->config.n_cpus) < 0 ||
+	    (a->config.acpi && write_acpi(a, tables, boot) < 0))
+		return err_set(err, ENOSPC, "no room for the machine's tables");
 	map_memory(&p, m, a->config.acpi);
 	a->memory = m;
 	boot->start_info = p.start_info;
-	/* Ten pages, of which a kernel keeps the rest free. */
-	memory_advise(m, 0, LAYOUT_KERNEL, MEMORY_SPARSE);
-	r = write_tables(a, m, boot, &p, err);
-	memory_advise(m, 0, LAYOUT_KERNEL, MEMORY_DENSE);
-	return r;
+	return restart_prepare(m, err) < 0 ? err->code : pvh_write(&p, m, err);
 }
 
 int arch_set_entry(const struct arch *a, int vcpu_fd, const struct arch_boot *boot, struct err *err)
