@@ -281,6 +281,13 @@ enum log_level config_log_level(const struct config *config);
 const char *const *config_default_paths(void);
 
 /*
+ * Where the configuration of @variant ("qemu", "clh") is by default: configuration-VARIANT.toml
+ * beside the first of config_default_paths() that has one there, or beside the first of all.
+ * The caller frees.
+ */
+char *config_variant_path(const char *variant);
+
+/*
  * The guest's kernel command line as far as the configuration decides it,
  * appended to @out behind a blank if it is not empty: what the runtime adds for
  * every hypervisor (systemd's unit with a root image, agent.*), then the user's

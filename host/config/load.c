@@ -247,6 +247,27 @@ const char *const *config_default_paths(void)
 	return paths;
 }
 
+char *config_variant_path(const char *variant)
+{
+	const char *const *paths = config_default_paths();
+	char *first = NULL;
+
+	for (; *paths; paths++) {
+		int dir = (int)(strrchr(*paths, '/') - *paths);
+		char *path = xasprintf("%.*s/configuration-%s.toml", dir, *paths, variant);
+
+		if (access(path, F_OK) == 0) {
+			free(first);
+			return path;
+		}
+		if (first)
+			free(path);
+		else
+			first = path;
+	}
+	return first;
+}
+
 /* The resolved path of the configuration file; NULL and @err. */
 static char *find_file(const char *explicit_path, struct err *err)
 {

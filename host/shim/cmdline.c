@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/shim/cmdline.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>
@@ -146,6 +147,21 @@ int cmdline_parse(int argc, char *const *argv, struct cmdline *cl, struct err *e
 	if (cl->action && strcmp(cl->action, "start") && strcmp(cl->action, "delete"))
 		return err_set(err, EINVAL, "no such action: %s", cl->action);
 	return 0;
+}
+
+char *cmdline_variant(const char *argv0)
+{
+	static const char prefix[] = "containerd-shim-kata-", suffix[] = "-v2";
+	const char *slash = strrchr(argv0, '/'), *name = slash ? slash + 1 : argv0;
+	size_t len = strlen(name), around = strlen(prefix) + strlen(suffix);
+
+	if (!str_starts(name, prefix) || !str_ends(name, suffix) || len <= around)
+		return NULL;
+	/* It becomes a part of a path. */
+	for (const char *p = name; *p; p++)
+		if (!isalnum((unsigned char)*p) && *p != '-' && *p != '_')
+			return NULL;
+	return xstrndup(name + strlen(prefix), len - around);
 }
 
 void cmdline_usage(FILE *out)

@@ -46,6 +46,13 @@ struct cmdline {
  */
 int cmdline_parse(int argc, char *const *argv, struct cmdline *cl, struct err *err);
 
+/*
+ * The variant that the program's own name stands for: containerd calls a runtime
+ * io.containerd.kata-qemu.v2 by the name containerd-shim-kata-qemu-v2, that is "qemu". NULL
+ * when it stands for none. The caller frees.
+ */
+char *cmdline_variant(const char *argv0);
+
 void cmdline_usage(FILE *out);
 
 #endif

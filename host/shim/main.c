@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "base/version.h"
+#include "host/config/config.h"
 #include "host/sandbox/state.h"
 #include "host/shim/actions.h"
 #include "proto/introspection.pb-c.h"
@@ -53,6 +54,19 @@ int action_info(struct err *err)
 	wire = xmalloc(containerd__types__runtime_info__get_packed_size(&info));
 	r = fd_write_full(STDOUT_FILENO, wire, containerd__types__runtime_info__pack(&info, wire));
 	return r < 0 ? err_sys(err, r, "cannot write to standard output") : 0;
+}
+
+/*
+ * Named for a hypervisor, the program has its configuration, unless the command line or the
+ * environment names another; the one that containerd gives with a task comes before all.
+ */
+static void choose_config(const char *argv0, struct cmdline *cl)
+{
+	auto_free char *variant = cmdline_variant(argv0);
+	const char *given = getenv("KATA_CONF_FILE");
+
+	if (variant && (!cl->config || !*cl->config) && (!given || !*given))
+		cl->config = config_variant_path(variant);
 }
 
 static int dispatch(const struct cmdline *cl, struct err *err)
@@ -99,6 +113,7 @@ int main(int argc, char **argv)
 		       RUNTIME_NAME, kata_version, kata_commit);
 		return EXIT_SUCCESS;
 	}
+	choose_config(argv[0], &cl);
 	if (dispatch(&cl, &err) == 0)
 		return EXIT_SUCCESS;
 	/* The caller, who shows it, tells whose word it is. */

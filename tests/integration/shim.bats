@@ -36,6 +36,8 @@ gone()
 	run -0 shim start
 	[ "$output" = "unix://$KATA_ROOT/$id/shim.sock" ]
 	[ "$(cat "$bundle/address")" = "$output" ]
+	[ "$(cat "$bundle/monitor_address")" = "unix://$KATA_ROOT/$id/shim-monitor.sock" ]
+	[ -S "$KATA_ROOT/$id/shim-monitor.sock" ]
 	pid=$(cat "$bundle/shim.pid")
 	[ -S "$KATA_ROOT/$id/shim.sock" ]
 	[ "$(ps -o sid= -p "$pid" | tr -d ' ')" = "$pid" ]
@@ -45,6 +47,7 @@ gone()
 	wait_for 5 gone "$pid"
 	[ ! -e "$KATA_ROOT/$id" ]
 	[ ! -e "$bundle/address" ]
+	[ ! -e "$bundle/monitor_address" ]
 	[ ! -e "$bundle/shim.pid" ]
 }
 
@@ -58,6 +61,29 @@ gone()
 	[[ $line == *"serving sandbox $id" ]]
 	kill -TERM "$(cat "$bundle/shim.pid")"
 	wait_for 5 test ! -e "$KATA_ROOT/$id"
+}
+
+@test "shim: named for a hypervisor it takes its configuration" {
+	local bin=$BATS_TEST_TMPDIR/bin defaults=$BATS_TEST_TMPDIR/share/defaults/kata-containers named
+	mkdir -p "$bin" "$defaults"
+	cp "$kata_shim" "$bin/containerd-shim-kata-v2"
+	ln -s containerd-shim-kata-v2 "$bin/containerd-shim-kata-odd-v2"
+	cp "$KATA_CONFIG" "$defaults/configuration.toml"
+	cp "$KATA_CONFIG" "$defaults/configuration-odd.toml"
+	container_bundle "$bundle" -- true
+	for named in yes no; do
+		environment=()
+		[ "$named" = yes ] || environment=(KATA_CONF_FILE="$KATA_CONFIG")
+		(cd "$bundle" && env "${environment[@]}" timeout 20 "$bin/containerd-shim-kata-odd-v2" \
+			-namespace test -address '' -root "$KATA_ROOT" -id "$id" start 3>&-)
+		run grep -zx -- "-config=$defaults/configuration-odd.toml" "/proc/$(cat "$bundle/shim.pid")/cmdline"
+		[ "$status" = "$([ "$named" = yes ] && echo 0 || echo 1)" ]
+		kill -TERM "$(cat "$bundle/shim.pid")"
+		wait_for 5 test ! -e "$KATA_ROOT/$id"
+	done
+	# Without one it still tells who it is.
+	ln -s containerd-shim-kata-v2 "$bin/containerd-shim-kata-nosuch-v2"
+	run -0 "$bin/containerd-shim-kata-nosuch-v2" --version
 }
 
 @test "shim: start without a usable bundle leaves nothing" {

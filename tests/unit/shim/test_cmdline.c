@@ -107,6 +107,31 @@ static void refuses_everything_else(void **state)
 	}
 }
 
+static void knows_what_its_name_stands_for(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "/usr/bin/containerd-shim-kata-qemu-v2", "qemu" },
+		{ "containerd-shim-kata-clh-v2", "clh" },
+		{ "containerd-shim-kata-qemu-coco-dev-v2", "qemu-coco-dev" },
+		{ "containerd-shim-kata-v2", NULL },
+		{ "/x/containerd-shim-kata--v2", NULL },
+		{ "containerd-shim-kata-..-v2", NULL },
+		{ "containerd-shim-kata-qemu-v1", NULL },
+		{ "containerd-shim-runc-v2", NULL },
+		{ "", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		auto_free char *variant = cmdline_variant(cases[i][0]);
+
+		if (cases[i][1])
+			assert_string_equal(variant, cases[i][1]);
+		else
+			assert_null(variant);
+	}
+}
+
 /* ---- kinds ---------------------------------------------------------------------- */
 
 static enum kind kind_for(const char *annotations, char **sandbox, int *r, struct err *err)
@@ -183,6 +208,7 @@ int main(void)
 		cmocka_unit_test(reads_what_containerd_writes),
 		cmocka_unit_test(reads_gos_ways_to_write_a_flag),
 		cmocka_unit_test(refuses_everything_else),
+		cmocka_unit_test(knows_what_its_name_stands_for),
 		cmocka_unit_test(knows_a_pods_containers),
 		cmocka_unit_test(refuses_a_kind_that_makes_no_sense),
 	};
