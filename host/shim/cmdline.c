@@ -43,6 +43,7 @@ static const struct flag {
 	FLAG("log-json", FLAG_BOOL, log_json, NULL, "log as JSON"),
 	FLAG("owner-fd", FLAG_FD, owner_fd, "N", "end when this descriptor reaches its end"),
 	FLAG("listen-fd", FLAG_FD, listen_fd, "N", NULL),
+	FLAG("log-fields", FLAG_BOOL, log_fields, NULL, NULL),
 	FLAG("ready-fd", FLAG_FD, ready_fd, "N", NULL),
 };
 

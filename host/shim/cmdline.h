@@ -33,8 +33,9 @@ struct cmdline {
 	int owner_fd;	    /* -1: nobody is waited for */
 
 	/* From `start` to the server that it starts. */
-	int listen_fd; /* -1: none */
-	int ready_fd;  /* -1: none */
+	int listen_fd;	 /* -1: none */
+	bool log_fields; /* the log goes to containerd */
+	int ready_fd;	 /* -1: none */
 
 	const char *action; /* NULL: serve */
 };

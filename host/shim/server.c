@@ -127,6 +127,18 @@ static int prepare(struct shim *s, const struct cmdline *cl, struct err *err)
 	return unshare_mounts(err);
 }
 
+/* containerd gets lines as Kata's shim writes them. */
+static void begin_log(const struct cmdline *cl)
+{
+	enum log_format format = cl->log_json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
+
+	if (cl->log_fields)
+		log_set_fields("containerd-kata-shim-v2", cl->id);
+	log_open(STDERR_FILENO, cl->log_fields ? "containerd-shim-v2" : "containerd-shim-kata-v2",
+		 cl->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+		 cl->log_fields ? LOG_FORMAT_FIELDS : format);
+}
+
 int action_serve(const struct cmdline *cl, struct err *err)
 {
 	auto_free char *address =
@@ -150,9 +162,7 @@ int action_serve(const struct cmdline *cl, struct err *err)
 	r = remember_place(&runtime, err);
 	if (r < 0)
 		return r;
-	log_open(STDERR_FILENO, "containerd-shim-kata-v2",
-		 cl->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-		 cl->log_json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+	begin_log(cl);
 	mallopt(M_MMAP_THRESHOLD, LARGE_PIECE);
 	mallopt(M_TRIM_THRESHOLD, LARGE_PIECE);
 	signal(SIGPIPE, SIG_IGN);

@@ -31,6 +31,7 @@ struct starting {
 	struct shim_options opt;
 	int listener;
 	int ready[2]; /* a pipe: the server says "ok", or what is wrong */
+	bool fifo;    /* the log is containerd's */
 	struct proc server;
 };
 
@@ -46,7 +47,7 @@ static int print_address(const char *address, struct err *err)
  * so that neither opening nor writing waits for containerd, which may be
  * started anew meanwhile.
  */
-static int open_log(const struct starting *st, struct err *err)
+static int open_log(struct starting *st, struct err *err)
 {
 	auto_free char *fifo = path_join(st->opt.bundle, "log");
 	auto_free char *file = xasprintf("%s/%s/%s", st->opt.root, st->opt.id, SHIM_LOG);
@@ -54,7 +55,8 @@ static int open_log(const struct starting *st, struct err *err)
 	struct stat sb;
 	int fd;
 
-	if (path == file && lstat(fifo, &sb) == 0 && S_ISFIFO(sb.st_mode))
+	st->fifo = path == file && lstat(fifo, &sb) == 0 && S_ISFIFO(sb.st_mode);
+	if (st->fifo)
 		fd = open(fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	else
 		fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
@@ -88,6 +90,8 @@ static int make_argv(const struct starting *st, struct strv *argv, struct err *e
 		strv_add(argv, "-debug");
 	if (cl->log_json)
 		strv_add(argv, "-log-json");
+	if (st->fifo)
+		strv_add(argv, "-log-fields");
 	if (cl->owner_fd >= 0)
 		strv_addf(argv, "-owner-fd=%d", cl->owner_fd);
 	strv_addf(argv, "-listen-fd=%d", st->listener);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,12 +14,16 @@
 
 #include "base/cleanup.h"
 
+/* A longer one is none. */
+#define ID_MAX 128
+
 static struct {
 	int fd;
 	const char *name;
 	enum log_level level;
 	enum log_format format;
 	bool sends; /* to a socket that is not waited for */
+	const char *source, *sandbox;
 } the_log = { .fd = -1, .name = "", .level = LOG_LEVEL_INFO };
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
@@ -45,6 +50,12 @@ void log_bytes(const char *bytes, size_t len)
 				    write(the_log.fd, bytes, len);
 
 	(void)n; /* there is nowhere left to say it */
+}
+
+void log_set_fields(const char *source, const char *sandbox)
+{
+	the_log.source = source;
+	the_log.sandbox = sandbox;
 }
 
 void log_set_level(enum log_level level)
@@ -110,6 +121,36 @@ static void utc(time_t t, char out[48])
 		 left / 60 % 60, left % 60);
 }
 
+/* The ID in "container ID: …"; returns its length, 0 when the message is of none. */
+static size_t container_of_message(const char *msg, const char **id)
+{
+	static const char word[] = "container ";
+	size_t n;
+
+	if (strncmp(msg, word, strlen(word)) != 0)
+		return 0;
+	*id = msg + strlen(word);
+	n = strcspn(*id, " :,");
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)(*id)[i]) && !strchr("_.-", (*id)[i]))
+			return 0;
+	return n <= ID_MAX ? n : 0;
+}
+
+/* @esc: @msg between quotes. */
+static int put_fields(char *line, size_t size, enum log_level level, const char *msg,
+		      const char *esc, const char *when)
+{
+	const char *id = "", *sandbox = the_log.sandbox, *source = the_log.source;
+	size_t n = container_of_message(msg, &id);
+
+	return snprintf(line, size,
+			"time=\"%sZ\" level=%s msg=\"%s\"%s%.*s name=%s pid=%d%s%s source=%s\n",
+			when, level_names[level], esc, n ? " container=" : "", (int)n, id,
+			the_log.name, (int)getpid(), sandbox ? " sandbox=" : "",
+			sandbox ? sandbox : "", source ? source : the_log.name);
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	char msg[2048], line[5120], when[48];
@@ -135,7 +176,11 @@ void log_line(enum log_level level, const char *fmt, ...)
 				       "\"pid\":%d,\"time\":\"%s.%09ldZ\"}\n",
 				       level_names[level], esc, the_log.name, (int)getpid(), when,
 				       ts.tv_nsec);
-		else
+		else if (the_log.format == LOG_FORMAT_FIELDS) {
+			snprintf(when + strlen(when), sizeof(when) - strlen(when), ".%09ld",
+				 ts.tv_nsec);
+			len = put_fields(line, sizeof(line), level, msg, esc, when);
+		} else
 			len = snprintf(line, sizeof(line),
 				       "{\"msg\":\"%s\",\"level\":\"%s\",\"ts\":\"%s.%09ldZ\","
 				       "\"pid\":\"%d\",\"name\":\"%s\",\"source\":\"agent\"}\n",
@@ -148,6 +193,10 @@ void log_line(enum log_level level, const char *fmt, ...)
 		len = snprintf(line, sizeof(line), "%s.%06ldZ %s %s[%d]: %s\n", when,
 			       ts.tv_nsec / 1000, level_names[level], the_log.name, (int)getpid(),
 			       msg);
+	}
+	if (len >= (int)sizeof(line)) {
+		len = sizeof(line) - 1;
+		line[len - 1] = '\n';
 	}
 	if (len > 0)
 		log_bytes(line, (size_t)len);

@@ -11,8 +11,12 @@
 #include <stddef.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
-/* SLOG: JSON with the keys of Kata's agent (msg, level, ts, pid, name, source). */
-enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_SLOG };
+/*
+ * SLOG: JSON with the keys of Kata's agent (msg, level, ts, pid, name, source). FIELDS: key=value
+ * as of Kata's shim (time, level, msg, name, pid, source, sandbox, container), which containerd
+ * passes on and Kata's log parser reads.
+ */
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_SLOG, LOG_FORMAT_FIELDS };
 
 /*
  * Log to @fd (borrowed; -1 silences the log) as program @name, a string that
@@ -25,6 +29,13 @@ void log_open(int fd, const char *name, enum log_level level, enum log_format fo
  * lost. (A socket has no description of our own that could be made non-blocking.)
  */
 void log_never_wait(void);
+
+/*
+ * For FIELDS: what the source is and which sandbox is spoken of (NULL: none), strings that
+ * outlive the process. The container is told by the message: it begins "container ID", and
+ * behind the ID is a blank, a colon or a comma.
+ */
+void log_set_fields(const char *source, const char *sandbox);
 
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);

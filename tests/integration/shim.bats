@@ -58,7 +58,7 @@ gone()
 	run -0 shim start
 	read -r -t 5 line <&7
 	exec 7>&-
-	[[ $line == *"serving sandbox $id" ]]
+	[[ $line == 'time="20'*'Z" level=info msg="'*"serving sandbox $id\" name=containerd-shim-v2 pid="*" sandbox=$id source=containerd-kata-shim-v2" ]]
 	kill -TERM "$(cat "$bundle/shim.pid")"
 	wait_for 5 test ! -e "$KATA_ROOT/$id"
 }
