@@ -144,6 +144,21 @@ static int delete_container(const struct cli *cli, struct sandbox_state *st, con
 	return r;
 }
 
+/* @err says why it cannot be read. What its journal had elsewhere is not known any more. */
+static int delete_unreadable(const struct cli *cli, const char *id, struct err *err)
+{
+	struct sandbox_state *st = NULL;
+	int r;
+
+	log_warn("%s; what is found of container %s by its name is removed", err_msg(err), id);
+	err_clear(err);
+	r = state_salvage(cli->root, id, &st, err);
+	if (r == 0)
+		r = clear(st, id, true, err);
+	state_free(st);
+	return r;
+}
+
 static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 {
 	struct sandbox_state *st = NULL;
@@ -159,6 +174,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 		err_clear(err);
 		return 0;
 	}
+	if (r == -EINVAL && opt.force)
+		return delete_unreadable(cli, argv[0], err);
 	if (r < 0)
 		return r;
 	r = delete_container(cli, st, argv[0], err);

@@ -145,4 +145,11 @@ int state_clear(struct sandbox_state *st, bool force, struct err *err);
  */
 int state_clear_container(struct sandbox_state *st, const char *id, struct err *err);
 
+/*
+ * Of a sandbox whose state file cannot be read what can be found by its name: its shim, with
+ * which all its processes end, directories, the bundle and the control group of its first
+ * container. For state_clear(). -EINVAL for a member of another sandbox.
+ */
+int state_salvage(const char *root, const char *id, struct sandbox_state **st, struct err *err);
+
 #endif

@@ -66,6 +66,32 @@ for name in ('resolv.conf', 'hosts'):
 	[[ $(cat "$bundle.err") == *containerd-shim-kata-v2* ]]
 }
 
+# Garbage in its state file: only by force, and then all that is found goes; the shim, if it
+# lives, first.
+@test "fake: a state that cannot be read is cleared by force" {
+	local state=$KATA_ROOT/$id/state.json dead
+
+	for dead in no yes; do
+		container_bundle "$bundle" -- sleep 1000
+		kata create --bundle "$bundle" "$id" </dev/null >"$bundle.out" 2>&1 3>&- || { cat "$bundle.out"; return 1; }
+		kata start "$id"
+		[ "$dead" = no ] || kill -9 "$(program_of "$id" containerd-shim)"
+		echo '{"version": 1, "id": ' >"$state"
+		run -1 kata delete "$id"
+		[[ $output == *"$state: "* ]]
+		run -1 kata state "$id"
+		run -0 kata delete --force "$id"
+		[ ! -e "$KATA_ROOT/$id" ] && [ ! -e "/run/vc/vm/$id" ]
+		[ -z "$(program_of "$id" containerd-shim)" ]
+		# An empty one, as after a loss of power; and the ID is free.
+		mkdir "$KATA_ROOT/$id"
+		: >"$state"
+		run -1 kata delete "$id"
+		run -0 kata delete --force "$id"
+		[ ! -e "$KATA_ROOT/$id" ]
+	done
+}
+
 @test "fake: twenty containers one after another" {
 	container_bundle "$bundle" -- echo again
 	for _ in {1..20}; do
