@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # whoever sources this sets them
+#
+# The command lines of monitors for a Linux that ends with its first process: one processor
+# and no device, all the same $kernel (an ELF file), $initrd, $mib of memory and $words for
+# the kernel.
+#
+#	run_NAME [COMMAND…]	$program; the COMMAND goes before it. "park" in $last keeps the
+#				guest; $tty, where it is set, asks for a console
+#
+# $work is a directory for what they need beside that.
+
+last=
+tty=
+
+# with_tty THIS OTHERWISE-THAT
+with_tty()
+{
+	if [ -n "$tty" ]; then echo "$1"; else echo "$2"; fi
+}
+
+run_kata_vmm()
+{
+	"$@" "$program" --kernel "$kernel" --initrd "$initrd" --memory "$mib" \
+		--console "$(with_tty stdio none)" --cmdline "$words ${tty:+console=hvc0} ${last:-off}"
+}
+
+run_qemu()
+{
+	"$@" "$program" -M "microvm,pit=off,pic=off,rtc=off,isa-serial=${tty:-off}" -accel kvm \
+		-cpu host -m "$mib" -nodefaults -no-user-config -display none -no-reboot \
+		${tty:+-serial stdio} -kernel "$kernel" -initrd "$initrd" \
+		-append "$words ${tty:+console=ttyS0} reboot=t ${last:-reset}"
+}
+
+run_firecracker()
+{
+	cat >"$work/firecracker.json" <<-EOT
+		{ "boot-source": { "kernel_image_path": "$kernel", "initrd_path": "$initrd",
+		"boot_args": "$words pci=off reboot=k ${tty:+console=ttyS0} ${last:-reset}" }, "drives": [],
+		"machine-config": { "vcpu_count": 1, "mem_size_mib": $mib } }
+	EOT
+	"$@" "$program" --no-api --config-file "$work/firecracker.json"
+}
+
+run_cloud_hypervisor()
+{
+	"$@" "$program" --kernel "$kernel" --initramfs "$initrd" --memory size="${mib}M" \
+		--cpus boot=1 --console off --serial "$(with_tty tty off)" \
+		--cmdline "$words ${tty:+console=ttyS0} ${last:-off}"
+}
+
+# It loads no ELF file. Its power-off and its keyboard controller's reset do not end it.
+run_stratovirt()
+{
+	[ -e "$work/flat" ] || objcopy -O binary "$kernel" "$work/flat"
+	"$@" "$program" -machine microvm -kernel "$work/flat" -initrd "$initrd" -m "$mib" -smp 1 \
+		${tty:+-serial stdio} -append "$words pci=off reboot=t ${tty:+console=ttyS0} ${last:-reset}"
+}
