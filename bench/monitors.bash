@@ -51,10 +51,29 @@ run_cloud_hypervisor()
 		--cmdline "$words ${tty:+console=ttyS0} ${last:-off}"
 }
 
+# flatten ELF FLAT: a kernel as it lies in memory, from where its first part lies.
+flatten()
+{
+	python3 - "$1" "$2" <<-'EOT'
+		import struct, sys
+		elf = open(sys.argv[1], "rb").read()
+		at, size, n = struct.unpack_from("<Q", elf, 32)[0], *struct.unpack_from("<HH", elf, 54)
+		flat, start = bytearray(), None
+		for i in range(n):
+		    kind, _, offset, _, where, length = struct.unpack_from("<IIQQQQ", elf, at + i * size)
+		    if kind != 1 or length == 0:
+		        continue
+		    start = where if start is None else start
+		    flat.extend(bytes(max(0, where - start - len(flat))))
+		    flat[where - start:where - start + length] = elf[offset:offset + length]
+		open(sys.argv[2], "wb").write(flat)
+	EOT
+}
+
 # It loads no ELF file. Its power-off and its keyboard controller's reset do not end it.
 run_stratovirt()
 {
-	[ -e "$work/flat" ] || objcopy -O binary "$kernel" "$work/flat"
+	[ -e "$work/flat" ] || flatten "$kernel" "$work/flat"
 	"$@" "$program" -machine microvm -kernel "$work/flat" -initrd "$initrd" -m "$mib" -smp 1 \
 		${tty:+-serial stdio} -append "$words pci=off reboot=t ${tty:+console=ttyS0} ${last:-reset}"
 }
