@@ -15,6 +15,9 @@
 #include "host/network/netns.h"
 #include "host/sandbox/network_parts.h"
 
+/* So often is looked again at a namespace whose interfaces come and go. */
+#define LOOKS_MAX 5
+
 /* ---- the journal ---------------------------------------------------------------------- */
 
 static int note(void *arg, const char *entry, struct err *err)
@@ -192,13 +195,29 @@ static int add_spare(struct network *net, struct err *err)
 	return r;
 }
 
-static int add_nics(struct network *net, struct err *err)
+static int add_found(struct network *net, struct err *err)
 {
-	struct err why = ERR_INIT;
-	int r = 0;
+	int r = network_look(net, err);
 
 	for (size_t i = 0; r == 0 && i < net->plan.n; i++)
 		r = network_open_nic(net, network_add_nic(net), &net->plan.endpoints[i], err);
+	return r;
+}
+
+static int add_nics(struct network *net, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r = add_found(net, err);
+
+	/* One has gone since it was looked at: what is there now? */
+	for (int i = 0; r == -ENODEV && i < LOOKS_MAX; i++) {
+		while (net->n > 0)
+			network_remove_nic(net, net->nics[0]);
+		while (net->sb->st->network.n > 0)
+			undo_entry(net, net->sb->st->network.n - 1);
+		err_clear(err);
+		r = add_found(net, err);
+	}
 	if (r == 0 && net->n == 0 && !(net->sb->caps & HV_CAP_NET_HOTPLUG) &&
 	    add_spare(net, &why) < 0)
 		log_warn("sandbox %s: interfaces that come later will not reach the guest: %s",
@@ -270,9 +289,7 @@ int network_prepare(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 	sb->net = network_new(sb, netns, own);
 	if (mkdir(sb->net->dir, 0700) < 0)
 		return err_sys(err, errno, "%s", sb->net->dir);
-	r = network_look(sb->net, err);
-	if (r == 0)
-		r = add_nics(sb->net, err);
+	r = add_nics(sb->net, err);
 	if (r == 0)
 		describe_all(sb->net);
 	return r;

@@ -234,10 +234,13 @@ static bool step_add(struct network *net)
 				    e->name, net->sb->ops->name);
 		if (r == 0 && !spare)
 			return true;
-		if (r < 0) {
+		if (r < 0)
 			net->failed[i] = true;
+		/* It has gone since it was looked at. */
+		if (r == -ENODEV)
+			net->again = true;
+		else if (r < 0)
 			keep(net, &err);
-		}
 	}
 	return false;
 }
