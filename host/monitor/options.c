@@ -122,6 +122,20 @@ static int try_listen(const struct addrinfo *ai)
 	return take_fd(&fd);
 }
 
+static int try_all(const struct addrinfo *list, int family)
+{
+	int r = -EADDRNOTAVAIL;
+
+	for (const struct addrinfo *ai = list; ai && r < 0; ai = ai->ai_next)
+		if (ai->ai_family == family)
+			r = try_listen(ai);
+	return r;
+}
+
+/*
+ * Of all addresses those of IPv6 come first, which take IPv4's, too; of a name's those of IPv4,
+ * as in Go.
+ */
 int options_listen(const char *address, struct err *err)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
@@ -142,12 +156,9 @@ int options_listen(const char *address, struct err *err)
 	if (r != 0)
 		return err_set(err, EINVAL, "flag -listen-address: %s: %s", address,
 			       gai_strerror(r));
-	r = -EADDRNOTAVAIL;
-	/* An address of IPv6 that stands for all takes IPv4's, too. */
-	for (int family = AF_INET6; r < 0 && family; family = family == AF_INET6 ? AF_INET : 0)
-		for (const struct addrinfo *ai = list; ai && r < 0; ai = ai->ai_next)
-			if (ai->ai_family == family)
-				r = try_listen(ai);
+	r = try_all(list, *host ? AF_INET : AF_INET6);
+	if (r < 0)
+		r = try_all(list, *host ? AF_INET6 : AF_INET);
 	freeaddrinfo(list);
 	return r < 0 ? err_sys(err, r, "cannot listen on %s", address) : r;
 }

@@ -111,6 +111,8 @@ setup_containerd()
 	run_task "$id" --mount type=bind,src="$BATS_TEST_TMPDIR",dst=/t,options=rbind -- sh -c 'read x </t/go; exit 5'
 	task_is "$id" RUNNING
 	wait_for 10 topics_are "create start"
+	grep -q "^time=.* level=info msg=\"container $id runs\" container=$id name=containerd-shim-v2 .* sandbox=$id " \
+		"$BATS_TEST_TMPDIR/c/log"
 	containerd_stop
 	echo x >"$BATS_TEST_TMPDIR/go"
 	sleep 0.5

@@ -204,6 +204,10 @@ counter()
 	# What concerns the guest as a whole.
 	run -0 kata metrics "$id"
 	[[ $output == *kata_guest_load* ]]
+	for family in kata_hypervisor_threads kata_virtiofsd_fds kata_shim_fds kata_agent_process_open_fds; do
+		grep -q "^$family [1-9]" <<<"$output"
+	done
+	[ "$(grep -c ^kata_ <<<"$output")" -ge 150 ]
 	run -1 kata iptables get --sandbox-id "$id"
 	[[ $output == *"iptables-save"* ]]
 	run -1 kata policy set --sandbox-id "$id" - <<<'default Nonsense := maybe'

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -70,6 +71,15 @@ static void what_is_not(void **state)
 	assert_int_equal(parse(&o, &err, "-root", "relative", NULL), -EINVAL);
 }
 
+static int family_of(int fd)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	return addr.ss_family;
+}
+
 static void where_it_listens(void **state)
 {
 	static const char *const wrong[] = {
@@ -80,6 +90,10 @@ static void where_it_listens(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
+	close(fd);
+	fd = options_listen("localhost:0", &err);
+	assert_true(fd >= 0);
+	assert_int_equal(family_of(fd), AF_INET);
 	close(fd);
 	fd = options_listen(":0", &err);
 	assert_true(fd >= 0);
