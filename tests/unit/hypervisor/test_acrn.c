@@ -1,79 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The driver of ACRN against fakes of acrn-dm and acrnctl, which fail at every step. */
 #include "tests/unit/hypervisor/driver_fixture.h"
+#include "tests/unit/hypervisor/vsock_double.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "host/hypervisor/acrn/args.h"
 #include "host/hypervisor/acrn/hsm.h"
-#include "host/hypervisor/vsock.h"
 
 #define NAME "acrn (" FAKE ")"
-#define CID  42
 
-static bool no_hsm, no_vsock;
+static bool no_hsm;
 
 /* In the place of the real ones (the linker's --wrap): no test depends on the host's. */
 int __wrap_acrn_hsm_check(struct err *err);
 int __wrap_acrn_hsm_check(struct err *err)
 {
 	return no_hsm ? err_set(err, ENOTSUP, "no service machine") : 0;
-}
-
-int __wrap_vsock_open(uint32_t *cid, struct err *err);
-int __wrap_vsock_open(uint32_t *cid, struct err *err)
-{
-	*cid = CID;
-	return no_vsock ? err_set(err, ENOENT, "/dev/vhost-vsock: No such file or directory") :
-			  open("/dev/null", O_RDWR | O_CLOEXEC);
-}
-
-/* A guest in which the agent listens and says its port. */
-struct vsock_dial {
-	struct loop_source *src;
-	uint32_t port;
-	vsock_done done;
-	void *arg;
-};
-
-static void on_dialled(void *arg)
-{
-	struct vsock_dial *d = arg;
-	auto_free char *text = xasprintf("%u", d->port);
-	int sv[2];
-
-	d->src = NULL;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv), 0);
-	assert_int_equal(fd_write_full(sv[1], text, strlen(text)), 0);
-	close(sv[1]);
-	d->done(sv[0], d->arg);
-}
-
-struct vsock_dial *__wrap_vsock_dial(struct loop *loop, uint32_t cid, uint32_t port,
-				     vsock_done done, void *arg);
-struct vsock_dial *__wrap_vsock_dial(struct loop *loop, uint32_t cid, uint32_t port,
-				     vsock_done done, void *arg)
-{
-	struct vsock_dial *d = xcalloc(1, sizeof(*d));
-
-	assert_int_equal(cid, CID);
-	*d = (struct vsock_dial){ .port = port, .done = done, .arg = arg };
-	d->src = loop_defer(loop, on_dialled, d);
-	return d;
-}
-
-void __wrap_vsock_dial_free(struct vsock_dial *d);
-void __wrap_vsock_dial_free(struct vsock_dial *d)
-{
-	if (d)
-		loop_remove(&d->src);
-	free(d);
 }
 
 /* A disk with a partition table of one partition. */
@@ -94,7 +40,7 @@ static int setup(void **state)
 {
 	struct fixture *f = fixture_new("/tmp");
 
-	no_hsm = no_vsock = false;
+	no_hsm = vsock_double_missing = false;
 	unsetenv("KATA_FAKE_FAULT");
 	setenv("KATA_FAKE_ACRN", f->run, 1);
 	put_image(f);
@@ -199,7 +145,7 @@ static void what_the_host_lacks_is_said(void **state)
 	const struct hypervisor_ops *ops = hypervisor_find("acrn", NULL);
 
 	assert_int_equal(hypervisor_check_host(ops, f->config, &err), 0);
-	no_vsock = true;
+	vsock_double_missing = true;
 	assert_true(start(f, &err) < 0);
 	assert_non_null(strstr(err_msg(&err), "/dev/vhost-vsock"));
 	vm_free(take_ptr(f->vm));
@@ -208,7 +154,7 @@ static void what_the_host_lacks_is_said(void **state)
 	assert_true(start(f, &err) < 0);
 	assert_string_equal(err_msg(&err), "no service machine");
 	vm_free(take_ptr(f->vm));
-	no_hsm = no_vsock = false;
+	no_hsm = vsock_double_missing = false;
 	f->spec.size.vcpus = 1000;
 	assert_true(start(f, &err) < 0);
 	assert_non_null(strstr(err_msg(&err), "a machine of 1000 processors is too large"));

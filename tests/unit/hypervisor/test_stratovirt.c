@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The driver of StratoVirt against its fake, which fails at every step. */
 #include "tests/unit/hypervisor/driver_fixture.h"
+#include "tests/unit/hypervisor/vsock_double.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "host/hypervisor/kvm_probe.h"
-#include "host/hypervisor/vsock.h"
 
 #define NAME "stratovirt (" FAKE ")"
-#define CID  42
 
-static bool no_kvm, no_vsock;
+static bool no_kvm;
 
 /* In the place of the real ones (the linker's --wrap): no test depends on the host's. */
 int __wrap_kvm_open(struct err *err);
@@ -24,56 +21,6 @@ int __wrap_kvm_open(struct err *err)
 {
 	return no_kvm ? err_set(err, ENOTSUP, "no usable KVM: too slow") :
 			open("/dev/null", O_RDWR | O_CLOEXEC);
-}
-
-int __wrap_vsock_open(uint32_t *cid, struct err *err);
-int __wrap_vsock_open(uint32_t *cid, struct err *err)
-{
-	*cid = CID;
-	return no_vsock ? err_set(err, ENOENT, "/dev/vhost-vsock: No such file or directory") :
-			  open("/dev/null", O_RDWR | O_CLOEXEC);
-}
-
-/* A guest in which the agent listens and says its port. */
-struct vsock_dial {
-	struct loop_source *src;
-	uint32_t port;
-	vsock_done done;
-	void *arg;
-};
-
-static void on_dialled(void *arg)
-{
-	struct vsock_dial *d = arg;
-	auto_free char *text = xasprintf("%u", d->port);
-	int sv[2];
-
-	d->src = NULL;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv), 0);
-	assert_int_equal(fd_write_full(sv[1], text, strlen(text)), 0);
-	close(sv[1]);
-	d->done(sv[0], d->arg);
-}
-
-struct vsock_dial *__wrap_vsock_dial(struct loop *loop, uint32_t cid, uint32_t port,
-				     vsock_done done, void *arg);
-struct vsock_dial *__wrap_vsock_dial(struct loop *loop, uint32_t cid, uint32_t port,
-				     vsock_done done, void *arg)
-{
-	struct vsock_dial *d = xcalloc(1, sizeof(*d));
-
-	assert_int_equal(cid, CID);
-	*d = (struct vsock_dial){ .port = port, .done = done, .arg = arg };
-	d->src = loop_defer(loop, on_dialled, d);
-	return d;
-}
-
-void __wrap_vsock_dial_free(struct vsock_dial *d);
-void __wrap_vsock_dial_free(struct vsock_dial *d)
-{
-	if (d)
-		loop_remove(&d->src);
-	free(d);
 }
 
 /* What is there of a bzImage that is looked at. */
@@ -91,7 +38,7 @@ static int setup(void **state)
 {
 	struct fixture *f = fixture_new("/tmp");
 
-	no_kvm = no_vsock = false;
+	no_kvm = vsock_double_missing = false;
 	unsetenv("KATA_FAKE_FAULT");
 	fixture_configure(f, xasprintf("[hypervisor.stratovirt]\npath = \"" FAKE "\"\n"
 				       "kernel = \"/proc/self/exe\"\ninitrd = \"%s/initrd\"\n"
@@ -223,7 +170,7 @@ static void what_the_host_lacks_is_said(void **state)
 	assert_non_null(strstr(err_msg(&err), "does not start at 16 MiB"));
 	put_kernel(f);
 	assert_int_equal(hypervisor_check_host(ops, f->config, &err), 0);
-	no_vsock = true;
+	vsock_double_missing = true;
 	assert_int_equal(hypervisor_check_host(ops, f->config, &err), -ENOTSUP);
 	assert_string_equal(err_msg(&err),
 			    "no vhost-vsock: /dev/vhost-vsock: No such file or directory");
