@@ -58,6 +58,33 @@ static void host_opens_a_stream(void **state)
 	vg_done(&v);
 }
 
+/* They come to nothing, and stop a read short; what follows them comes all the same. */
+static void descriptors_come_along(void **state)
+{
+	struct vsock_guest v;
+	struct vg_packet p;
+	char got[16];
+	uint32_t port, n = 0;
+	int fd;
+
+	(void)state;
+	vg_init(&v, 8);
+	fd = vg_open(&v, PORT, &port);
+	assert_int_equal(fd_send(fd, "one", 3, &fd, 1), 3);
+	assert_int_equal(fd_send(fd, "two", 3, &fd, 1), 3);
+	vg_say(fd, "three");
+	while (n < 11) {
+		vg_expect(&v, VIRTIO_VSOCK_OP_RW, &p);
+		assert_true(p.h.len <= 11 - n);
+		memcpy(got + n, p.data, p.h.len);
+		n += p.h.len;
+	}
+	assert_memory_equal(got, "onetwothree", 11);
+	vg_expect_none(&v);
+	close(fd);
+	vg_done(&v);
+}
+
 /* Each of these ends its own stream; another one goes on. */
 static void broken_rules_end_a_stream(void **state)
 {
@@ -546,6 +573,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(host_opens_a_stream),
+		cmocka_unit_test(descriptors_come_along),
 		cmocka_unit_test(broken_rules_end_a_stream),
 		cmocka_unit_test(slow_reader),
 		cmocka_unit_test(more_than_the_credit),
