@@ -85,7 +85,7 @@ int wire_refuse_name(struct err *err)
 static int limit(const struct net_wire *w, int nl, const char *name, int index, uint64_t bits,
 		 unsigned mtu, struct err *err)
 {
-	auto_free char *entry = xasprintf("limit %s", name);
+	auto_free char *entry = xasprintf("limit %s %d", name, index);
 	int r;
 
 	if (!bits)
@@ -151,35 +151,33 @@ int net_wire_join(const struct net_wire *w, const struct net_endpoint *e, const 
 
 /* ---- undoing ---------------------------------------------------------------------------- */
 
-static int undo_link(int nl, const char *name)
+static int undo_link(int nl, const char *name, int index)
 {
+	(void)index;
 	return device_remove(nl, name);
 }
 
-static int undo_ingress(int nl, const char *name)
+static int undo_ingress(int nl, const char *name, int index)
 {
-	int index = device_index(nl, name);
-
-	return index < 0 ? index : tc_remove_ingress(nl, index);
+	(void)name;
+	return tc_remove_ingress(nl, index);
 }
 
-static int undo_limit(int nl, const char *name)
+static int undo_limit(int nl, const char *name, int index)
 {
-	int index = device_index(nl, name);
-
-	return index < 0 ? index : tc_remove_limit(nl, index);
+	(void)name;
+	return tc_remove_limit(nl, index);
 }
 
-static int undo_groups(int nl, const char *name)
+static int undo_groups(int nl, const char *name, int index)
 {
-	int index = device_index(nl, name);
-
-	return index < 0 ? index : device_take_groups(nl, index, false);
+	(void)name;
+	return device_take_groups(nl, index, false);
 }
 
 static const struct {
 	const char *word;
-	int (*undo)(int nl, const char *name);
+	int (*undo)(int nl, const char *name, int index);
 } undoers[] = {
 	{ "link", undo_link },
 	{ "ingress", undo_ingress },
@@ -187,17 +185,19 @@ static const struct {
 	{ "groups", undo_groups },
 };
 
-/* "WORD NAME" */
-static bool split(const char *entry, char word[16], char name[IFNAMSIZ])
+/* "WORD NAME[ INDEX]": what has an index is found by it, for others may change the name. */
+static bool split(const char *entry, char word[16], char name[IFNAMSIZ], int *index)
 {
-	return sscanf(entry, "%15s %15s", word, name) == 2;
+	*index = 0;
+	return sscanf(entry, "%15s %15s %d", word, name, index) >= 2;
 }
 
 bool net_entry_is_of(const char *entry, const char *name)
 {
 	char word[16], of[IFNAMSIZ];
+	int index;
 
-	return split(entry, word, of) && !strcmp(of, name);
+	return split(entry, word, of, &index) && !strcmp(of, name);
 }
 
 int net_undo(int netns, const char *entry, struct err *err)
@@ -205,9 +205,9 @@ int net_undo(int netns, const char *entry, struct err *err)
 	char word[16], name[IFNAMSIZ];
 	auto_close int nl = -1;
 	size_t i = 0;
-	int r;
+	int index, r;
 
-	if (!split(entry, word, name))
+	if (!split(entry, word, name, &index))
 		return err_set(err, EINVAL, "\"%s\" is no entry of a journal", entry);
 	while (i < ARRAY_SIZE(undoers) && strcmp(undoers[i].word, word) != 0)
 		i++;
@@ -216,7 +216,9 @@ int net_undo(int netns, const char *entry, struct err *err)
 	nl = netns_netlink(netns, err);
 	if (nl < 0)
 		return nl;
-	r = undoers[i].undo(nl, name);
+	if (index <= 0)
+		index = device_index(nl, name);
+	r = index < 0 ? index : undoers[i].undo(nl, name, index);
 	if (r == -ENODEV || r == -ENOENT || r == -EINVAL)
 		return 0;
 	return r < 0 ? err_sys(err, r, "cannot undo \"%s\"", entry) : 0;

@@ -32,7 +32,7 @@ static int redirect(int nl, int outer, int inner)
 int wire_tc(const struct net_wire *w, int nl, const struct net_endpoint *e, int index,
 	    struct err *err)
 {
-	auto_free char *entry = xasprintf("ingress %s", e->name);
+	auto_free char *entry = xasprintf("ingress %s %d", e->name, e->index);
 	int r = w->journal->note(w->journal->arg, entry, err);
 
 	if (r < 0)

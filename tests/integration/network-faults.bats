@@ -17,6 +17,7 @@ broken_monitor()
 		[ "\$1" != --version ] || exec /usr/bin/qemu-system-x86_64 --version
 		tc -n pod-$id filter show dev eth0 ingress >>$BATS_TEST_TMPDIR/seen
 		tc -n pod-$id qdisc show | grep tbf >>$BATS_TEST_TMPDIR/seen
+		[ ! -e $BATS_TEST_TMPDIR/meanwhile ] || sh $BATS_TEST_TMPDIR/meanwhile
 		exit 3
 	EOT
 	chmod 755 "$BATS_TEST_TMPDIR/monitor"
@@ -92,6 +93,18 @@ fails_with()
 	# In each of them there was something to undo: filters, and limits both ways of both.
 	[ "$(grep -c 'Egress Redirect to device tap0_kata' "$BATS_TEST_TMPDIR/seen")" = 50 ]
 	[ "$(grep -c tbf "$BATS_TEST_TMPDIR/seen")" = 200 ]
+}
+
+@test "network: an interface that has got another name meanwhile" {
+	broken_monitor tx_rate_limiter_max_rate=10000000
+	network_make
+	network_bundle "$bundle" true
+	echo "ip -n $pod link set eth0 down name other && ip -n $pod link set other up" \
+		>"$BATS_TEST_TMPDIR/meanwhile"
+	fails_with '*status 3*'
+	grep -q mirred "$BATS_TEST_TMPDIR/seen"
+	[[ $(ip -n "$pod" -br link) == *other* ]]
+	[[ $(tc -n "$pod" qdisc) != *@(ingress|tbf)* ]]
 }
 
 @test "network: interfaces that vanish while it is looked at" {
