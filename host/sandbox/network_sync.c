@@ -430,6 +430,8 @@ static void on_changed(void *arg)
 		net->again = true;
 	else if (net->sb->phase == PHASE_RUNNING)
 		begin_round(net);
+	else
+		net->settled = false; /* who asks next looks at it */
 }
 
 /* Without it what changes is found when somebody asks. */

@@ -1,0 +1,123 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# The pod's network with each monitor that needs a real KVM: the built-in one, and those of
+# others, KATA_TEST_FIRECRACKER, KATA_TEST_CLOUD_HYPERVISOR and KATA_TEST_STRATOVIRT, which
+# are built elsewhere; and QEMU, where the kernel moves its packets. TCP and UDP both ways,
+# IPv4 and IPv6, with an interface that is there from the start or comes after the boot.
+
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # for inner shells; shared with common.bash
+KATA_TEST_HYPERVISOR=dragonball
+load ../integration/common
+load ../lib/network
+
+# Emulated processors take their time.
+limit=150
+
+# The first namespace that has a name leaves a mount for all that come.
+setup_file()
+{
+	ip netns add "first-$$"
+	ip netns del "first-$$"
+}
+
+teardown()
+{
+	local status=0 name
+
+	[ "${BATS_TEST_COMPLETED:-}" = 1 ] || tail -n 40 "$KATA_LOG" >&2 || :
+	for name in $(kata list -q); do
+		kata delete --force "$name" || :
+	done
+	network_drop
+	leftovers_compare "$BATS_TEST_TMPDIR/before" || status=1
+	return "$status"
+}
+
+# asks NS HOST: all there is to ask.
+asks()
+{
+	network_ask "$1" "$2" tcp 5 1000 && network_ask "$1" "$2" udp 3 1200 &&
+		network_ask "$1" "$2" tcp 1 200000
+}
+
+# both_ways: a container of $KATA_CONFIG's in $pod, and who is in $out.
+both_ways()
+{
+	network_bundle "$bundle" 'net-echo serve 7 & ip addr >/a; {
+net-echo ask 10.9.0.1 7 tcp 5 1000 && net-echo ask fd09::1 7 tcp 3 1000 &&
+net-echo ask 10.9.0.1 7 udp 3 1200 && net-echo ask 10.9.0.1 7 tcp 1 200000 && echo asked; } 2>&1
+cat /a; echo ready; wait'
+	start_container "$id" "$bundle"
+	wait_for "$limit" grep -q ready "$bundle.out"
+	grep -q '^asked$' "$bundle.out"
+	grep -q 'inet 10.9.0.2/24 ' "$bundle.out"
+	grep -q "link/ether $(ip -n "$pod" -br link show eth0 | tr -s ' ' | cut -d' ' -f3) " "$bundle.out"
+	asks "$out" 10.9.0.2
+	asks "$out" fd09::2
+}
+
+@test "network: qemu, whose packets the kernel moves, both ways" {
+	network_make
+	container_config "$KATA_CONFIG" qemu agent.dial_timeout=60
+	both_ways
+	[ -n "$(find "/proc/$(program_of "$id" qemu-system)/fd" -lname /dev/vhost-net)" ]
+}
+
+@test "network: the built-in monitor, an interface that comes after the boot" {
+	network_make --bare
+	container_config "$KATA_CONFIG" dragonball agent.dial_timeout=60
+	network_bundle "$bundle" 'net-echo serve 7'
+	kata create --bundle "$bundle" "$id" </dev/null >"$bundle.out" 2>&1 3>&-
+	network_first
+	kata start "$id"
+	wait_for 20 network_ask "$out" 10.9.0.2 tcp 1 100
+	asks "$out" 10.9.0.2
+	asks "$out" fd09::2
+	kata exec "$id" net-echo ask 10.9.0.1 7 tcp 3 1000 </dev/null
+	kata exec "$id" net-echo ask fd09::1 7 udp 3 1000 </dev/null
+}
+
+@test "network: firecracker, both ways" {
+	needs KATA_TEST_FIRECRACKER
+	network_make
+	container_config "$KATA_CONFIG" firecracker agent.dial_timeout=60
+	both_ways
+	kata delete --force "$id"
+	[[ $(network_state) != *@(ingress|_kata)* ]]
+}
+
+@test "network: firecracker, an interface that comes after the boot" {
+	needs KATA_TEST_FIRECRACKER
+	network_make --bare
+	container_config "$KATA_CONFIG" firecracker agent.dial_timeout=60
+	network_bundle "$bundle" 'net-echo serve 7'
+	kata create --bundle "$bundle" "$id" </dev/null >"$bundle.out" 2>&1 3>&-
+	network_first
+	kata start "$id"
+	wait_for 20 network_ask "$out" 10.9.0.2 tcp 1 100
+	asks "$out" fd09::2
+	kill -9 "$(program_of "$id" containerd-shim)"
+	kata delete --force "$id"
+	[[ $(network_state) != *@(ingress|_kata)* ]]
+}
+
+@test "network: clh, both ways, and an interface that is plugged in" {
+	needs KATA_TEST_CLOUD_HYPERVISOR
+	network_make
+	container_config "$KATA_CONFIG" clh virtio_fs_daemon='"/usr/lib/qemu/virtiofsd"' \
+		virtio_fs_extra_args='[]' agent.dial_timeout=60
+	both_ways
+	network_add net1 1
+	wait_for 30 network_ask "$out" 10.9.1.2 tcp 1 100
+	asks "$out" fd09:1::2
+}
+
+@test "network: stratovirt, both ways" {
+	needs KATA_TEST_STRATOVIRT
+	network_make
+	container_config "$KATA_CONFIG" stratovirt path="\"$KATA_TEST_STRATOVIRT\"" \
+		kernel="\"${XDG_CACHE_HOME:-$HOME/.cache}/kata-c/guest-kernel/vmlinux\"" \
+		agent.dial_timeout=120
+	both_ways
+}
