@@ -189,6 +189,7 @@ struct hypervisor_ops {
 	/* Optional. */
 	void (*console)(const struct vm *vm, struct str *out);
 	void (*address)(const struct vm *vm, struct str *out);
+	void (*metrics)(const struct vm *vm, struct str *out);
 	/* Optional; as vm_plug(), vm_unplug(), vm_resize(). One at a time is worked on. */
 	void (*plug)(struct vm *vm, const struct vm_dev *dev, vm_plug_done done, void *arg);
 	void (*unplug)(struct vm *vm, const char *id, vm_done done, void *arg);
@@ -316,6 +317,9 @@ void vm_console(const struct vm *vm, struct str *out);
  * debug console; nothing when there is not even that.
  */
 void vm_address(const struct vm *vm, struct str *out);
+
+/* Append what the monitor counts by itself, as families of Prometheus; for most that is nothing. */
+void vm_metrics(const struct vm *vm, struct str *out);
 
 /*
  * After VM_AGENT: hands over the descriptor of the stream to the agent (the

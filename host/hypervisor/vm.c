@@ -238,6 +238,12 @@ void vm_address(const struct vm *vm, struct str *out)
 		vm->ops->address(vm, out);
 }
 
+void vm_metrics(const struct vm *vm, struct str *out)
+{
+	if (vm->ops->metrics)
+		vm->ops->metrics(vm, out);
+}
+
 int vm_take_agent(struct vm *vm, bool *serial)
 {
 	*serial = vm->agent_serial;

@@ -38,6 +38,8 @@ void sandbox_metrics(const struct sandbox *sb, struct str *out)
 		prom_process(out, "kata_hypervisor_", "Hypervisor", machine, true);
 	if (machine > 0 && server > 0)
 		prom_process(out, "kata_virtiofsd_", "Virtiofsd", server, false);
+	if (sb->vm)
+		vm_metrics(sb->vm, out);
 	prom_histogram_write(&sb->rpcs, out, "kata_shim_",
 			     "agent_rpc_durations_histogram_milliseconds",
 			     "RPC latency distributions of the agent.", "action");

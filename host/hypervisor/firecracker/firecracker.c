@@ -22,6 +22,7 @@
 #include "host/hypervisor/firecracker/body.h"
 #include "host/hypervisor/firecracker/drives.h"
 #include "host/hypervisor/firecracker/jail.h"
+#include "host/hypervisor/firecracker/metrics.h"
 #include "host/hypervisor/http.h"
 #include "host/hypervisor/hugepages.h"
 #include "host/hypervisor/kvm_probe.h"
@@ -39,7 +40,8 @@ struct firecracker {
 	char *root; /* its directory, on the host */
 	struct http *http;
 	struct fc_drives drives;
-	struct tail *logs, *metrics;
+	struct tail *logs;
+	struct fc_metrics *metrics;
 	struct loop_source *look;
 	int64_t deadline;
 	bool asked; /* its version */
@@ -170,8 +172,7 @@ static int listen_to(struct firecracker *f, int logs, int metrics, struct err *e
 
 	f->logs = tail_new(loop, logs, "firecracker", debug ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, NULL,
 			   NULL, err);
-	f->metrics =
-		tail_new(loop, metrics, "firecracker metrics", LOG_LEVEL_DEBUG, NULL, NULL, err);
+	f->metrics = fc_metrics_new(loop, metrics, err);
 	return f->logs && f->metrics ? 0 : err->code;
 }
 
@@ -182,7 +183,7 @@ static void reset(struct firecracker *f)
 	fc_drives_free(&f->drives);
 	life_reset(&f->life);
 	tail_free(take_ptr(f->logs));
-	tail_free(take_ptr(f->metrics));
+	fc_metrics_free(take_ptr(f->metrics));
 }
 
 static int firecracker_start(struct vm *vm, struct err *err)
@@ -274,6 +275,14 @@ static void firecracker_address(const struct vm *vm, struct str *out)
 	life_address(&f->life, out);
 }
 
+static void firecracker_metrics(const struct vm *vm, struct str *out)
+{
+	const struct firecracker *f = vm->driver;
+
+	if (f->metrics)
+		fc_metrics_write(f->metrics, out);
+}
+
 static void firecracker_plug(struct vm *vm, const struct vm_dev *dev, vm_plug_done done, void *arg)
 {
 	struct firecracker *f = vm->driver;
@@ -352,6 +361,7 @@ const struct hypervisor_ops hypervisor_firecracker = {
 	.resume = firecracker_resume,
 	.console = firecracker_console,
 	.address = firecracker_address,
+	.metrics = firecracker_metrics,
 	.plug = firecracker_plug,
 	.unplug = firecracker_unplug,
 	.disk_place = fc_disk_place,
