@@ -114,6 +114,9 @@ static void enter(struct conn *c, enum phase phase)
 	/* The others wait longer than this one. */
 	list_del(&c->link);
 	list_add_tail(&c->h->conns, &c->link);
+	/* It may give way to one that waits to be accepted. */
+	if (phase != ANSWERING && phase != WRITING)
+		accept_on(c->h, !c->h->breather);
 }
 
 /* ---- writing -------------------------------------------------------------------- */
@@ -366,8 +369,13 @@ int httpd_serve(struct httpd *h, int fd)
 	return 0;
 }
 
-static bool drop_idle(struct httpd *h)
+/*
+ * Make room: the one goes that was idle for longest, else the one whose request is the longest
+ * on its way, which is how others would be kept out. Who waits for an answer stays.
+ */
+static bool drop_one(struct httpd *h)
 {
+	struct conn *reading = NULL;
 	struct list *it;
 
 	list_for_each(it, &h->conns) {
@@ -377,8 +385,12 @@ static bool drop_idle(struct httpd *h)
 			conn_free(c);
 			return true;
 		}
+		if (c->phase == READING && !reading)
+			reading = c;
 	}
-	return false;
+	if (reading)
+		conn_free(reading);
+	return reading;
 }
 
 static void on_breather(void *arg)
@@ -396,7 +408,7 @@ static void on_listener(struct loop_source *src, int fd, uint32_t events, void *
 
 	(void)src;
 	(void)events;
-	if (h->n >= h->opt.connections && !drop_idle(h)) {
+	if (h->n >= h->opt.connections && !drop_one(h)) {
 		accept_on(h, false); /* until one of them ends */
 		return;
 	}

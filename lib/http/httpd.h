@@ -38,8 +38,10 @@ typedef void (*httpd_handler)(struct httpd_call *call, const struct http_asked *
 struct httpd_options {
 	httpd_handler handler;
 	void *arg;
-	size_t body_max;    /* bytes of a request's body; more is answered with 413 */
-	size_t connections; /* at once, ≥ 1: for a further one an idle one goes, or it waits */
+	size_t body_max; /* bytes of a request's body; more is answered with 413 */
+	/* At once, ≥ 1: for a further one an idle one goes, or one that is slow to ask; where all
+	 * wait for their answers, it waits. */
+	size_t connections;
 };
 
 /* Never NULL. */

@@ -298,30 +298,39 @@ static void slow_readers(void **state)
 	assert_string_equal(hear(slow), ANSWER("GET /x 0", "8"));
 }
 
-/* Two at most: an idle one goes for a third; busy ones make it wait. */
+/* Two at most: an idle one goes for a third, or one that is slow; busy ones make it wait. */
 static void more_than_it_takes(void **state)
 {
 	struct fixture *f = *state;
 	auto_close int a = dial(f), b = dial(f);
-	int c;
+	auto_close int c = -1, d = -1;
 
 	say(f, a, "GET /begun");
 	c = dial(f);
 	assert_int_equal(httpd_connections(f->h), 2);
 	assert_string_equal(hear(b), "<end>");
-	say(f, c, GET);
-	assert_string_equal(hear(c), ANSWER("GET /x 0", "8"));
 	say(f, c, "GET /begun");
 	close_fd(&b);
 	b = dial(f);
+	assert_string_equal(hear(a), "<end>");
 	say(f, b, GET);
-	assert_string_equal(hear(b), "");
-	say(f, a, " HTTP/1.0\r\n\r\n");
-	assert_non_null(strstr(hear(a), "GET /begun 0<end>"));
-	close_fd(&a);
-	settle(f);
 	assert_string_equal(hear(b), ANSWER("GET /x 0", "8"));
-	close(c);
+	f->hold = true;
+	say(f, b, GET);
+	d = dial(f);
+	assert_string_equal(hear(c), "<end>");
+	f->large = 4 << 20;
+	f->hold = false;
+	say(f, d, GET);
+	close_fd(&c);
+	f->large = 0;
+	c = dial(f);
+	say(f, c, GET);
+	assert_string_equal(hear(c), "");
+	httpd_fail(f->held, 404, "no");
+	settle(f);
+	assert_non_null(strstr(hear(c), "GET /x 0"));
+	assert_non_null(strstr(hear(b), "no\n<end>"));
 }
 
 int main(void)
