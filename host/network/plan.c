@@ -207,6 +207,21 @@ static const struct net_endpoint *endpoint_at(const struct net_plan *plan, int i
 	return NULL;
 }
 
+/* Filters, and a macvtap, come before those who lie upon an interface. */
+static void warn_of_stacks(const struct net_view *v, struct net_plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		const struct net_link *l = net_view_link(v, plan->endpoints[i].index);
+		const struct net_endpoint *lower = endpoint_at(plan, l->lower);
+
+		if (lower && lower != &plan->endpoints[i])
+			warn(plan,
+			     "interface %s: nothing comes in there, for all that comes in at %s, "
+			     "which it lies upon, is the guest's",
+			     l->name, lower->name);
+	}
+}
+
 /* ---- routes ----------------------------------------------------------------------- */
 
 /* NULL: it is carried. "": the guest has it by itself. Otherwise why not. */
@@ -338,6 +353,7 @@ void net_plan(const struct net_view *view, const struct net_wishes *wishes, stru
 	plan->endpoints = xcalloc(view->n_links + 1, sizeof(*plan->endpoints));
 	for (size_t i = 0; i < view->n_links; i++)
 		add_link(view, &view->links[i], wishes, plan);
+	warn_of_stacks(view, plan);
 	add_routes(view, plan);
 	add_neighbours(view, plan);
 }

@@ -72,6 +72,9 @@ static void take_link(const struct nlmsghdr *m, struct net_view *v)
 	copy_text(l->name, sizeof(l->name), nl_find(m, sizeof(*i), IFLA_IFNAME, 1));
 	copy_text(l->kind, sizeof(l->kind), nl_find_in(info, IFLA_INFO_KIND, 1));
 	l->master = (int)number(nl_find(m, sizeof(*i), IFLA_MASTER, 4));
+	/* Of a pair each end names the other, which is beside it. */
+	if (strcmp(l->kind, "veth") != 0 && !nl_find(m, sizeof(*i), IFLA_LINK_NETNSID, 4))
+		l->lower = (int)number(nl_find(m, sizeof(*i), IFLA_LINK, 4));
 	l->mtu = number(nl_find(m, sizeof(*i), IFLA_MTU, 4));
 	l->queues = number(nl_find(m, sizeof(*i), IFLA_NUM_TX_QUEUES, 4));
 	l->has_mac = take_mac(nl_find(m, sizeof(*i), IFLA_ADDRESS, 0), l->mac);

@@ -37,6 +37,7 @@ struct net_address {
 struct net_link {
 	int index;
 	int master; /* the link that it is a port of; 0: of none */
+	int lower;  /* the one of this namespace that it lies upon; 0: on none */
 	char name[IFNAMSIZ];
 	char kind[NET_KIND_LEN]; /* "" for hardware and loopback */
 	uint16_t type;		 /* ARPHRD_* */

@@ -44,6 +44,8 @@ struct link {
 	uint16_t type;
 	int master;
 	bool tun; /* not a tap */
+	int lower;
+	bool elsewhere; /* is the lower one */
 };
 
 static void add_link(struct net_view *v, struct link l)
@@ -59,6 +61,10 @@ static void add_link(struct net_view *v, struct link l)
 	nl_attr_u32(&m, IFLA_NUM_TX_QUEUES, 4);
 	if (l.master)
 		nl_attr_u32(&m, IFLA_MASTER, (uint32_t)l.master);
+	if (l.lower)
+		nl_attr_u32(&m, IFLA_LINK, (uint32_t)l.lower);
+	if (l.elsewhere)
+		nl_attr_u32(&m, IFLA_LINK_NETNSID, 0);
 	if (l.type == ARPHRD_ETHER)
 		add_mac(&m, IFLA_ADDRESS, l.index);
 	if (l.kind) {
@@ -165,17 +171,18 @@ static void test_which_links(void **state)
 	struct net_plan p;
 
 	(void)state;
-	add_link(&v, (struct link){ 1, "lo", NULL, UP | IFF_LOOPBACK, ARPHRD_LOOPBACK, 0, false });
+	add_link(&v,
+		 (struct link){ 1, "lo", NULL, UP | IFF_LOOPBACK, ARPHRD_LOOPBACK, .tun = false });
 	add_link(&v, (struct link)ETH(2));
-	add_link(&v, (struct link){ 3, "tap0_kata", "tun", UP, ARPHRD_ETHER, 0, false });
-	add_link(&v, (struct link){ 4, "sit0", "sit", 0, ARPHRD_SIT, 0, false });
-	add_link(&v, (struct link){ 5, "wg0", "wireguard", UP, ARPHRD_NONE, 0, false });
-	add_link(&v, (struct link){ 6, "port", "veth", UP, ARPHRD_ETHER, 2, false });
-	add_link(&v, (struct link){ 7, "held", "tun", UP, ARPHRD_ETHER, 0, false });
-	add_link(&v, (struct link){ 8, "free", "tun", IFF_UP, ARPHRD_ETHER, 0, false });
-	add_link(&v, (struct link){ 9, "mv", "macvlan", UP, ARPHRD_ETHER, 0, false });
-	add_link(&v, (struct link){ 10, "mt", "macvtap", UP, ARPHRD_ETHER, 0, false });
-	add_link(&v, (struct link){ 11, "ens1", NULL, UP, ARPHRD_ETHER, 0, false });
+	add_link(&v, (struct link){ 3, "tap0_kata", "tun", UP, ARPHRD_ETHER, .tun = false });
+	add_link(&v, (struct link){ 4, "sit0", "sit", 0, ARPHRD_SIT, .tun = false });
+	add_link(&v, (struct link){ 5, "wg0", "wireguard", UP, ARPHRD_NONE, .tun = false });
+	add_link(&v, (struct link){ 6, "port", "veth", UP, ARPHRD_ETHER, .master = 2 });
+	add_link(&v, (struct link){ 7, "held", "tun", UP, ARPHRD_ETHER, .tun = false });
+	add_link(&v, (struct link){ 8, "free", "tun", IFF_UP, ARPHRD_ETHER, .tun = false });
+	add_link(&v, (struct link){ 9, "mv", "macvlan", UP, ARPHRD_ETHER, .tun = false });
+	add_link(&v, (struct link){ 10, "mt", "macvtap", UP, ARPHRD_ETHER, .tun = false });
+	add_link(&v, (struct link){ 11, "ens1", NULL, UP, ARPHRD_ETHER, .tun = false });
 	net_plan(&v, &wishes, &p);
 	assert_int_equal(p.n, 6);
 	assert_string_equal(p.endpoints[0].interface->name, "eth0");
@@ -192,6 +199,27 @@ static void test_which_links(void **state)
 	assert_int_equal(p.warnings.n, 2);
 	assert_true(warned(&p, "wg0 (wireguard) is not carried: it is not Ethernet"));
 	assert_true(warned(&p, "port (veth) is not carried: it is a port"));
+	net_plan_free(&p);
+	net_view_free(&v);
+}
+
+/* What lies upon an interface of the pod hears nothing any more; upon one of the host, all. */
+static void test_stacks(void **state)
+{
+	struct net_view v = { .links = NULL };
+	struct net_plan p = { .endpoints = NULL };
+
+	(void)state;
+	add_link(&v, (struct link)ETH(2));
+	add_link(&v, (struct link){ 3, "eth0.5", "vlan", UP, ARPHRD_ETHER, .lower = 2 });
+	add_link(&v, (struct link){ 4, "far", "macvlan", UP, ARPHRD_ETHER, .lower = 2,
+				    .elsewhere = true });
+	add_link(&v, (struct link){ 5, "a", "veth", UP, ARPHRD_ETHER, .lower = 6 });
+	add_link(&v, (struct link){ 6, "b", "veth", UP, ARPHRD_ETHER, .lower = 5 });
+	net_plan(&v, &wishes, &p);
+	assert_int_equal(p.n, 5);
+	assert_int_equal(p.warnings.n, 1);
+	assert_true(warned(&p, "eth0.5"));
 	net_plan_free(&p);
 	net_view_free(&v);
 }
@@ -238,7 +266,7 @@ static void test_routes(void **state)
 
 	(void)state;
 	add_link(&v, (struct link)ETH(2));
-	add_link(&v, (struct link){ 5, "wg0", "wireguard", UP, ARPHRD_NONE, 0, false });
+	add_link(&v, (struct link){ 5, "wg0", "wireguard", UP, ARPHRD_NONE, .tun = false });
 	add_route(&v, (struct route){ .via = "10.1.0.1",
 				      .index = 2,
 				      .metric = 50,
@@ -343,6 +371,7 @@ static void test_journal(void **state)
 
 	(void)state;
 	assert_true(net_entry_is_of("ingress eth0", "eth0"));
+	assert_true(net_entry_is_of("ingress eth0 5", "eth0"));
 	assert_true(net_entry_is_of("groups eth0 and more", "eth0"));
 	assert_false(net_entry_is_of("ingress eth01", "eth0"));
 	assert_false(net_entry_is_of("ingress", "eth0"));
@@ -369,7 +398,8 @@ int main(void)
 		cmocka_unit_test(test_which_links), cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_routes),	    cmocka_unit_test(test_several_hops),
 		cmocka_unit_test(test_neighbours),  cmocka_unit_test(test_cut_short),
-		cmocka_unit_test(test_journal),	    cmocka_unit_test(test_models),
+		cmocka_unit_test(test_stacks),	    cmocka_unit_test(test_journal),
+		cmocka_unit_test(test_models),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
