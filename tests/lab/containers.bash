@@ -90,12 +90,12 @@ list_begin()
 	# A program has two seconds to tell its version, which may be few here.
 	for _ in 1 2; do
 		"$kata_runtime" hypervisors --dir "$BATS_TEST_TMPDIR/conf" --json >"$BATS_TEST_TMPDIR/choices"
-	done
-	list_bad=
-	read -r version features < <(python3 -c 'import json, sys
+		read -r version features < <(python3 -c 'import json, sys
 row = next(r for r in json.load(open(sys.argv[1])) if r["name"] == sys.argv[2])
 print(row["version"], *(name for name, has in row["features"].items() if has))' \
-		"$BATS_TEST_TMPDIR/choices" "$hypervisor")
+			"$BATS_TEST_TMPDIR/choices" "$hypervisor")
+		[ "$version" = None ] || break
+	done
 	list_tell version "$version"
 }
 
