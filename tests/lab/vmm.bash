@@ -2,11 +2,11 @@
 # What the tests of kata-vmm with guests without a kernel share.
 # shellcheck disable=SC2030,SC2031,SC2154 # run sets status and output
 
-# The monitor under test; a test may take another build of it.
+# The monitor under test: KATA_VMM, if another build than the others' is to be tried.
 vmm_setup()
 {
 	[ -n "${KATA_LAB:-}" ] || skip "only in the lab (tests/lab/run)"
-	vmm=${KATA_BUILD:?}/vmm/kata-vmm
+	vmm=${KATA_VMM:-${KATA_BUILD:?}/vmm/kata-vmm}
 }
 
 # A mebibyte to write to; another with a word in it that stays as it is.
