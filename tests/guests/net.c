@@ -3,7 +3,7 @@
  * Claims: frames of all sizes go out and come in as they are, also into buffers that are
  * smaller than they; and what is to be cut into segments only at the end of its way goes out
  * and comes in whole. The host is 10.7.0.1 and answers to ARP and to ping; a program of it
- * sends back what has segments.
+ * sends back what has segments. In the end come frames that are none.
  */
 #include "virtio.h"
 
@@ -202,6 +202,41 @@ static void segments(struct device *d)
 	must(memcmp(in + TCP_HEADERS, out + HEADER + TCP_HEADERS, LARGE - TCP_HEADERS) == 0);
 }
 
+static uint32_t random_state = 1;
+
+static uint32_t next_random(void)
+{
+	random_state = random_state * 1664525 + 1013904223;
+	return random_state >> 8;
+}
+
+/*
+ * Frames that are none, from addresses that are not ours, with headers that ask for what
+ * cannot be done. What is refused is dropped, and the device goes on.
+ */
+static void nonsense(struct device *d)
+{
+	static const uint32_t lengths[] = { 0, 1, 13, 14, 33, 60, 1514, LARGE };
+	static const uint8_t kinds[] = { 1, 3, 4, 5, 0x81, 0x83, 2, 0xff };
+
+	for (uint32_t i = 0; i < 400; i++) {
+		uint32_t len = lengths[i % 8];
+
+		for (uint32_t k = 0; k < HEADER + len; k++)
+			out[k] = (uint8_t)next_random();
+		if (i & 1) {
+			/* As far as it goes a frame of TCP over IPv4, for the host itself. */
+			begin_ip(6, len > 34 ? len - 34 : 0);
+			put16(out + HEADER + 6, next_random()); /* and of a spoofed sender */
+		}
+		out[0] = i & 2 ? 1 : (uint8_t)next_random();
+		out[1] = i & 4 ? kinds[i / 8 % 8] : 0;
+		if (i & 8) /* segments of one byte, or of more than there is */
+			out[4] = i & 16 ? 1 : 0xff, out[5] = i & 16 ? 0 : 0xff;
+		send_as_is(d, len);
+	}
+}
+
 void guest_main(void)
 {
 	struct device d;
@@ -229,4 +264,9 @@ void guest_main(void)
 	      2048);
 	segments(&d);
 	ok("net: segments go out and come in as one frame");
+	nonsense(&d);
+	device_reset(&d);
+	start(&d, 0, HEADER + FRAME_MAX);
+	pings(&d);
+	ok("net: frames and headers of nonsense harm nobody");
 }

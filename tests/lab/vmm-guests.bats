@@ -81,6 +81,7 @@ reflect()
 	says "ok - net: frames of all sizes go out and come in"
 	says "ok - net: the same into small buffers, after a reset"
 	says "ok - net: segments go out and come in as one frame"
+	says "ok - net: frames and headers of nonsense harm nobody"
 }
 
 @test "vsock: a call of the guest's, echoed; another, refused" {
