@@ -59,7 +59,7 @@ setup_containerd()
 @test "containerd: a task's whole life in a machine, and its events" {
 	setup_containerd qemu
 	run_task "$id" --memory-limit 67108864 -- \
-		sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/n; sleep 0.05; done'
+		sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/m; mv /tmp/m /tmp/n; sleep 0.05; done'
 	task_is "$id" RUNNING
 	run -3 ctr_ tasks exec --exec-id e1 "$id" sh -c 'echo hi; exit 3'
 	[ "$output" = hi ]
