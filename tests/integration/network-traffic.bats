@@ -98,7 +98,11 @@ machine_gone() { [ -z "$(program_of "$id" qemu-system)" ]; }
 	for n in 0 1; do
 		device=$([ $n = 0 ] && echo eth0 || echo net1)
 		diff <(frames "$device" in) <(frames "tap${n}_kata" out)
-		diff <(frames "tap${n}_kata" in) <(frames "$device" out)
+		# But for what the kernel of the namespace says to routers by itself (IPv6, to groups).
+		[ -z "$(comm -23 <(frames "tap${n}_kata" in) <(frames "$device" out))" ]
+		comm -13 <(frames "tap${n}_kata" in) <(frames "$device" out) >"$BATS_TEST_TMPDIR/own"
+		run -1 grep -v "^$device out 33:33:.* 86dd " \
+			<(grep -F -f "$BATS_TEST_TMPDIR/own" "$BATS_TEST_TMPDIR/frames")
 		[ "$(frames "$device" out | wc -l)" -gt 10 ]
 	done
 
