@@ -113,7 +113,9 @@ lanes()
 }
 
 @test "check: of parts that run at once each prints whole, and all are counted" {
-	run -0 --separate-stderr lanes slow 'quick broken late'
+	# One that has printed nothing yet is under way, too.
+	LANES_TELL_SECONDS=0 run -0 --separate-stderr lanes slow 'quick broken late'
+	[[ $stderr == *"under way: slow ("*" s, 0 tests)"* ]]
 	diff - <(echo "$output") <<-'EOT'
 		ok 4 - quick: c
 		# of c

@@ -8,7 +8,8 @@
 #	lanes_run DIR FUNCTION 'PART…' 'PART…'
 #
 # calls `FUNCTION PART`, with a file of its own in $tally, in a process group for
-# each lane, and adds up in $tally. All lanes but the first have a low priority. However
+# each lane, and adds up in $tally. What is under way is told every
+# $LANES_TELL_SECONDS (60). All lanes but the first have a low priority. However
 # this shell ends, they end with it. Needs tools/setup.bash.
 
 # lane NICENESS PART…
@@ -52,7 +53,7 @@ lanes_tell()
 	for part in "$@"; do
 		[ -e "$lanes_dir/$part.begun" ] && [ ! -e "$lanes_dir/$part.done" ] || continue
 		told+=", $part ($((SECONDS - $(cat "$lanes_dir/$part.begun"))) s,"
-		told+=" $(grep -cE '^(not )?ok' "$lanes_dir/$part.tap") tests)"
+		told+=" $(grep -cE '^(not )?ok' "$lanes_dir/$part.tap" || :) tests)"
 	done
 	say "under way: ${told#, }"
 }
@@ -88,7 +89,8 @@ lanes_stop()
 # lanes_watch PART…: prints them in the order in which they end.
 lanes_watch()
 {
-	local part waiting=("$@") left next=$((SECONDS + 60)) alive
+	local part waiting=("$@") left every=${LANES_TELL_SECONDS:-60} alive
+	local next=$((SECONDS + every))
 
 	while [ ${#waiting[@]} -gt 0 ]; do
 		# Before the look for ends: one that comes between the two is seen the next time.
@@ -104,7 +106,7 @@ lanes_watch()
 		done
 		waiting=(${left[@]+"${left[@]}"})
 		if [ "$SECONDS" -ge "$next" ]; then
-			next=$((SECONDS + 60))
+			next=$((SECONDS + every))
 			lanes_tell "$@"
 			# A password could not be asked for in the background.
 			[ ${#as_root[@]} = 0 ] || sudo -n -v || :
