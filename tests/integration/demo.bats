@@ -115,6 +115,7 @@ lanes()
 @test "check: of parts that run at once each prints whole, and all are counted" {
 	# One that has printed nothing yet is under way, too.
 	LANES_TELL_SECONDS=0 run -0 --separate-stderr lanes slow 'quick broken late'
+	# shellcheck disable=SC2154 # bats sets it
 	[[ $stderr == *"under way: slow ("*" s, 0 tests)"* ]]
 	diff - <(echo "$output") <<-'EOT'
 		ok 4 - quick: c
