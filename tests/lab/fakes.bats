@@ -28,6 +28,6 @@ quick=yes
 	printf '\125\252' | dd of="$BATS_TEST_TMPDIR/image" bs=1 seek=510 conv=notrunc status=none
 	# A device that knows ioctl() and not these: that of tun.
 	mknod /dev/acrn_hsm c 10 200
-	faults_of acrn-dm initrd='""' ctlpath="\"$fakes/acrnctl\"" image="\"$BATS_TEST_TMPDIR/image\"" -- start=die
+	faults_of acrn-dm ctlpath="\"$fakes/acrnctl\"" image="\"$BATS_TEST_TMPDIR/image\"" -- start=die
 	rm /dev/acrn_hsm
 }

@@ -64,6 +64,11 @@ container_config()
 		keys[image]='""'
 		keys[default_memory]=256
 		;;
+	acrn)
+		keys[path]='"/usr/bin/acrn-dm"'
+		keys[kernel]=\"$KATA_KERNEL\"
+		keys[default_memory]=256
+		;;
 	*)
 		keys[path]='"/usr/bin/qemu-system-x86_64"'
 		keys[kernel]=\"$KATA_KERNEL\"

@@ -86,6 +86,13 @@ network_state()
 	done
 }
 
+# network_prepare: the first namespace that has a name leaves a mount for all that come.
+network_prepare()
+{
+	ip netns add "first-$$"
+	ip netns del "first-$$"
+}
+
 network_drop()
 {
 	kill "$network_server" 2>/dev/null || :
