@@ -62,10 +62,11 @@ leftovers_list()
 	set +T
 	trap - DEBUG
 	leftovers_processes
+	# /run/netns is iproute2's, for all namespaces with a name.
 	# Mount point and type; a mount stacked on the same place is a second line. Of sockets
 	# not the names that the kernel makes up for clients ("@00a1f").
 	awk 'FNR == 1 { file++ }
-		file == 1 { for (i = 7; $i != "-"; i++); print "mount", $5, $(i + 1) }
+		file == 1 { for (i = 7; $i != "-"; i++); if ($5 != "/run/netns") print "mount", $5, $(i + 1) }
 		file == 2 && FNR > 1 && $8 != "" && $8 !~ /^@[0-9a-f]+$/ && !seen[$8]++ { print "socket", $8 }
 		file == 3 && FNR > 2 { sub(/:.*/, ""); gsub(/ /, ""); print "netdev", $0 }' \
 		/proc/self/mountinfo /proc/net/unix /proc/net/dev
