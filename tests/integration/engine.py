@@ -8,7 +8,7 @@ the pid file, starts the container, and takes that process's exit status for the
     --console           serve a console socket; what is typed: the file --input; what is
                         shown goes to standard output
     --input FILE        standard input, or what is typed, a line each time after "? " was shown
-    --size ROWSxCOLS    of the console, set after the start
+    --size ROWSxCOLS    of the console, set after the first output
     --do COMMAND        a shell command to run once the container runs, with $PID and $ID
     --no-delete         leave the container stopped
     --limit SECONDS     for the container to end (default 60)
@@ -155,6 +155,8 @@ def main():
         fail("start failed")
     if a.size:
         rows, cols = map(int, a.size.split("x"))
+        # Not before the container has looked at the size that it was made with.
+        select.select([master], [], [], 10)
         fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
     command = None
     if a.do:
