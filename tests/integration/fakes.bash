@@ -58,11 +58,17 @@ strangers()
 	ends_in "$BATS_TEST_TMPDIR/foreign: a program for another processor"
 }
 
+# has_started N: the log knows of more machines than N that were started.
+has_started()
+{
+	[ "$(grep -c ": started: " "$KATA_LOG")" -gt "$1" ]
+}
+
 # faults_of PROGRAM KEY=VALUE… -- FAULT…: whatever is wrong with the PROGRAM of $fakes, it is told
 # within the time that an agent has, and nothing is left. $quick: only what differs between drivers.
 faults_of()
 {
-	local name=$1 settings=() fault victim status
+	local name=$1 settings=() fault victim status starts
 
 	shift
 	while [ "$1" != -- ]; do
@@ -87,8 +93,10 @@ faults_of()
 	sed -i 's/^dial_timeout.*/dial_timeout = 20/' "$KATA_CONFIG"
 	for victim in monitor ${quick:+--} shim; do
 		[ "$victim" != -- ] || break
+		starts=$(grep -c ": started: " "$KATA_LOG" || :)
 		start_container "$id" "$bundle"
-		wait_for 10 pgrep -f "$fakes/$name" >/dev/null
+		# Not the process that is asked for its version.
+		wait_for 20 has_started "$starts"
 		sleep 0.5
 		if [ "$victim" = monitor ]; then
 			kill -9 "$(pgrep -o -f "$fakes/$name")"
