@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/bpf.h"
 #include "base/cleanup.h"
 
 /* The program that is being written, and the registers that it uses. */
@@ -26,15 +27,7 @@ enum { RESULT = BPF_REG_0, ARG1, ARG2, ARG3, CONTEXT = BPF_REG_6, SOCKET, FRAME 
 
 static void put(struct writer *w, uint8_t code, int dst, int src, int off, int32_t imm)
 {
-	struct bpf_insn insn = {
-		.code = code,
-		.dst_reg = (uint8_t)(dst & 0xf),
-		.src_reg = (uint8_t)(src & 0xf),
-		.off = (int16_t)off,
-		.imm = imm,
-	};
-
-	w->code[w->n++] = insn;
+	w->code[w->n++] = bpf_insn(code, dst, src, off, imm);
 }
 
 static void put_load(struct writer *w, int dst, size_t offset)
