@@ -87,7 +87,9 @@ killed()
 }
 
 @test "a terminal by console socket, deleted by force while it runs" {
-	container_bundle "$bundle" --terminal -- sh -c 'printf "resized? "; read x; stty size; echo ready; exec sleep 1000'
+	container_bundle "$bundle" --terminal -- sh -c 'printf "resized? "; read x; n=0
+		until [ "$(stty size)" = "40 120" ] || [ $n = 200 ]; do n=$((n + 1)); sleep 0.05; done
+		stty size; echo ready; exec sleep 1000'
 	printf 'yes\n' >"$BATS_TEST_TMPDIR/typed"
 	adopted 137 --console --size 40x120 --input "$BATS_TEST_TMPDIR/typed" \
 		--do "$(when_ready "'$kata_runtime' --config '$KATA_CONFIG' --root '$KATA_ROOT' delete --force \$ID")"
