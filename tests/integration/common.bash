@@ -85,7 +85,8 @@ ends_with()
 	[ "$status" = "$1" ] || { echo "status $status instead of $1" >&2; return 1; }
 }
 
-# wait_for SECONDS COMMAND…: until it succeeds.
+# wait_for SECONDS COMMAND…: until it succeeds; it is tried every $wait_step seconds.
+wait_step=0.05
 wait_for()
 {
 	local deadline=$((SECONDS + $1))
@@ -96,7 +97,7 @@ wait_for()
 			echo "waited in vain for: $*" >&2
 			return 1
 		fi
-		sleep 0.05
+		sleep "$wait_step"
 	done
 }
 

@@ -34,21 +34,13 @@ container_list=(
 # Emulated processors take their time.
 limit=150
 
-# Those of common.bash, without a python or twenty processes a second.
+# Not twenty processes a second.
+wait_step=0.3
+
+# That of common.bash, without a python.
 status_is()
 {
 	kata state "$1" 2>/dev/null | grep -q "\"status\": *\"$2\""
-}
-
-wait_for()
-{
-	local deadline=$((SECONDS + $1))
-
-	shift
-	until "$@"; do
-		[ "$SECONDS" -lt "$deadline" ] || { echo "waited in vain for: $*" >&2; return 1; }
-		sleep 0.3
-	done
 }
 
 # A network namespace as a pod has one. It is there before, and gone before all is compared.

@@ -11,17 +11,8 @@ load ../integration/common
 # Emulated processors take their time.
 limit=150
 
-# That of common.bash, without twenty processes a second.
-wait_for()
-{
-	local deadline=$((SECONDS + $1))
-
-	shift
-	until "$@"; do
-		[ "$SECONDS" -lt "$deadline" ] || { echo "waited in vain for: $*" >&2; return 1; }
-		sleep 0.3
-	done
-}
+# Not twenty processes a second.
+wait_step=0.3
 
 # gone RUNNER: after a murder, `run` ends with an error, and delete removes all.
 gone()

@@ -55,6 +55,9 @@ struct qemu_facts {
  */
 int qemu_keys_check(const struct config *config, struct err *err);
 
+/* The same, and whether the programs and files that it names are there. */
+int qemu_check(const struct config *config, struct err *err);
+
 /* What the driver can do with the machine of @config: HV_CAP_*. */
 unsigned qemu_keys_caps(const struct config *config);
 

@@ -16,9 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
-#include "base/file.h"
 #include "base/log.h"
-#include "host/hypervisor/asset.h"
 #include "host/hypervisor/child.h"
 #include "host/hypervisor/console.h"
 #include "host/hypervisor/drivers.h"
@@ -26,20 +24,18 @@
 #include "host/hypervisor/kvm_probe.h"
 #include "host/hypervisor/qemu/args.h"
 #include "host/hypervisor/qemu/jobs.h"
+#include "host/hypervisor/qemu/link.h"
 #include "host/hypervisor/qemu/tsc.h"
 #include "host/hypervisor/qmp.h"
 #include "host/hypervisor/tail.h"
 #include "host/hypervisor/version.h"
 #include "host/hypervisor/virtiofsd.h"
-#include "host/hypervisor/vsock.h"
 
 /* How long virtiofsd gets to end by itself after QEMU, so that the guilty one is told. */
 #define GRACE_MS 200
 
 /* How long QEMU may live on after it closed a connection. */
 #define CLOSED_MS 1000
-
-#define RETRY_MS 2
 
 #define QEMU_MAJOR_MIN 6
 
@@ -50,15 +46,10 @@ struct qemu {
 	struct qmp *qmp;
 	struct jobs jobs;
 	struct tail *console, *log;
-	struct vsock_dial *dial;
-	struct loop_source *grace, *retry;
-	char *agent_path;     /* of the serial port's socket */
-	uint32_t cid;	      /* 0: the agent is reached by the serial port */
+	struct qemu_link link;
+	struct loop_source *grace;
 	bool ended;	      /* QEMU, or it never was */
 	bool stopping;	      /* by vm_stop() */
-	bool port_open;	      /* the guest has opened the agent's port */
-	bool wanted;	      /* somebody waits for VM_AGENT */
-	bool agent_seen;      /* VM_AGENT was sent */
 	char *guest_ended;    /* why the guest says it has ended */
 	struct err why;	      /* what ended the machine, unless it was vm_stop() */
 	struct err suspicion; /* what it was if nothing better is heard until `grace` */
@@ -106,6 +97,11 @@ static void wait_grace(struct qemu *q, int ms, const struct err *suspicion)
 	q->grace = loop_add_timer(q->vm->loop, ms, on_grace, q);
 }
 
+static void on_no_link(const struct err *err, void *arg)
+{
+	fail(arg, err);
+}
+
 static void describe_end(struct qemu *q, struct err *why)
 {
 	auto_str struct str words = STR_INIT;
@@ -114,7 +110,7 @@ static void describe_end(struct qemu *q, struct err *why)
 		err_set(why, EPIPE, "the guest has ended (%s)", q->guest_ended);
 	else
 		child_error(q->child, why);
-	if (q->agent_seen)
+	if (q->link.seen)
 		return;
 	console_words(q->console, &words);
 	if (words.len) {
@@ -132,8 +128,7 @@ static void on_qemu_end(struct child *child, void *arg)
 	(void)child;
 	q->ended = true;
 	qmp_free(take_ptr(q->qmp));
-	vsock_dial_free(take_ptr(q->dial));
-	loop_remove(&q->retry);
+	link_close(&q->link);
 	loop_remove(&q->grace);
 	describe_end(q, &why);
 	if (!q->stopping && !q->why.code)
@@ -161,45 +156,6 @@ static void on_fs_end(const struct err *why, void *arg)
 		wait_grace(q, CLOSED_MS, why);
 	}
 	check_exited(q);
-}
-
-static void agent_connected(struct qemu *q, int fd, bool serial)
-{
-	close_fd(&q->vm->agent_fd);
-	q->vm->agent_fd = fd;
-	q->vm->agent_serial = serial;
-	q->wanted = false;
-	q->agent_seen = true;
-	vm_emit(q->vm, VM_AGENT, NULL);
-}
-
-/*
- * By the serial port: what is written before the guest has opened it would
- * only wait in QEMU, so there is nothing to say to an agent before that.
- */
-static void try_serial(void *arg)
-{
-	struct qemu *q = arg;
-	struct err err = ERR_INIT;
-	int fd;
-
-	q->retry = NULL;
-	if (!q->wanted || !q->port_open)
-		return;
-	fd = unix_connect(q->agent_path, true, &err);
-	if (fd >= 0)
-		agent_connected(q, fd, true);
-	else if (fd == -EAGAIN || fd == -EINTR)
-		q->retry = loop_add_timer(q->vm->loop, RETRY_MS, try_serial, q);
-	else
-		fail(q, &err);
-}
-
-static void on_vsock(int fd, void *arg)
-{
-	struct qemu *q = arg;
-
-	agent_connected(q, fd, false);
 }
 
 static bool member_true(struct json_object *data, const char *key)
@@ -246,14 +202,11 @@ static int on_qmp_version(int major, int minor, struct err *err, void *arg)
 static void on_qmp_event(const char *name, struct json_object *data, void *arg)
 {
 	struct qemu *q = arg;
-	const char *id = qmp_text(data, "id"), *reason = qmp_text(data, "reason");
+	const char *reason = qmp_text(data, "reason");
 
 	log_debug("qemu: event %s %s", name, data ? json_object_to_json_string(data) : "");
-	if (!strcmp(name, "VSERPORT_CHANGE") && id && !strcmp(id, QEMU_ID_AGENT)) {
-		q->port_open = member_true(data, "open");
-		if (!q->retry)
-			try_serial(q);
-	} else if (!strcmp(name, "SHUTDOWN") && member_true(data, "guest")) {
+	link_event(&q->link, name, data);
+	if (!strcmp(name, "SHUTDOWN") && member_true(data, "guest")) {
 		free(q->guest_ended);
 		q->guest_ended = xstrdup(reason ? reason : "");
 	} else if (!strcmp(name, "GUEST_PANICKED")) {
@@ -323,16 +276,7 @@ static int open_channels(struct qemu *q, struct qemu_facts *f, struct err *err)
 		return r;
 	q->qmp = qmp_new(q->vm->loop, ours, &qmp_handler, q);
 
-	f->vsock_fd = vsock_open(&f->cid, NULL);
-	if (f->vsock_fd >= 0) {
-		q->cid = f->cid;
-		return 0;
-	}
-	q->cid = 0;
-	free(q->agent_path);
-	q->agent_path = path_join(q->vm->spec->run_dir, "agent.sock");
-	f->agent_fd = unix_listen(q->agent_path, 4, err);
-	return f->agent_fd < 0 ? f->agent_fd : 0;
+	return link_open(&q->link, f, err);
 }
 
 static void measure(struct qemu *q, struct qemu_facts *f)
@@ -386,9 +330,8 @@ static void reset(struct qemu *q)
 {
 	qmp_free(take_ptr(q->qmp));
 	jobs_free(&q->jobs);
-	vsock_dial_free(take_ptr(q->dial));
+	link_close(&q->link);
 	loop_remove(&q->grace);
-	loop_remove(&q->retry);
 	child_free(take_ptr(q->child));
 	virtiofsd_free(take_ptr(q->fs));
 	tail_free(take_ptr(q->console));
@@ -439,13 +382,7 @@ static int qemu_connect(struct vm *vm, struct err *err)
 	/* A machine that has ended already says why by VM_EXITED, which is on its way. */
 	if (q->ended)
 		return 0;
-	q->wanted = true;
-	if (q->cid) {
-		vsock_dial_free(q->dial);
-		q->dial = vsock_dial(vm->loop, q->cid, VSOCK_AGENT_PORT, on_vsock, q);
-	} else if (!q->retry) {
-		q->retry = loop_defer(vm->loop, try_serial, q);
-	}
+	link_connect(&q->link);
 	return 0;
 }
 
@@ -465,6 +402,7 @@ static int qemu_init(struct vm *vm, struct err *err)
 	(void)err;
 	q->vm = vm;
 	q->ended = true;
+	link_init(&q->link, vm, on_no_link, q);
 	jobs_init(&q->jobs, vm, &q->qmp);
 	vm->driver = q;
 	return 0;
@@ -475,7 +413,7 @@ static void qemu_free(struct vm *vm)
 	struct qemu *q = vm->driver;
 
 	reset(q);
-	free(q->agent_path);
+	link_free(&q->link);
 	free(q->guest_ended);
 	free(q);
 }
@@ -524,44 +462,7 @@ static void qemu_address(const struct vm *vm, struct str *out)
 {
 	const struct qemu *q = vm->driver;
 
-	if (q->cid)
-		str_printf(out, "vsock://%u", q->cid);
-	else if (vm->spec->config->agent.debug_console_enabled)
-		str_printf(out, "unix://%s/" QEMU_DEBUG_SOCKET, vm->spec->run_dir);
-}
-
-static int qemu_check(const struct config *config, struct err *err)
-{
-	const struct config_hypervisor *h = &config->hypervisor;
-	int r = asset_check_program("hypervisor.qemu.path", h->path, err);
-
-	if (r == 0)
-		r = qemu_keys_check(config, err);
-	if (r == 0)
-		r = asset_check_kernel("hypervisor.qemu.kernel", h->kernel, err);
-	if (r == 0)
-		r = !*h->image && !*h->initrd ?
-			    err_set(err, EINVAL,
-				    "hypervisor.qemu: neither image nor initrd is set, the guest has "
-				    "no root file system") :
-		    *h->image ? asset_check_image("hypervisor.qemu.image", h->image, err) :
-				asset_check_file("hypervisor.qemu.initrd", h->initrd, err);
-	if (r == 0 && *h->entropy_source)
-		r = asset_check_access("hypervisor.qemu.entropy_source", h->entropy_source, false,
-				       err);
-	if (r == 0 && *h->file_mem_backend)
-		r = asset_check_access("hypervisor.qemu.file_mem_backend", h->file_mem_backend,
-				       true, err);
-	if (r == 0 && *h->firmware)
-		r = asset_check_file("hypervisor.qemu.firmware", h->firmware, err);
-	if (r == 0 && *h->firmware_volume)
-		r = asset_check_file("hypervisor.qemu.firmware_volume", h->firmware_volume, err);
-	for (size_t i = 0; r == 0 && i < h->pflashes.n; i++)
-		r = asset_check_file("hypervisor.qemu.pflashes", h->pflashes.v[i], err);
-	if (r == 0 && !strcmp(h->shared_fs, "virtio-fs"))
-		r = asset_check_program("hypervisor.qemu.virtio_fs_daemon", virtiofsd_path(config),
-					err);
-	return r;
+	link_address(&q->link, out);
 }
 
 const struct hypervisor_ops hypervisor_qemu = {
