@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What network.c and network_sync.c share. */
+/* What network.c, network_sync.c and network_tell.c share. */
 #ifndef HOST_SANDBOX_NETWORK_PARTS_H
 #define HOST_SANDBOX_NETWORK_PARTS_H
 
@@ -62,5 +62,22 @@ void network_describe(const struct nic *nic, unsigned mtu, struct vm_dev *dev);
 
 /* Undo on the host all that was done to the link @name. */
 void network_undo_link(struct network *net, const char *name);
+
+/* ---- network_sync.c ------------------------------------------------------------------ */
+
+/* What the interface of @nic is now; NULL: it has gone. */
+struct net_endpoint *network_endpoint_of(const struct network *net, const struct nic *nic);
+
+/* The first failure of a round is what it ends with. */
+void network_keep(struct network *net, const struct err *err);
+
+/* The next step of the round: the answer to the last one is there. */
+void network_advance(struct network *net);
+
+/* ---- network_tell.c: true when network_advance() is to come ------------------------- */
+
+bool network_tell_interfaces(struct network *net);
+bool network_tell_routes(struct network *net);
+bool network_tell_neighbours(struct network *net);
 
 #endif

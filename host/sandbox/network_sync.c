@@ -5,7 +5,6 @@
  * has to be told. One round at a time; what changes meanwhile makes another.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,8 +20,6 @@ struct waiter {
 	sandbox_done done;
 	void *arg;
 };
-
-static void advance(struct network *net);
 
 /* ---- looking --------------------------------------------------------------------------- */
 
@@ -56,7 +53,7 @@ int network_look(struct network *net, struct err *err)
 	return 0;
 }
 
-static struct net_endpoint *endpoint_of(const struct network *net, const struct nic *nic)
+struct net_endpoint *network_endpoint_of(const struct network *net, const struct nic *nic)
 {
 	for (size_t i = 0; nic->index && i < net->plan.n; i++)
 		if (net->plan.endpoints[i].index == nic->index)
@@ -102,7 +99,7 @@ static void end_round(struct network *net)
 	tell_waiters(net, &err);
 }
 
-static void keep(struct network *net, const struct err *err)
+void network_keep(struct network *net, const struct err *err)
 {
 	if (net->err.code == 0)
 		net->err = *err;
@@ -130,14 +127,14 @@ static void on_unplugged(const struct err *err, void *arg)
 		/* The guest holds on to it: then it is there for another. */
 		nic->plugged = false;
 		if (err) {
-			keep(net, err);
+			network_keep(net, err);
 		} else {
 			network_undo_link(net, nic->tap.name);
 			network_remove_nic(net, nic);
 		}
 		break;
 	}
-	advance(net);
+	network_advance(net);
 }
 
 static bool step_unplug(struct network *net)
@@ -166,13 +163,13 @@ static void on_plugged(const struct err *err, const struct vm_place *place, void
 		network_undo_link(net, nic->name);
 		network_undo_link(net, nic->tap.name);
 		network_remove_nic(net, nic);
-		keep(net, err);
+		network_keep(net, err);
 	} else {
 		nic->plugged = true;
 		if (place->type == VM_PLACE_PCI)
 			memcpy(nic->place, place->at, sizeof(nic->place));
 	}
-	advance(net);
+	network_advance(net);
 }
 
 static int plug(struct network *net, const struct net_endpoint *e, struct err *err)
@@ -240,146 +237,9 @@ static bool step_add(struct network *net)
 		if (r == -ENODEV)
 			net->again = true;
 		else if (r < 0)
-			keep(net, &err);
+			network_keep(net, &err);
 	}
 	return false;
-}
-
-/* ---- what the agent is told ---------------------------------------------------------------- */
-
-static void pack(const ProtobufCMessage *m, struct str *out)
-{
-	size_t n = protobuf_c_message_get_packed_size(m);
-	auto_free uint8_t *buf = xmalloc(n + 1);
-
-	str_add(out, buf, protobuf_c_message_pack(m, buf));
-}
-
-static bool same(const Types__Interface *a, const Types__Interface *b)
-{
-	auto_str struct str x = STR_INIT, y = STR_INIT;
-
-	if (!a || !b)
-		return a == b;
-	pack(&a->base, &x);
-	pack(&b->base, &y);
-	return x.len == y.len && (x.len == 0 || memcmp(x.data, y.data, x.len) == 0);
-}
-
-static Types__Interface *copy(const Types__Interface *m)
-{
-	auto_str struct str wire = STR_INIT;
-
-	pack(&m->base, &wire);
-	return types__interface__unpack(NULL, wire.len, (const uint8_t *)wire.data);
-}
-
-static void on_told(const ProtobufCMessage *rsp, const struct err *err, void *arg)
-{
-	struct network *net = arg;
-
-	if (!rsp)
-		keep(net, err);
-	advance(net);
-}
-
-static void tell_interface(struct network *net, struct nic *nic, const Types__Interface *m)
-{
-	Grpc__UpdateInterfaceRequest req = GRPC__UPDATE_INTERFACE_REQUEST__INIT;
-	auto_free char *present = net_mac_text(nic->mac);
-	Types__Interface now = *m;
-
-	/* Whether that worked or not: it is not said twice. */
-	if (nic->told)
-		types__interface__free_unpacked(nic->told, NULL);
-	nic->told = copy(m);
-	if (strcmp(present, m->hwaddr) != 0)
-		now.presenthwaddr = present;
-	else if (*nic->place)
-		now.devicepath = nic->place;
-	req.interface = &now;
-	call_agent(net->sb, "UpdateInterface", &req.base, AGENT_CALL_MS, on_told, net);
-	(void)sscanf(m->hwaddr, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &nic->mac[0], &nic->mac[1],
-		     &nic->mac[2], &nic->mac[3], &nic->mac[4], &nic->mac[5]);
-	*nic->place = '\0';
-}
-
-/* A card whose interface has gone keeps its name, and nothing else. */
-static bool tell_idle(struct network *net, struct nic *nic)
-{
-	Types__Interface *bare;
-
-	if (!nic->told || nic->told->n_ipaddresses == 0)
-		return false;
-	bare = copy(nic->told);
-	for (size_t i = 0; i < bare->n_ipaddresses; i++)
-		types__ipaddress__free_unpacked(bare->ipaddresses[i], NULL);
-	bare->n_ipaddresses = 0;
-	tell_interface(net, nic, bare);
-	types__interface__free_unpacked(bare, NULL);
-	return true;
-}
-
-static bool step_interfaces(struct network *net)
-{
-	for (size_t i = 0; i < net->n; i++) {
-		struct nic *nic = net->nics[i];
-		const struct net_endpoint *e = endpoint_of(net, nic);
-
-		if (!e && tell_idle(net, nic))
-			return true;
-		if (!e || same(nic->told, e->interface))
-			continue;
-		tell_interface(net, nic, e->interface);
-		return true;
-	}
-	return false;
-}
-
-/* Whether @wire is other than what was said last; then it is what was said. */
-static bool is_news(struct str *told, struct str *wire)
-{
-	struct str old = *told;
-
-	if (old.len == wire->len && (old.len == 0 || memcmp(old.data, wire->data, old.len) == 0))
-		return false;
-	*told = *wire;
-	*wire = old;
-	return true;
-}
-
-static bool step_routes(struct network *net)
-{
-	Grpc__UpdateRoutesRequest req = GRPC__UPDATE_ROUTES_REQUEST__INIT;
-	Grpc__Routes routes = GRPC__ROUTES__INIT;
-	auto_str struct str wire = STR_INIT;
-
-	routes.routes = net->plan.routes;
-	routes.n_routes = net->plan.n_routes;
-	req.routes = &routes;
-	pack(&req.base, &wire);
-	/* The guest begins without any. */
-	if ((net->told_routes.len == 0 && net->plan.n_routes == 0) ||
-	    !is_news(&net->told_routes, &wire))
-		return false;
-	call_agent(net->sb, "UpdateRoutes", &req.base, AGENT_CALL_MS, on_told, net);
-	return true;
-}
-
-static bool step_neighbours(struct network *net)
-{
-	Grpc__AddARPNeighborsRequest req = GRPC__ADD_ARPNEIGHBORS_REQUEST__INIT;
-	Grpc__ARPNeighbors list = GRPC__ARPNEIGHBORS__INIT;
-	auto_str struct str wire = STR_INIT;
-
-	list.arpneighbors = net->plan.neighbours;
-	list.n_arpneighbors = net->plan.n_neighbours;
-	req.neighbors = &list;
-	pack(&req.base, &wire);
-	if (net->plan.n_neighbours == 0 || !is_news(&net->told_neighbours, &wire))
-		return false;
-	call_agent(net->sb, "AddARPNeighbors", &req.base, AGENT_CALL_MS, on_told, net);
-	return true;
 }
 
 /* ---- rounds ------------------------------------------------------------------------------- */
@@ -389,15 +249,15 @@ static bool is_alive(const struct sandbox *sb)
 	return sb->vm && (sb->phase == PHASE_BOOTING || sb->phase == PHASE_RUNNING);
 }
 
-static void advance(struct network *net)
+void network_advance(struct network *net)
 {
 	if (!is_alive(net->sb)) {
 		net->again = false;
 		end_round(net);
 		return;
 	}
-	if (step_unplug(net) || step_add(net) || step_interfaces(net) || step_routes(net) ||
-	    step_neighbours(net))
+	if (step_unplug(net) || step_add(net) || network_tell_interfaces(net) ||
+	    network_tell_routes(net) || network_tell_neighbours(net))
 		return;
 	end_round(net);
 }
@@ -411,15 +271,15 @@ static void begin_round(struct network *net)
 	/* What comes from now on is news. */
 	(void)net_watch_take(net->watch);
 	if (network_look(net, &err) < 0) {
-		keep(net, &err);
+		network_keep(net, &err);
 		end_round(net);
 		return;
 	}
 	net->settled = true;
 	for (size_t i = 0; i < net->n; i++)
-		if (net->nics[i]->index && !endpoint_of(net, net->nics[i]))
+		if (net->nics[i]->index && !network_endpoint_of(net, net->nics[i]))
 			lose(net, net->nics[i]);
-	advance(net);
+	network_advance(net);
 }
 
 static void on_changed(void *arg)
