@@ -126,8 +126,7 @@ void network_remove_nic(struct network *net, struct nic *nic)
 		i++;
 	memmove(&net->nics[i], &net->nics[i + 1], (--net->n - i) * sizeof(struct nic *));
 	net_tap_close(&nic->tap);
-	if (nic->told)
-		types__interface__free_unpacked(nic->told, NULL);
+	str_free(&nic->told.wire);
 	free(nic->id);
 	free(nic);
 }
@@ -335,13 +334,14 @@ void network_free(struct network *net)
 	if (!net)
 		return;
 	net_watch_free(net->watch);
+	loop_remove(&net->retry);
 	while (net->n > 0)
 		network_remove_nic(net, net->nics[0]);
 	net_plan_free(&net->plan);
 	free(net->failed);
 	strv_free(&net->warned);
-	str_free(&net->told_routes);
-	str_free(&net->told_neighbours);
+	str_free(&net->told_routes.wire);
+	str_free(&net->told_neighbours.wire);
 	close_fd(&net->netns);
 	free(net->nics);
 	free(net->devs);

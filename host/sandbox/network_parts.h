@@ -8,6 +8,13 @@
 #include "host/network/wire.h"
 #include "host/sandbox/network.h"
 
+/* What the agent was told of something. */
+struct net_told {
+	struct str wire; /* last, as it was sent; empty: nothing */
+	unsigned round;	 /* when */
+	bool unsure;	 /* no good answer has come: the guest has it, or not */
+};
+
 /* A network card of the machine. */
 struct nic {
 	char *id;
@@ -17,7 +24,7 @@ struct nic {
 	uint8_t mac[NET_MAC_LEN]; /* that the guest's has now */
 	bool plugged;		  /* while the machine ran: it can be taken away */
 	char place[VM_PLACE_MAX]; /* PCI path in the guest of what was plugged in, or "" */
-	Types__Interface *told;	  /* to the agent last; NULL: nothing */
+	struct net_told told;
 };
 
 struct network {
@@ -38,10 +45,15 @@ struct network {
 
 	/* What is to be, and how far it has come (network_sync.c). */
 	struct net_plan plan;
-	bool *failed;				 /* for each of its endpoints */
-	struct str told_routes, told_neighbours; /* to the agent last, as they were sent */
+	bool *failed; /* for each of its endpoints */
+	struct net_told told_routes, told_neighbours;
+	struct net_told *telling; /* of which the answer is awaited */
+	unsigned round;		  /* how many there were */
 	bool running, again, settled;
-	struct err err; /* the first failure of this round */
+	bool untold; /* an answer was missing in this round */
+	unsigned tries;
+	struct loop_source *retry; /* for its sake there is another one */
+	struct err err;		   /* the first failure of this round */
 	struct list waiters;
 };
 

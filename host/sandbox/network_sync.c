@@ -15,6 +15,10 @@
 /* An engine makes an interface by a dozen changes, a few milliseconds apart. */
 #define SETTLE_MS 30
 
+/* How often the agent is told again what it has not answered, and when at first: it doubles. */
+#define RETRIES	 6
+#define RETRY_MS 500
+
 struct waiter {
 	struct list link;
 	sandbox_done done;
@@ -84,6 +88,22 @@ static void tell_waiters(struct network *net, const struct err *err)
 
 static void begin_round(struct network *net);
 
+static void on_retry(void *arg)
+{
+	struct network *net = arg;
+
+	net->retry = NULL;
+	begin_round(net);
+}
+
+static void retry_later(struct network *net)
+{
+	if (!net->untold)
+		net->tries = 0;
+	else if (net->sb->phase == PHASE_RUNNING && net->tries < RETRIES)
+		net->retry = loop_add_timer(net->sb->loop, RETRY_MS << net->tries++, on_retry, net);
+}
+
 static void end_round(struct network *net)
 {
 	struct err err = net->err;
@@ -97,6 +117,10 @@ static void end_round(struct network *net)
 	if (err.code)
 		log_warn("sandbox %s: network: %s", net->sb->st->id, err_msg(&err));
 	tell_waiters(net, &err);
+	if (net->again && net->sb->phase == PHASE_RUNNING)
+		begin_round(net);
+	else
+		retry_later(net);
 }
 
 void network_keep(struct network *net, const struct err *err)
@@ -266,8 +290,10 @@ static void begin_round(struct network *net)
 {
 	struct err err = ERR_INIT;
 
-	net->again = false;
+	loop_remove(&net->retry);
+	net->again = net->untold = false;
 	net->running = true;
+	net->round++;
 	/* What comes from now on is news. */
 	(void)net_watch_take(net->watch);
 	if (network_look(net, &err) < 0) {
@@ -329,6 +355,7 @@ void network_end(struct sandbox *sb)
 	if (!sb->net)
 		return;
 	net_watch_free(take_ptr(sb->net->watch));
+	loop_remove(&sb->net->retry);
 	sb->net->running = false;
 	tell_waiters(sb->net, &sb->why);
 }

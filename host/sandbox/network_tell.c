@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the agent is told of the network: each thing when it is news. */
+/*
+ * What the agent is told of the network: each thing when it is news, once in a round. What
+ * an answer is missing for is news again in the next one, for nobody knows what the guest has.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,69 +18,98 @@ static void pack(const ProtobufCMessage *m, struct str *out)
 	str_add(out, buf, protobuf_c_message_pack(m, buf));
 }
 
-static bool same(const Types__Interface *a, const Types__Interface *b)
+static Types__Interface *unpack(const struct net_told *told)
 {
-	auto_str struct str x = STR_INIT, y = STR_INIT;
-
-	if (!a || !b)
-		return a == b;
-	pack(&a->base, &x);
-	pack(&b->base, &y);
-	return x.len == y.len && (x.len == 0 || memcmp(x.data, y.data, x.len) == 0);
+	return types__interface__unpack(NULL, told->wire.len, (const uint8_t *)told->wire.data);
 }
 
-static Types__Interface *copy(const Types__Interface *m)
-{
-	auto_str struct str wire = STR_INIT;
+/* ---- one call after the other ------------------------------------------------------------- */
 
-	pack(&m->base, &wire);
-	return types__interface__unpack(NULL, wire.len, (const uint8_t *)wire.data);
+/* The guest's card is what it was told to be. */
+static void settle(struct nic *nic)
+{
+	Types__Interface *m = unpack(&nic->told);
+
+	(void)sscanf(m->hwaddr, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &nic->mac[0], &nic->mac[1],
+		     &nic->mac[2], &nic->mac[3], &nic->mac[4], &nic->mac[5]);
+	*nic->place = '\0';
+	types__interface__free_unpacked(m, NULL);
 }
 
 static void on_told(const ProtobufCMessage *rsp, const struct err *err, void *arg)
 {
 	struct network *net = arg;
 
-	if (!rsp)
+	if (!rsp) {
+		net->untold = true;
 		network_keep(net, err);
+	} else {
+		net->telling->unsure = false;
+		for (size_t i = 0; i < net->n; i++)
+			if (&net->nics[i]->told == net->telling)
+				settle(net->nics[i]);
+	}
 	network_advance(net);
 }
 
-static void tell_interface(struct network *net, struct nic *nic, const Types__Interface *m)
+static bool is_news(const struct network *net, const struct net_told *told,
+		    const ProtobufCMessage *content, struct str *wire)
+{
+	pack(content, wire);
+	return told->round != net->round &&
+	       (told->unsure || told->wire.len != wire->len ||
+		(wire->len > 0 && memcmp(told->wire.data, wire->data, wire->len) != 0));
+}
+
+/* Let it be known that @content has been said, by @req. */
+static bool tell(struct network *net, struct net_told *told, const ProtobufCMessage *content,
+		 const char *method, const ProtobufCMessage *req)
+{
+	auto_str struct str wire = STR_INIT;
+	struct str old = told->wire;
+
+	if (!is_news(net, told, content, &wire))
+		return false;
+	told->wire = wire;
+	wire = old;
+	told->round = net->round;
+	told->unsure = true;
+	net->telling = told;
+	call_agent(net->sb, method, req, AGENT_CALL_MS, on_told, net);
+	return true;
+}
+
+/* ---- what there is to tell ---------------------------------------------------------------- */
+
+static bool tell_interface(struct network *net, struct nic *nic, const Types__Interface *m)
 {
 	Grpc__UpdateInterfaceRequest req = GRPC__UPDATE_INTERFACE_REQUEST__INIT;
 	auto_free char *present = net_mac_text(nic->mac);
 	Types__Interface now = *m;
 
-	/* Whether that worked or not: it is not said twice. */
-	if (nic->told)
-		types__interface__free_unpacked(nic->told, NULL);
-	nic->told = copy(m);
 	if (strcmp(present, m->hwaddr) != 0)
 		now.presenthwaddr = present;
 	else if (*nic->place)
 		now.devicepath = nic->place;
 	req.interface = &now;
-	call_agent(net->sb, "UpdateInterface", &req.base, AGENT_CALL_MS, on_told, net);
-	(void)sscanf(m->hwaddr, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &nic->mac[0], &nic->mac[1],
-		     &nic->mac[2], &nic->mac[3], &nic->mac[4], &nic->mac[5]);
-	*nic->place = '\0';
+	return tell(net, &nic->told, &m->base, "UpdateInterface", &req.base);
 }
 
 /* A card whose interface has gone keeps its name, and nothing else. */
 static bool tell_idle(struct network *net, struct nic *nic)
 {
 	Types__Interface *bare;
+	bool more;
 
-	if (!nic->told || nic->told->n_ipaddresses == 0)
+	if (nic->told.wire.len == 0)
 		return false;
-	bare = copy(nic->told);
+	bare = unpack(&nic->told);
 	for (size_t i = 0; i < bare->n_ipaddresses; i++)
 		types__ipaddress__free_unpacked(bare->ipaddresses[i], NULL);
 	bare->n_ipaddresses = 0;
-	tell_interface(net, nic, bare);
+	more = tell_interface(net, nic, bare);
 	types__interface__free_unpacked(bare, NULL);
-	return true;
+	return more;
 }
 
 bool network_tell_interfaces(struct network *net)
@@ -86,58 +118,33 @@ bool network_tell_interfaces(struct network *net)
 		struct nic *nic = net->nics[i];
 		const struct net_endpoint *e = network_endpoint_of(net, nic);
 
-		if (!e && tell_idle(net, nic))
+		if (e ? tell_interface(net, nic, e->interface) : tell_idle(net, nic))
 			return true;
-		if (!e || same(nic->told, e->interface))
-			continue;
-		tell_interface(net, nic, e->interface);
-		return true;
 	}
 	return false;
-}
-
-/* Whether @wire is other than what was said last; then it is what was said. */
-static bool is_news(struct str *told, struct str *wire)
-{
-	struct str old = *told;
-
-	if (old.len == wire->len && (old.len == 0 || memcmp(old.data, wire->data, old.len) == 0))
-		return false;
-	*told = *wire;
-	*wire = old;
-	return true;
 }
 
 bool network_tell_routes(struct network *net)
 {
 	Grpc__UpdateRoutesRequest req = GRPC__UPDATE_ROUTES_REQUEST__INIT;
 	Grpc__Routes routes = GRPC__ROUTES__INIT;
-	auto_str struct str wire = STR_INIT;
 
 	routes.routes = net->plan.routes;
 	routes.n_routes = net->plan.n_routes;
 	req.routes = &routes;
-	pack(&req.base, &wire);
-	/* The guest begins without any. */
-	if ((net->told_routes.len == 0 && net->plan.n_routes == 0) ||
-	    !is_news(&net->told_routes, &wire))
-		return false;
-	call_agent(net->sb, "UpdateRoutes", &req.base, AGENT_CALL_MS, on_told, net);
-	return true;
+	/* The guest begins without any, as what was told does. */
+	return tell(net, &net->told_routes, &routes.base, "UpdateRoutes", &req.base);
 }
 
 bool network_tell_neighbours(struct network *net)
 {
 	Grpc__AddARPNeighborsRequest req = GRPC__ADD_ARPNEIGHBORS_REQUEST__INIT;
 	Grpc__ARPNeighbors list = GRPC__ARPNEIGHBORS__INIT;
-	auto_str struct str wire = STR_INIT;
 
 	list.arpneighbors = net->plan.neighbours;
 	list.n_arpneighbors = net->plan.n_neighbours;
 	req.neighbors = &list;
-	pack(&req.base, &wire);
-	if (net->plan.n_neighbours == 0 || !is_news(&net->told_neighbours, &wire))
-		return false;
-	call_agent(net->sb, "AddARPNeighbors", &req.base, AGENT_CALL_MS, on_told, net);
-	return true;
+	/* They are added, and those that have gone stay. */
+	return list.n_arpneighbors > 0 &&
+	       tell(net, &net->told_neighbours, &list.base, "AddARPNeighbors", &req.base);
 }
