@@ -97,6 +97,7 @@ lanes()
 			slow) count slow 'ok 1 - a\n# of a\n' 1 'not ok 2 - b\n# of b\n' 0 ;;
 			quick) count quick 'ok 1 - c\n# of c\nok 2 - d # skip me\n' 0 '' 0 ;;
 			broken) echo '# half' && exit 1 ;;
+			both) count both 'ok 1 - g\n' 0 '' 0 && echo run >>"$lanes_dir/both.runs" ;;
 			never*) count never 'ok 1 - e\n' 1000 'ok 2 - f\n' 0 ;;
 			esac
 		}
@@ -130,6 +131,12 @@ lanes()
 		not ok 9 - late: has not come to its end
 		5 3 1
 	EOT
+}
+
+@test "check: a part that any lane may take is taken once" {
+	run -0 --separate-stderr lanes 'slow both' 'quick both'
+	[ "$(cat "$BATS_TEST_TMPDIR/parts/both.runs")" = run ]
+	[[ ${lines[-1]} == "6 1 1" && $(grep -c ' - both: g$' <<<"$output") = 1 ]]
 }
 
 @test "check: parts that run at once end with it" {

@@ -8,7 +8,8 @@
 #	lanes_run DIR FUNCTION 'PART…' 'PART…'
 #
 # calls `FUNCTION PART`, with a file of its own in $tally, in a process group for
-# each lane, and adds up in $tally. What is under way is told every
+# each lane, and adds up in $tally. A part in several lanes is run once, by the lane
+# that comes to it first. What is under way is told every
 # $LANES_TELL_SECONDS (60). All lanes but the first have a low priority. However
 # this shell ends, they end with it. Needs tools/setup.bash.
 
@@ -19,6 +20,7 @@ lane()
 
 	renice -n "$1" -p "$BASHPID" >/dev/null
 	for part in "${@:2}"; do
+		mkdir "$lanes_dir/$part.taken" 2>/dev/null || continue
 		setup_name="check: $part"
 		tally=$lanes_dir/$part.tally
 		echo 0 0 0 >"$tally"
@@ -119,7 +121,7 @@ lanes_watch()
 
 lanes_run()
 {
-	local words parts=() niceness=0
+	local words part parts=() niceness=0
 
 	lanes_dir=$1 lanes_function=$2 lanes_groups=()
 	shift 2
@@ -133,8 +135,9 @@ lanes_run()
 		lane $niceness $words </dev/null &
 		set +m
 		lanes_groups+=($!)
-		# shellcheck disable=SC2206 # the same
-		parts+=($words)
+		for part in $words; do
+			[[ " ${parts[*]} " == *" $part "* ]] || parts+=("$part")
+		done
 		niceness=10
 	done
 	lanes_watch "${parts[@]}"
