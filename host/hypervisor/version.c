@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "host/hypervisor/child.h"
+#include "host/hypervisor/memo.h"
 
 /* No version's number is that large; a date or a hash may be. */
 #define NUMBER_MAX 99999
@@ -16,6 +17,7 @@
 struct version_ask {
 	struct vm *vm;
 	char *path;
+	struct memo memo;
 	struct child *child;
 	struct loop_source *limit;
 	bool slow;
@@ -126,6 +128,8 @@ static void on_answer(struct child *child, void *arg)
 	}
 	child_output(child, &text);
 	version_note(facts, ask->path, str_text(&text));
+	if (child_succeeded(child))
+		memo_write(&ask->memo, str_text(&text));
 }
 
 static void on_limit(void *arg)
@@ -137,11 +141,24 @@ static void on_limit(void *arg)
 	child_kill(ask->child);
 }
 
+static int begin(struct version_ask *ask, struct err *err)
+{
+	const struct hypervisor_facts *facts = ask->vm->ops->facts;
+	struct proc_spec spec = { 0 };
+
+	spec.argv = (const char *const[]){ ask->path, facts->version_option, NULL };
+	ask->child = child_start(ask->vm, ask->vm->ops->name, &spec, false, on_answer, ask, err);
+	if (!ask->child)
+		return err->code;
+	ask->limit = loop_add_timer(ask->vm->loop, VERSION_LIMIT_MS, on_limit, ask);
+	return 0;
+}
+
 struct version_ask *version_ask(struct vm *vm, const char *path)
 {
 	const struct hypervisor_facts *facts = vm->ops->facts;
 	struct version_ask *ask;
-	struct proc_spec spec = { 0 };
+	auto_free char *known = NULL;
 	struct err err = ERR_INIT;
 
 	if (!facts || !facts->version_option || facts->version_on_the_way)
@@ -149,16 +166,17 @@ struct version_ask *version_ask(struct vm *vm, const char *path)
 	ask = xcalloc(1, sizeof(*ask));
 	ask->vm = vm;
 	ask->path = xstrdup(path);
-	spec.argv = (const char *const[]){ ask->path, facts->version_option, NULL };
-	ask->child = child_start(vm, vm->ops->name, &spec, false, on_answer, ask, &err);
-	if (!ask->child) {
-		/* The start of the machine itself, which says the same, is about to fail. */
+	memo_init(&ask->memo, memo_dir(), path, facts->version_option);
+	known = memo_read(&ask->memo);
+	if (known)
+		version_note(facts, path, known);
+	else if (begin(ask, &err) == 0)
+		return ask;
+	/* The start of the machine itself, which says the same, is about to fail. */
+	if (err.code)
 		log_debug("%s", err_msg(&err));
-		version_ask_free(ask);
-		return NULL;
-	}
-	ask->limit = loop_add_timer(vm->loop, VERSION_LIMIT_MS, on_limit, ask);
-	return ask;
+	version_ask_free(ask);
+	return NULL;
 }
 
 void version_ask_free(struct version_ask *ask)
@@ -167,6 +185,7 @@ void version_ask_free(struct version_ask *ask)
 		return;
 	loop_remove(&ask->limit);
 	child_free(ask->child);
+	memo_free(&ask->memo);
 	free(ask->path);
 	free(ask);
 }

@@ -12,8 +12,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "host/hypervisor/child.h"
+#include "host/hypervisor/memo.h"
 
-#define DEFAULT_PATH "/usr/libexec/virtiofsd"
+#define DEFAULT_PATH   "/usr/libexec/virtiofsd"
+#define VERSION_OPTION "--version"
 
 /* Where distributions have it: Debian's and Fedora's Rust, Debian's C, Arch's. */
 static const char *const known_paths[] = {
@@ -27,6 +29,7 @@ struct virtiofsd {
 	const char *path;
 	int listen_fd;
 	struct child *probe, *daemon;
+	struct memo memo; /* of what the probe says */
 	struct loop_source *limit;
 	bool killed, ended, slow;
 	virtiofsd_end_cb on_end;
@@ -127,7 +130,9 @@ static void on_probe_end(struct child *child, void *arg)
 	else if (dialect == VIRTIOFSD_UNKNOWN)
 		err_set(&why, ENOEXEC, "virtiofsd (%s): not a virtiofsd, --version says: %.200s",
 			v->path, text.len ? str_text(&text) : "nothing");
-	else if (start_daemon(v, dialect, &why) == 0)
+	else
+		memo_write(&v->memo, str_text(&text));
+	if (why.code == 0 && start_daemon(v, dialect, &why) == 0)
 		return;
 	end(v, &why);
 }
@@ -159,6 +164,7 @@ static struct virtiofsd *start_at(struct vm *vm, const char *path, virtiofsd_end
 
 	v->vm = vm;
 	v->path = virtiofsd_path(vm->spec->config);
+	memo_init(&v->memo, memo_dir(), v->path, VERSION_OPTION);
 	v->on_end = on_end;
 	v->arg = arg;
 	if (listen_at(v, path, err) < 0) {
@@ -169,18 +175,27 @@ static struct virtiofsd *start_at(struct vm *vm, const char *path, virtiofsd_end
 }
 
 /* Ask what it is; the daemon itself follows. */
-static struct virtiofsd *begin(struct virtiofsd *v, struct err *err)
+static int ask(struct virtiofsd *v, struct err *err)
 {
 	struct proc_spec spec = { 0 };
 
-	spec.argv = (const char *const[]){ v->path, "--version", NULL };
+	spec.argv = (const char *const[]){ v->path, VERSION_OPTION, NULL };
 	v->probe = child_start(v->vm, "virtiofsd", &spec, false, on_probe_end, v, err);
-	if (!v->probe) {
-		virtiofsd_free(v);
-		return NULL;
-	}
+	if (!v->probe)
+		return err->code;
 	v->limit = loop_add_timer(v->vm->loop, VIRTIOFSD_VERSION_MS, on_limit, v);
-	return v;
+	return 0;
+}
+
+static struct virtiofsd *begin(struct virtiofsd *v, struct err *err)
+{
+	auto_free char *known = memo_read(&v->memo);
+	int r = known ? start_daemon(v, virtiofsd_dialect(known), err) : ask(v, err);
+
+	if (r == 0)
+		return v;
+	virtiofsd_free(v);
+	return NULL;
 }
 
 struct virtiofsd *virtiofsd_start_at(struct vm *vm, const char *path, virtiofsd_end_cb on_end,
@@ -239,5 +254,6 @@ void virtiofsd_free(struct virtiofsd *v)
 	child_free(v->probe);
 	child_free(v->daemon);
 	close_fd(&v->listen_fd);
+	memo_free(&v->memo);
 	free(v);
 }

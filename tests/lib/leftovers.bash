@@ -26,7 +26,7 @@ leftovers_programs='^(kata-(runtime|agent|monitor|standin|vmm)|containerd-shim(-
 leftovers_dirs=(/run/vc /run/kata-containers /run/kata /run/containerd/s /dev/shm)
 leftovers_kept=(/run/vc /run/vc/sbs /run/vc/vm /run/vc/firecracker /run/kata /run/kata-containers
 	/run/kata-containers/shared /run/kata-containers/shared/sandboxes
-	/run/kata-containers/kvm-probe /run/containerd/s)
+	/run/kata-containers/kvm-probe /run/kata-containers/programs /run/containerd/s)
 
 # One line per process: "process PID START-TIME NAME". The start time keeps a
 # reused PID apart from the process that had it before.
@@ -79,8 +79,8 @@ leftovers_list()
 		[ ! -e "$dir" ] || dirs+=("$dir")
 	done
 	printf -v kept 'file %s\n' "${leftovers_kept[@]}"
-	# Not through mounts: those are listed above.
-	find ${dirs[@]+"${dirs[@]}"} -xdev -printf 'file %p\n' 2>/dev/null | grep -vxF "${kept%$'\n'}" || :
+	# Not through mounts: those are listed above. What programs said of themselves is kept.
+	find ${dirs[@]+"${dirs[@]}"} -xdev -not -path '/run/kata-containers/programs/*' -printf 'file %p\n' 2>/dev/null | grep -vxF "${kept%$'\n'}" || :
 )
 
 # Drops from the lines on standard input the control groups in which somebody
