@@ -77,6 +77,22 @@ fails_with()
 	diff <(echo "$before") <(network_state)
 }
 
+@test "network: more interfaces than the machine has places" {
+	local before i
+
+	broken_monitor machine_type='"microvm"'
+	network_make
+	network_bundle "$bundle" true
+	for i in {1..15}; do
+		echo "link add a$i type veth peer name b$i"
+	done >"$BATS_TEST_TMPDIR/links"
+	ip -n "$pod" -batch "$BATS_TEST_TMPDIR/links"
+	before=$(network_state)
+	fails_with '*a machine of type microvm has room for 24 devices, and this one would have 34, of which 31 are network cards*'
+	[ ! -e "$BATS_TEST_TMPDIR/seen" ]
+	diff <(echo "$before") <(network_state)
+}
+
 @test "network: fifty rounds leave the namespace as it was" {
 	local before i
 

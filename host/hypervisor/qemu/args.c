@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/hypervisor/qemu/args.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,6 +61,36 @@ void qemu_args(const struct vm_spec *spec, const struct qemu_facts *f, struct st
 	args_devices(spec, f, m, argv);
 	args_block(spec, f, m, argv);
 	add_kernel(spec, f, m, argv);
+}
+
+/* On PCI what hangs behind another device names its bus. */
+static bool takes_place(const char *device, const struct machine *m)
+{
+	auto_free char *type = xstrdup(device), *bus = m->pci ? xasprintf(",bus=%s", m->pci) : NULL;
+
+	type[strcspn(type, ",")] = '\0';
+	if (!m->pci)
+		return str_ends(type, "-device");
+	if (strstr(device, ",bus=") && !strstr(device, bus))
+		return false;
+	return str_ends(type, "-pci") || !strcmp(type, "pci-bridge") ||
+	       !strcmp(type, "pcie-root-port");
+}
+
+int qemu_args_fit(const struct vm_spec *spec, const struct strv *argv, struct err *err)
+{
+	const struct machine *m = machine_find(spec->config->hypervisor.machine_type);
+	unsigned n = 0;
+
+	for (size_t i = 1; i < argv->n; i++)
+		n += !strcmp(argv->v[i - 1], "-device") && takes_place(argv->v[i], m);
+	if (n <= m->places)
+		return 0;
+	return err_set(
+		err, ENOSPC,
+		"a machine of type %s has room for %u devices, and this one would have %u, of "
+		"which %zu are network cards",
+		m->type, m->places, n, spec->n_nets);
 }
 
 void qemu_args_quote(const struct strv *argv, struct str *out)

@@ -67,6 +67,9 @@ int qemu_forced_kvm(const struct config *config);
 /* The argument vector, argv[0] being the configured path. */
 void qemu_args(const struct vm_spec *spec, const struct qemu_facts *facts, struct strv *argv);
 
+/* Whether the machine has room for all devices of that command line: 0 or -ENOSPC. */
+int qemu_args_fit(const struct vm_spec *spec, const struct strv *argv, struct err *err);
+
 /* The descriptors of its networks that it names, copied to @fds (may be NULL); how many. */
 size_t args_net_fds(const struct vm_spec *spec, int *fds);
 

@@ -20,6 +20,12 @@
 /* There is no keyboard, and no bus but those that bridges lead to. */
 #define PC_PARAMS "i8042.direct=1 i8042.dumbkbd=1 i8042.nopnp=1 i8042.noaux=1 pci=lastbus=0"
 
+/* Of 32 slots the machine's own devices have two. */
+#define PCI_PLACES 30
+
+/* Two interrupt controllers, of which the second is there with ACPI. */
+#define MMIO_PLACES 24
+
 /*
  * microvm needs ACPI, by which the guest finds its mmio devices, and the RTC;
  * option ROMs only cost time. virtio-mmio speaks the version that vhost-user
@@ -27,9 +33,9 @@
  */
 static const struct machine machines[] = {
 	{ "microvm", ",acpi=on,rtc=on,x-option-roms=off", "device",
-	  "virtio-mmio.force-legacy=false", NULL, "" },
-	{ "q35", PC_OPTIONS ",sata=off,smbus=off", "pci", NULL, "pcie.0", PC_PARAMS },
-	{ "pc", PC_OPTIONS, "pci", NULL, "pci.0", PC_PARAMS },
+	  "virtio-mmio.force-legacy=false", NULL, "", MMIO_PLACES },
+	{ "q35", PC_OPTIONS ",sata=off,smbus=off", "pci", NULL, "pcie.0", PC_PARAMS, PCI_PLACES },
+	{ "pc", PC_OPTIONS, "pci", NULL, "pci.0", PC_PARAMS, PCI_PLACES },
 };
 
 const struct machine *machine_find(const char *type)

@@ -13,6 +13,7 @@ struct machine {
 	const char *global;
 	const char *pci; /* its root bus, or NULL: it has none */
 	const char *kernel_params;
+	unsigned places; /* for devices */
 };
 
 /* NULL when there is none of that name. */

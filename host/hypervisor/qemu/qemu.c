@@ -315,6 +315,8 @@ static int launch(struct qemu *q, const struct qemu_facts *f, struct err *err)
 			keep[spec.nkeep++] = fds[i];
 	spec.nkeep += args_net_fds(q->vm->spec, keep + spec.nkeep);
 	qemu_args(q->vm->spec, f, &argv);
+	if (qemu_args_fit(q->vm->spec, &argv, err) < 0)
+		return err->code;
 	spec.argv = (const char *const *)argv.v;
 	q->child = child_start(q->vm, "qemu", &spec, true, on_qemu_end, q, err);
 	if (!q->child)

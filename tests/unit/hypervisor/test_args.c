@@ -99,6 +99,53 @@ static void microvm_on_tcg(void **state)
 		"tsc_early_khz=2600000 quiet selinux=0 agent.x=1'");
 }
 
+/* As many network cards as that in a machine of the type: does it fit? */
+static int fits(const char *type, size_t cards, struct err *err)
+{
+	static const int fd = 9;
+	auto_free char *lines = xasprintf("machine_type = \"%s\"\n", type);
+	struct config *c = config_with(lines);
+	struct vm_dev nets[64];
+	struct vm_spec spec = {
+		.id = "x",
+		.run_dir = "/run/x",
+		.config = c,
+		.size = { .vcpus = 1, .max_vcpus = 1, .memory = 64, .max_memory = 64 },
+		.share_tag = "tag",
+		.nets = nets,
+		.n_nets = cards
+	};
+	auto_strv struct strv argv = { 0 };
+	int r;
+
+	for (size_t i = 0; i < cards; i++)
+		nets[i] = (struct vm_dev){ .type = VM_DEV_NET,
+					   .id = "n",
+					   .net = { .fds = &fd, .n_fds = 1 } };
+	qemu_args(&spec, &tcg, &argv);
+	r = qemu_args_fit(&spec, &argv, err);
+	config_free(c);
+	return r;
+}
+
+static void more_cards_than_places(void **state)
+{
+	struct err err = ERR_INIT;
+
+	(void)state;
+	/* The serial ports, the shared directory, random numbers. */
+	assert_int_equal(fits("microvm", 21, &err), 0);
+	assert_int_equal(fits("microvm", 22, &err), -ENOSPC);
+	assert_string_equal(err_msg(&err),
+			    "a machine of type microvm has room for 24 devices, and this one would "
+			    "have 25, of which 22 are network cards");
+	/* The same and a bridge. */
+	assert_int_equal(fits("q35", 26, &err), 0);
+	assert_int_equal(fits("q35", 27, &err), -ENOSPC);
+	assert_int_equal(fits("pc", 26, &err), 0);
+	assert_int_equal(fits("pc", 27, &err), -ENOSPC);
+}
+
 static void q35_on_kvm_with_vsock(void **state)
 {
 	struct qemu_facts f = tcg;
@@ -190,6 +237,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(microvm_on_tcg),
+		cmocka_unit_test(more_cards_than_places),
 		cmocka_unit_test(q35_on_kvm_with_vsock),
 		cmocka_unit_test(a_serial_line_to_the_debug_console),
 		cmocka_unit_test(commas_in_values_are_doubled),
