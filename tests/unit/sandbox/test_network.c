@@ -19,6 +19,18 @@
 
 #define LIMIT_MS 20000
 
+/* A host without vhost-net: the linker puts this in its place. */
+int __wrap_net_tap_open_vhost(struct net_tap *tap);
+
+static unsigned vhost_asked;
+
+int __wrap_net_tap_open_vhost(struct net_tap *tap)
+{
+	(void)tap;
+	vhost_asked++;
+	return -ENOENT;
+}
+
 struct fixture {
 	struct sandbox sb;
 	struct sandbox_state st;
@@ -207,11 +219,57 @@ static void test_told_again(void **state)
 	end(f);
 }
 
+static int nothing_noted(void *arg, const char *entry, struct err *err)
+{
+	(void)arg;
+	(void)entry;
+	(void)err;
+	return 0;
+}
+
+static void test_without_vhost(void **state)
+{
+	struct fixture *f = begin();
+	struct nic *nic = network_add_nic(f->net);
+	struct err err = ERR_INIT;
+	struct config config = { .hypervisor.disable_vhost_net = false };
+	struct net_endpoint e = { .index = f->net->nics[0]->index,
+				  .name = "eth0",
+				  .model = NET_MODEL_NONE,
+				  .mtu = 1500,
+				  .queues = 1 };
+	struct vm_dev dev;
+
+	(void)state;
+	f->sb.config = &config;
+	f->net->journal = (struct net_journal){ .note = nothing_noted };
+	f->net->wire = (struct net_wire){ .netns = f->net->netns, .journal = &f->net->journal };
+	/* Who cannot use it does not ask for it. */
+	assert_int_equal(network_open_nic(f->net, nic, &e, &err), 0);
+	assert_int_equal(vhost_asked, 0);
+	net_tap_close(&nic->tap);
+	/* Who can goes without. */
+	f->sb.caps = HV_CAP_VHOST_NET;
+	assert_int_equal(network_open_nic(f->net, nic, &e, &err), 0);
+	assert_int_equal(vhost_asked, 1);
+	assert_true(f->net->no_vhost);
+	network_describe(nic, e.mtu, &dev);
+	assert_int_equal(dev.net.n_fds, 1);
+	assert_null(dev.net.vhost_fds);
+	net_tap_close(&nic->tap);
+	/* And who may not does not, either. */
+	config.hypervisor.disable_vhost_net = true;
+	assert_int_equal(network_open_nic(f->net, nic, &e, &err), 0);
+	assert_int_equal(vhost_asked, 1);
+	end(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_told_once),
 		cmocka_unit_test(test_told_again),
+		cmocka_unit_test(test_without_vhost),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
