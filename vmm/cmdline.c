@@ -38,6 +38,7 @@ const char cmdline_usage[] =
 	"  --id NAME           in log lines\n"
 	"  --kvm FILE          /dev/kvm unless given\n"
 	"  --no-acpi           for kernels without ACPI\n"
+	"  --keep-netns        stay in the network namespace\n"
 	"  --no-jail, --no-seccomp\n"
 	"  --debug             early console and marks on standard error\n"
 	"  --help, --version\n"
@@ -309,6 +310,7 @@ static const struct option {
 	{ "id", TAKES_TEXT, AT(id), NULL },
 	{ "kvm", TAKES_TEXT, AT(kvm), NULL },
 	{ "no-acpi", TAKES_NOTHING, AT(no_acpi), NULL },
+	{ "keep-netns", TAKES_NOTHING, AT(keep_netns), NULL },
 	{ "no-jail", TAKES_NOTHING, AT(no_jail), NULL },
 	{ "no-seccomp", TAKES_NOTHING, AT(no_seccomp), NULL },
 	{ "debug", TAKES_NOTHING, AT(debug), NULL },

@@ -43,7 +43,7 @@ struct cmdline {
 	const char *kvm; /* the device */
 	uint64_t memory_mib;
 	unsigned cpus;
-	bool shared_memory, no_acpi, debug, no_jail, no_seccomp;
+	bool shared_memory, no_acpi, debug, keep_netns, no_jail, no_seccomp;
 	const char *id;	     /* of the sandbox, in log lines */
 	const char *control; /* an inherited or connected socket */
 	const char *console; /* "none", "stdio", "unix:PATH", FILE */

@@ -78,7 +78,7 @@ static bool capable(unsigned cap)
  * All at once, as a kernel with everything grants it, or each by itself. A process
  * without CAP_SYS_ADMIN has it in a user namespace of its own, and owns the others so.
  */
-static void leave_namespaces(struct lacks *l)
+static void leave_namespaces(bool keep_netns, struct lacks *l)
 {
 	static const struct {
 		int flag;
@@ -94,6 +94,8 @@ static void leave_namespaces(struct lacks *l)
 
 	for (size_t i = 0; i < ARRAY_SIZE(each); i++)
 		all |= each[i].flag;
+	if (keep_netns)
+		all &= ~CLONE_NEWNET;
 	if (getpid() != 1)
 		lack(l, false, "namespace of processes (it was not started in one)");
 	if (unshare(capable(CAP_SYS_ADMIN) ? all : all | CLONE_NEWUSER) == 0)
@@ -103,7 +105,7 @@ static void leave_namespaces(struct lacks *l)
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(each); i++)
-		if (unshare(each[i].flag) < 0)
+		if ((all & each[i].flag) && unshare(each[i].flag) < 0)
 			lack(l, true, "%s namespace (%s)", each[i].name, strerror(errno));
 }
 
@@ -259,7 +261,7 @@ int jail_enter(const struct jail_config *config, struct err *err)
 		return r;
 	/* Who becomes another user would outlive its parent. */
 	prctl(PR_GET_PDEATHSIG, &death_signal, 0, 0, 0);
-	leave_namespaces(&lacks);
+	leave_namespaces(config->keep_netns, &lacks);
 	leave_root(&lacks);
 	leave_root_user(&lacks);
 	r = limit_resources(config, err);

@@ -7,6 +7,7 @@
 #ifndef VMM_JAIL_H
 #define VMM_JAIL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@
 struct jail_config {
 	unsigned descriptors; /* that may be made yet: connections that sockets accept */
 	uint64_t file_size;   /* what is written may not grow beyond; RLIM_INFINITY: may */
+	bool keep_netns;      /* it is where others look for the machine's network */
 };
 
 /*

@@ -104,7 +104,9 @@ static int build(struct machine *m, const struct cmdline *c, struct control **co
 /* From here on the process holds what it will ever hold, and then gives up all else. */
 static int confine(struct machine *m, const struct cmdline *c, struct err *err)
 {
-	struct jail_config jail = { .descriptors = CONNECTIONS_MAX, .file_size = RLIM_INFINITY };
+	struct jail_config jail = { .descriptors = CONNECTIONS_MAX,
+				    .file_size = RLIM_INFINITY,
+				    .keep_netns = c->keep_netns };
 	int r = c->no_jail ? 0 : jail_enter(&jail, err);
 
 	if (r == 0)

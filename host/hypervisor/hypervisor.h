@@ -99,6 +99,8 @@ struct vm_spec {
 	 * that opens them by name is started in it. Borrowed.
 	 */
 	int netns;
+	/* It is found by the machine's process, which is started in it and has to stay there. */
+	bool netns_is_own;
 	/*
 	 * NULL, or what each process of the machine calls between fork and exec (so system
 	 * calls only): into the sandbox's control group. 0 or -errno.

@@ -146,6 +146,8 @@ void dragonball_args(const struct vm_spec *spec, const struct dragonball_facts *
 		strv_add(argv, "--shared-memory");
 	if (says_more(h))
 		strv_add(argv, "--debug");
+	if (spec->netns_is_own)
+		strv_add(argv, "--keep-netns");
 	if (h->disable_seccomp)
 		strv_add(argv, "--no-seccomp");
 	add_devices(spec, f, argv);

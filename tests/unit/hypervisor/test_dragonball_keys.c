@@ -146,6 +146,8 @@ static struct config *config_with(const char *lines, struct err *err)
 	return config_of(text, err);
 }
 
+static bool own_network; /* of the machine that is built */
+
 static void add_line(const struct config *c, struct str *out)
 {
 	static const struct vm_dev disks[] = {
@@ -172,6 +174,7 @@ static void add_line(const struct config *c, struct str *out)
 		.n_disks = 2,
 		.nets = nets,
 		.n_nets = 1,
+		.netns_is_own = own_network,
 	};
 	const struct dragonball_facts f = {
 		.path = "/bin/kata-vmm",
@@ -209,6 +212,18 @@ static char *outcome(const char *lines, const char *more)
 	add_line(c, &out);
 	config_free(c);
 	return str_take(&out);
+}
+
+static void its_own_network_is_kept(void **state)
+{
+	auto_free char *engines = outcome("", ""), *own = NULL;
+
+	(void)state;
+	own_network = true;
+	own = outcome("", "");
+	own_network = false;
+	assert_null(strstr(engines, "--keep-netns"));
+	assert_non_null(strstr(own, "|--keep-netns|"));
 }
 
 static void the_whole_line(void **state)
@@ -340,6 +355,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_whole_line),
+		cmocka_unit_test(its_own_network_is_kept),
 		cmocka_unit_test(debug_shows_the_first_words),
 		cmocka_unit_test(nothing_is_shared),
 		cmocka_unit_test(every_key_has_its_place),

@@ -92,11 +92,13 @@ static int check_limits(const struct jail_config *config)
 struct visit {
 	int (*before)(void);		/* in the child, before it goes to jail; may be NULL */
 	int (*outside)(pid_t prisoner); /* while it is in; may be NULL */
+	bool keep_netns;
 	struct str log;
 };
 
 static int prisoner(const struct visit *v, int ready, int go, int log)
 {
+	struct jail_config config = usual;
 	struct err err = ERR_INIT;
 	int keep[] = { ready, go, log };
 	char c;
@@ -107,7 +109,8 @@ static int prisoner(const struct visit *v, int ready, int go, int log)
 	r = v->before ? v->before() : 0;
 	if (r > 0)
 		return r;
-	if (jail_enter(&usual, &err) < 0) {
+	config.keep_netns = v->keep_netns;
+	if (jail_enter(&config, &err) < 0) {
 		fprintf(stderr, "# %s\n", err_msg(&err));
 		return 1;
 	}
@@ -194,6 +197,14 @@ static int look_at(pid_t pid)
 	return 0;
 }
 
+/* The machine's network is found by its process. */
+static int look_for_network(pid_t pid)
+{
+	CHECK(same_namespace(pid, "net"));
+	CHECK(!same_namespace(pid, "mnt") && !same_namespace(pid, "ipc"));
+	return 0;
+}
+
 static bool privileged(void)
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -218,6 +229,17 @@ static void root_goes_to_jail(void **state)
 	assert_non_null(strstr(str_text(&v.log),
 			       "jail without: namespace of processes (it was not started in one)"
 			       "\n"));
+	str_free(&v.log);
+}
+
+static void the_network_may_stay(void **state)
+{
+	struct visit v = { .outside = look_for_network, .keep_netns = true };
+
+	(void)state;
+	if (!privileged())
+		return;
+	visit(&v);
 	str_free(&v.log);
 }
 
@@ -394,6 +416,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(root_goes_to_jail),
+		cmocka_unit_test(the_network_may_stay),
 		cmocka_unit_test(a_user_goes_to_jail),
 		cmocka_unit_test(a_chroot_goes_to_jail),
 		cmocka_unit_test(a_container_goes_to_jail),
