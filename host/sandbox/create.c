@@ -411,6 +411,8 @@ void sandbox_create_container(struct sandbox *sb, const struct sandbox_container
 		sandbox_disk_copy(&m->disk, new->disk);
 	m->done = done;
 	m->arg = arg;
+	if (!list_empty(&sb->containers))
+		network_admit(sb, new->id, spec);
 	enter(sb, new, spec);
 	if (record(sb, new, spec, &err) < 0)
 		fail(m, &err);

@@ -235,6 +235,7 @@ static void describe_all(struct network *net)
 	spec->nets = net->devs;
 	spec->n_nets = net->n;
 	spec->netns = net->netns;
+	spec->netns_is_own = net->own;
 }
 
 static struct network *network_new(struct sandbox *sb, int netns, bool own)
@@ -292,6 +293,34 @@ int network_prepare(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 	if (r == 0)
 		describe_all(sb->net);
 	return r;
+}
+
+/* Whether the namespace at @path is the pod's. */
+static bool is_ours(const struct sandbox *sb, const char *path)
+{
+	auto_close int netns = netns_open(path, NULL);
+	struct netns_id ours, theirs;
+
+	return netns >= 0 && sb->net && netns_identify(netns, &theirs, NULL) == 0 &&
+	       netns_identify(sb->net->netns, &ours, NULL) == 0 && ours.dev == theirs.dev &&
+	       ours.ino == theirs.ino;
+}
+
+void network_admit(struct sandbox *sb, const char *id, const Grpc__Spec *spec)
+{
+	const Grpc__LinuxNamespace *ns = find_namespace(spec);
+
+	if (!(sb->caps & HV_CAP_NET) || sb->config->runtime.disable_new_netns)
+		return;
+	if (ns && *ns->path && !is_ours(sb, ns->path))
+		log_warn(
+			"container %s: it names the network namespace %s and has the pod's, as all "
+			"containers of a machine",
+			id, ns->path);
+	else if (!ns != !sb->net)
+		log_warn("container %s: it %s and has the pod's, as all containers of a machine",
+			 id,
+			 ns ? "wants a network namespace of its own" : "wants the host's network");
 }
 
 int network_start(struct sandbox *sb, struct err *err)

@@ -21,6 +21,12 @@ struct network; /* of a sandbox; NULL: its machine has none */
 int network_prepare(struct sandbox *sb, const Grpc__Spec *spec, struct err *err);
 
 /*
+ * One more container of the pod, @spec: it is in the guest's network, whatever namespace it
+ * names. One that is not the pod's is warned of.
+ */
+void network_admit(struct sandbox *sb, const char *id, const Grpc__Spec *spec);
+
+/*
  * vm_start(sb->vm), in the namespace when nobody but the machine is in it: engines look for
  * it at the machine's process then.
  */

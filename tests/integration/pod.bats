@@ -31,7 +31,9 @@ same() { [ "$(told "$1" "$3")" = "$(told "$2" "$3")" ]; }
 	bundle_for three "note('io.kubernetes.cri-o.ContainerType', 'container')
 note('io.kubernetes.cri-o.SandboxID', '$id-one'); linux['cgroupsPath'] = '/$top/other'
 hook('prestart', 'echo >\$T/prestart')" "$tell; read -r line; exit 3"
-	bundle_for four "$(in_ns one pid)" "ps >/ps; $tell; exec sleep 1000"
+	# A namespace that is not the pod's: it is in the pod's network all the same.
+	ip netns add "other-$id"
+	bundle_for four "$(in_ns one pid); join('network', '/run/netns/other-$id')" "ps >/ps; $tell; exec sleep 1000"
 	begin two
 	mkfifo "$BATS_TEST_TMPDIR/in"
 	exec 4<>"$BATS_TEST_TMPDIR/in"
@@ -58,6 +60,9 @@ hook('prestart', 'echo >\$T/prestart')" "$tell; read -r line; exit 3"
 		[ "$(told "$name" 6)" = the-pod ]
 		[ "$(told "$name" 7)" = "$name" ]
 	done
+	ip netns del "other-$id"
+	grep -q "container $id-four: it names the network namespace /run/netns/other-$id and has the pod's" "$KATA_LOG"
+	[ "$(grep -c "container $id-two: it " "$KATA_LOG")" = 0 ]
 	run ! same one two 4
 	run ! same one three 4
 	same one four 4
