@@ -27,7 +27,8 @@ struct command {
 	const char *help;	  /* a line, without a full stop */
 	const char *more;	  /* sentences for its own help, or NULL */
 	const struct flag *flags; /* NULL: none */
-	int min_args, max_args;	  /* behind the flags; max < 0: any number */
+	int min_args, max_args;	  /* besides the flags; max < 0: any number */
+	bool any_flags;		  /* none is looked at */
 	/*
 	 * Returns the exit status, or a negative errno and @err, which main()
 	 * tells before it exits with 1. @argc arguments that are no flags.
@@ -36,11 +37,13 @@ struct command {
 };
 
 extern const struct command cmd_check;
+extern const struct command cmd_checkpoint;
 extern const struct command cmd_create;
 extern const struct command cmd_delete;
 extern const struct command cmd_env;
 extern const struct command cmd_events;
 extern const struct command cmd_exec;
+extern const struct command cmd_features;
 extern const struct command cmd_hypervisors;
 extern const struct command cmd_iptables;
 extern const struct command cmd_kill;
@@ -49,6 +52,7 @@ extern const struct command cmd_metrics;
 extern const struct command cmd_pause;
 extern const struct command cmd_policy;
 extern const struct command cmd_ps;
+extern const struct command cmd_restore;
 extern const struct command cmd_resume;
 extern const struct command cmd_run;
 extern const struct command cmd_spec;

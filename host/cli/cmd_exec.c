@@ -34,7 +34,7 @@
 static struct exec_options process_opt;
 static struct {
 	bool detach, ignore_paused, no_subreaper;
-	const char *pid_file, *console_socket, *preserve_fds, *debug_port;
+	const char *pid_file, *console_socket, *preserve_fds, *debug_port, *cgroup;
 } opt = { .debug_port = "1026" };
 
 static const struct flag flags[] = {
@@ -51,6 +51,8 @@ static const struct flag flags[] = {
 	  "no program gives it more rights" },
 	{ "apparmor", NULL, FLAG_STRING, &process_opt.apparmor, "PROFILE", "AppArmor's profile" },
 	{ "process-label", NULL, FLAG_STRING, &process_opt.label, "LABEL", "SELinux's label" },
+	{ "cgroup", NULL, FLAG_STRING, &opt.cgroup, "PATH",
+	  "only /: the process is in the container's control group in the guest" },
 	{ "pid-file", NULL, FLAG_STRING, &opt.pid_file, "FILE", "write its process ID to FILE" },
 	{ "console-socket", NULL, FLAG_STRING, &opt.console_socket, "SOCKET",
 	  "send its terminal to SOCKET" },
@@ -98,6 +100,11 @@ static int check_options(int argc, struct err *err)
 		return err_set(err, EOPNOTSUPP,
 			       "flag --preserve-fds: descriptors cannot go into a virtual machine; "
 			       "only 0 is possible");
+	if (opt.cgroup && strcmp(opt.cgroup, "/") != 0)
+		return err_set(err, EOPNOTSUPP,
+			       "flag --cgroup: \"%s\": groups below the container's own cannot be "
+			       "entered from outside the virtual machine; only / is possible",
+			       opt.cgroup);
 	return 0;
 }
 

@@ -44,7 +44,7 @@ static int send_signal(struct sandbox_state *st, const char *id, int signo, stru
 	int r;
 
 	if (!state_shim_alive(st))
-		return err_set(err, ESRCH, "container not running");
+		return opt.all ? 0 : err_set(err, ESRCH, "container not running");
 	loop = loop_new();
 	if (!loop)
 		return err_sys(err, errno, "cannot make an event loop");
@@ -53,9 +53,9 @@ static int send_signal(struct sandbox_state *st, const char *id, int signo, stru
 	} else {
 		task = task_connect(loop, st->address ? st->address : "", id, err);
 		r = task ? task_kill(task, signo, opt.all, KILL_LIMIT_MS, err) : err->code;
-		/* It has ended, or its machine, or all of it, meanwhile. */
+		/* It has ended, or its machine, or all of it, meanwhile: so have all in it. */
 		if (r == -ENOENT || r == -ECONNRESET || r == -ECONNREFUSED)
-			r = err_set(err, ESRCH, "container not running");
+			r = opt.all ? 0 : err_set(err, ESRCH, "container not running");
 	}
 	task_free(task);
 	loop_free(loop);

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "host/cli/opened.h"
 #include "host/cli/task_verbs.h"
@@ -35,6 +37,37 @@ static int exec_ps(const struct cli *cli, int argc, char **argv, struct err *err
 	return cmd_exec.run(cli, (int)words.n, words.v, err);
 }
 
+/* Whether stand-in @p is one of container @id's: it shows so to all. */
+static bool stands_for(const struct state_process *p, const char *id)
+{
+	auto_free char *path = xasprintf("/proc/%d/cmdline", (int)p->pid);
+	auto_str struct str text = STR_INIT;
+	const char *word;
+
+	if (strcmp(p->name, "standin") || !proc_alive(p->pid, p->start) ||
+	    file_read(path, 4096, &text, NULL) < 0)
+		return false;
+	word = memchr(str_text(&text), '\0', text.len);
+	return word && word + 1 < str_text(&text) + text.len && !strcmp(word + 1, id);
+}
+
+/*
+ * As runc's: numbers of the host, by which engines choose from what ps(1) shows there. Those of
+ * the guest would be other processes.
+ */
+static void print_host_pids(const struct sandbox_state *st, const char *id)
+{
+	const char *gap = "[";
+
+	for (size_t i = 0; i < st->n_processes; i++) {
+		if (!stands_for(&st->processes[i], id))
+			continue;
+		printf("%s%d", gap, (int)st->processes[i].pid);
+		gap = ",";
+	}
+	puts(*gap == '[' ? "null" : "]");
+}
+
 static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 {
 	auto_opened struct opened o = { NULL, NULL, NULL };
@@ -46,19 +79,18 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 		return err_set(err, EINVAL, "flag --format takes table or json, not \"%s\"",
 			       opt.format);
 	r = opened_open(&o, cli, argv[0], err);
+	if (r == 0 && json) {
+		print_host_pids(o.st, argv[0]);
+		return 0;
+	}
 	if (r == 0)
-		r = task_list(o.task, opt.format, argv + 1, json ? 0 : (size_t)argc - 1, &list,
-			      PS_LIMIT_MS, err);
-	if (r == -ENOSYS && !json)
-		return exec_ps(cli, argc, argv, err);
+		r = task_list(o.task, opt.format, argv + 1, (size_t)argc - 1, &list, PS_LIMIT_MS,
+			      err);
 	if (r == -ENOSYS)
-		return err_set(err, ENOSYS, "the agent of container %s cannot list processes",
-			       argv[0]);
+		return exec_ps(cli, argc, argv, err);
 	if (r < 0)
 		return r;
 	fwrite(list->process_list.data, 1, list->process_list.len, stdout);
-	if (json)
-		putchar('\n');
 	grpc__list_processes_response__free_unpacked(list, NULL);
 	return 0;
 }
@@ -67,8 +99,9 @@ const struct command cmd_ps = {
 	.name = "ps",
 	.args = "[options] ID [PS OPTIONS]",
 	.help = "show the processes in a container",
-	.more = "With the numbers that they have in the guest. Of ps(1)'s options -e -A -a -x -d -f -w\n"
-		"-o FORMAT, aux and the like are known; without any it is ps -ef.",
+	.more = "With the numbers that they have in the guest; as JSON with those of the processes on the\n"
+		"host that stand for them, which is what engines look for there. Of ps(1)'s options -e -A\n"
+		"-a -x -d -f -w -o FORMAT, aux and the like are known; without any it is ps -ef.",
 	.flags = flags,
 	.min_args = 1,
 	.max_args = -1,

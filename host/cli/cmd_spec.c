@@ -16,7 +16,7 @@ static struct {
 	const char *cwd;
 	const char *user;
 	struct strv env;
-	bool terminal, no_terminal;
+	bool terminal, no_terminal, rootless;
 } opt = { .bundle = "." };
 
 static const struct flag flags[] = {
@@ -26,6 +26,8 @@ static const struct flag flags[] = {
 	  "add to the environment; may be repeated" },
 	{ "user", "u", FLAG_STRING, &opt.user, "UID[:GID]", "who COMMAND runs as (default: 0:0)" },
 	{ "terminal", "t", FLAG_BOOL, &opt.terminal, NULL, "COMMAND gets a terminal" },
+	{ "rootless", NULL, FLAG_BOOL, &opt.rootless, NULL,
+	  "with a user namespace, whose root is who calls" },
 	{ "no-terminal", NULL, FLAG_BOOL, &opt.no_terminal, NULL, "the default shell gets none" },
 	{ 0 },
 };
@@ -71,6 +73,43 @@ static int set_user(Grpc__User *user, const char *text, struct err *err)
 	return 0;
 }
 
+static Grpc__LinuxIDMapping **map_one(unsigned host)
+{
+	Grpc__LinuxIDMapping **list = xmalloc(sizeof(Grpc__LinuxIDMapping *));
+
+	*list = xmalloc(sizeof(**list));
+	grpc__linux_idmapping__init(*list);
+	(*list)->hostid = host;
+	(*list)->size = 1;
+	return list;
+}
+
+/* As runc's: one user, and no group but its own for terminals. */
+static void make_rootless(Grpc__Spec *spec)
+{
+	Grpc__Linux *l = spec->linux;
+	Grpc__LinuxNamespace *ns = xmalloc(sizeof(*ns));
+
+	grpc__linux_namespace__init(ns);
+	ns->type = xstrdup("user");
+	l->namespaces = xrealloc(l->namespaces, (l->n_namespaces + 1) * sizeof(*l->namespaces));
+	l->namespaces[l->n_namespaces++] = ns;
+	l->uidmappings = map_one(geteuid());
+	l->n_uidmappings = 1;
+	l->gidmappings = map_one(getegid());
+	l->n_gidmappings = 1;
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		Grpc__Mount *m = spec->mounts[i];
+
+		for (size_t k = m->n_options; strcmp(m->type, "devpts") == 0 && k-- > 0;) {
+			if (strncmp(m->options[k], "gid=", 4) != 0)
+				continue;
+			free(m->options[k]);
+			m->options[k] = m->options[--m->n_options];
+		}
+	}
+}
+
 static int adapt(Grpc__Spec *spec, int argc, char **argv, struct err *err)
 {
 	Grpc__Process *p = spec->process;
@@ -86,6 +125,8 @@ static int adapt(Grpc__Spec *spec, int argc, char **argv, struct err *err)
 		p->terminal = opt.terminal;
 	for (size_t i = 0; i < opt.env.n; i++)
 		set_env(p, opt.env.v[i]);
+	if (opt.rootless)
+		make_rootless(spec);
 	if (opt.cwd) {
 		free(p->cwd);
 		p->cwd = xstrdup(opt.cwd);

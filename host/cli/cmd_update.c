@@ -18,8 +18,9 @@
 static struct {
 	const char *resources;
 	const char *memory, *memory_reservation, *memory_swap;
-	const char *cpu_period, *cpu_quota, *cpu_shares, *cpus, *mems;
+	const char *cpu_period, *cpu_quota, *cpu_shares, *cpus, *mems, *rt_period, *rt_runtime;
 	const char *pids, *blkio_weight;
+	const char *kernel, *kernel_tcp, *l3_cache, *mem_bw;
 } opt;
 
 static const struct flag flags[] = {
@@ -35,10 +36,21 @@ static const struct flag flags[] = {
 	  "processor time in each period; -1: no limit" },
 	{ "cpu-share", "cpu-shares", FLAG_STRING, &opt.cpu_shares, "N",
 	  "weight against others: 2 to 262144" },
+	{ "cpu-rt-period", NULL, FLAG_STRING, &opt.rt_period, "MICROSECONDS",
+	  "see --cpu-rt-runtime" },
+	{ "cpu-rt-runtime", NULL, FLAG_STRING, &opt.rt_runtime, "MICROSECONDS",
+	  "of real time in each period" },
 	{ "cpuset-cpus", NULL, FLAG_STRING, &opt.cpus, "LIST", "processors: 0-3,7" },
 	{ "cpuset-mems", NULL, FLAG_STRING, &opt.mems, "LIST", "memory nodes" },
 	{ "pids-limit", NULL, FLAG_STRING, &opt.pids, "N", "processes; -1: no limit" },
 	{ "blkio-weight", NULL, FLAG_STRING, &opt.blkio_weight, "N", "10 to 1000" },
+	{ "kernel-memory", NULL, FLAG_STRING, &opt.kernel, "SIZE",
+	  "accepted; kernels have it no more" },
+	{ "kernel-memory-tcp", NULL, FLAG_STRING, &opt.kernel_tcp, "SIZE",
+	  "accepted; kernels have it no more" },
+	{ "l3-cache-schema", NULL, FLAG_STRING, &opt.l3_cache, "SCHEMA",
+	  "refused: no RDT in a guest" },
+	{ "mem-bw-schema", NULL, FLAG_STRING, &opt.mem_bw, "SCHEMA", "refused: no RDT in a guest" },
 	{ 0 },
 };
 
@@ -118,21 +130,29 @@ static int set_memory(struct limits *l, struct err *err)
 
 static int set_cpu(struct limits *l, struct err *err)
 {
-	long long period = 0, quota = 0, shares = 0;
+	long long period = 0, quota = 0, shares = 0, rt_period = 0, rt_runtime = 0;
 	int r = number("cpu-period", opt.cpu_period, 0, 1000000, &period, err);
 
 	if (r == 0)
 		r = number("cpu-quota", opt.cpu_quota, -1, LLONG_MAX / 1000, &quota, err);
 	if (r == 0)
 		r = number("cpu-share", opt.cpu_shares, 0, 262144, &shares, err);
+	if (r == 0)
+		r = number("cpu-rt-period", opt.rt_period, 0, LLONG_MAX / 1000, &rt_period, err);
+	if (r == 0)
+		r = number("cpu-rt-runtime", opt.rt_runtime, -1, LLONG_MAX / 1000, &rt_runtime,
+			   err);
 	l->cpu.period = (uint64_t)period;
 	l->cpu.quota = quota;
 	l->cpu.shares = (uint64_t)shares;
+	l->cpu.realtimeperiod = (uint64_t)rt_period;
+	l->cpu.realtimeruntime = rt_runtime;
 	if (opt.cpus)
 		l->cpu.cpus = (char *)(uintptr_t)opt.cpus;
 	if (opt.mems)
 		l->cpu.mems = (char *)(uintptr_t)opt.mems;
-	if (opt.cpu_period || opt.cpu_quota || opt.cpu_shares || opt.cpus || opt.mems)
+	if (opt.cpu_period || opt.cpu_quota || opt.cpu_shares || opt.cpus || opt.mems ||
+	    opt.rt_period || opt.rt_runtime)
 		l->res.cpu = &l->cpu;
 	return r;
 }
@@ -153,10 +173,25 @@ static int set_others(struct limits *l, struct err *err)
 	return r;
 }
 
+/* What engines may name, and no container in a machine has. */
+static int check_foreign(struct err *err)
+{
+	if (opt.l3_cache || opt.mem_bw)
+		return err_set(err, EOPNOTSUPP,
+			       "flag --%s: a virtual machine has no Intel RDT of its own",
+			       opt.l3_cache ? "l3-cache-schema" : "mem-bw-schema");
+	if (opt.kernel || opt.kernel_tcp)
+		cli_warn("flag --kernel-memory%s is ignored: kernels have no such limit any more",
+			 opt.kernel ? "" : "-tcp");
+	return 0;
+}
+
 static int set_limits(struct limits *l, struct err *err)
 {
-	int r;
+	int r = check_foreign(err);
 
+	if (r < 0)
+		return r;
 	grpc__linux_resources__init(&l->res);
 	grpc__linux_memory__init(&l->memory);
 	grpc__linux_cpu__init(&l->cpu);
@@ -169,7 +204,8 @@ static int set_limits(struct limits *l, struct err *err)
 		r = set_others(l, err);
 	if (r < 0)
 		return r;
-	if (!l->res.memory && !l->res.cpu && !l->res.pids && !l->res.blockio)
+	if (!l->res.memory && !l->res.cpu && !l->res.pids && !l->res.blockio && !opt.kernel &&
+	    !opt.kernel_tcp)
 		return err_set(err, EINVAL,
 			       "update: no limit is given; see kata-runtime update --help");
 	return 0;

@@ -2,6 +2,7 @@
 #include "host/cli/flags.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -41,40 +42,78 @@ static void set_text(const struct flag *f, char *value)
 		*(const char **)f->value = value;
 }
 
+/* The flag at the start of @argv. Returns how many arguments it takes. */
+static int parse_one(const struct flag *flags, int argc, char **argv, bool *help, struct err *err)
+{
+	char *name = argv[0] + (argv[0][1] == '-' ? 2 : 1), *value;
+	size_t len = strcspn(name, "=");
+	const struct flag *f = find(flags, name, len);
+	int r;
+
+	value = name[len] ? name + len + 1 : NULL;
+	if (!f && (is_named("help", name, len) || is_named("h", name, len))) {
+		*help = true;
+		return 1;
+	}
+	if (!f)
+		return err_set(err, EINVAL, "flag provided but not defined: %.*s",
+			       (int)(name - argv[0] + (ptrdiff_t)len), argv[0]);
+	if (f->kind == FLAG_BOOL) {
+		r = set_bool(f, value, err);
+		return r < 0 ? r : 1;
+	}
+	if (!value && argc == 1)
+		return err_set(err, EINVAL, "flag needs an argument: --%s %s", f->name, f->arg);
+	set_text(f, value ? value : argv[1]);
+	return value ? 1 : 2;
+}
+
+static bool is_flag(const char *arg)
+{
+	return arg[0] == '-' && arg[1];
+}
+
 int flags_parse(const struct flag *flags, int argc, char **argv, bool *help, struct err *err)
 {
 	int i = 0;
 
-	while (i < argc && argv[i][0] == '-' && argv[i][1]) {
-		char *name = argv[i] + (argv[i][1] == '-' ? 2 : 1), *value;
-		const struct flag *f;
-		size_t len = strcspn(name, "=");
-		int r;
+	while (i < argc && is_flag(argv[i]) && !*help) {
+		int r = 1;
 
 		if (strcmp(argv[i], "--") == 0)
 			return i + 1;
-		value = name[len] ? name + len + 1 : NULL;
-		f = find(flags, name, len);
-		if (!f && (is_named("help", name, len) || is_named("h", name, len))) {
-			*help = true;
-			return i + 1;
-		}
-		if (!f)
-			return err_set(err, EINVAL, "flag provided but not defined: %.*s",
-				       (int)(name - argv[i] + (ptrdiff_t)len), argv[i]);
-		i++;
-		if (f->kind == FLAG_BOOL) {
-			r = set_bool(f, value, err);
-			if (r < 0)
-				return r;
-			continue;
-		}
-		if (!value && i == argc)
-			return err_set(err, EINVAL, "flag needs an argument: --%s %s", f->name,
-				       f->arg);
-		set_text(f, value ? value : argv[i++]);
+		r = parse_one(flags, argc - i, argv + i, help, err);
+		if (r < 0)
+			return r;
+		i += r;
 	}
 	return i;
+}
+
+int flags_parse_all(const struct flag *flags, int argc, char **argv, bool *help, struct err *err)
+{
+	char **words = xcalloc((size_t)argc + 1, sizeof(*words));
+	int n = 0, i = 0, r = 0;
+
+	while (i < argc && !*help && r >= 0) {
+		if (strcmp(argv[i], "--") == 0) {
+			i++;
+			break;
+		}
+		if (!is_flag(argv[i])) {
+			words[n++] = argv[i++];
+			continue;
+		}
+		r = parse_one(flags, argc - i, argv + i, help, err);
+		i += r < 0 ? 0 : r;
+	}
+	/* What is left is no flag, and comes last. */
+	if (r >= 0) {
+		memcpy(argv + i - n, words, (size_t)n * sizeof(*words));
+		r = i - n;
+	}
+	free(words);
+	return r;
 }
 
 int flags_parse_mixed(const struct flag *flags, int argc, char **argv, char **word, struct err *err)

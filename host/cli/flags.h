@@ -36,6 +36,12 @@ struct flag {
 int flags_parse(const struct flag *flags, int argc, char **argv, bool *help, struct err *err);
 
 /*
+ * As flags_parse(), for flags that may also stand behind and between the other arguments,
+ * which are moved to the end of @argv, in their order. All behind `--` are no flags.
+ */
+int flags_parse_all(const struct flag *flags, int argc, char **argv, bool *help, struct err *err);
+
+/*
  * As flags_parse() for flags that may stand before and behind the one word that there may be:
  * *@word, which is NULL before and stays so without one. 0 or -EINVAL. -h is no flag here.
  */

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "host/cli/console.h"
 #include "host/cli/hook_time.h"
+#include "host/cli/host_ns.h"
 #include "host/cli/join.h"
 #include "host/cli/shim_start.h"
 #include "host/config/annotations.h"
@@ -148,6 +149,8 @@ static int load(struct launch *l, struct err *err)
 	r = oci_spec_load(l->bundle, &l->spec, err);
 	if (r == 0)
 		r = annotate(l->config, l->spec, err);
+	if (r == 0)
+		r = host_ns_check(l->spec, l->config->runtime.disable_new_netns, err);
 	if (r < 0)
 		return r;
 	set_log_level(l);

@@ -17,14 +17,16 @@
 #include "host/sandbox/state.h"
 
 static const struct command *const commands[] = {
-	&cmd_create,   &cmd_start, &cmd_run,	     &cmd_state,  &cmd_list,	&cmd_kill,
-	&cmd_delete,   &cmd_exec,  &cmd_pause,	     &cmd_resume, &cmd_ps,	&cmd_update,
-	&cmd_events,   &cmd_spec,  &cmd_version,     &cmd_env,	  &cmd_metrics, &cmd_policy,
-	&cmd_iptables, &cmd_check, &cmd_hypervisors, &cmd_use,
+	&cmd_create, &cmd_start,    &cmd_run,	  &cmd_state,	    &cmd_list,
+	&cmd_kill,   &cmd_delete,   &cmd_exec,	  &cmd_pause,	    &cmd_resume,
+	&cmd_ps,     &cmd_update,   &cmd_events,  &cmd_checkpoint,  &cmd_restore,
+	&cmd_spec,   &cmd_features, &cmd_version, &cmd_env,	    &cmd_metrics,
+	&cmd_policy, &cmd_iptables, &cmd_check,	  &cmd_hypervisors, &cmd_use,
 };
 
 static struct cli cli = { .log_format = "text", .root = SANDBOX_ROOT, .rootless = "auto" };
 static bool show_version, show_paths;
+static const char *criu, *cgroup_manager;
 
 static const struct flag global_flags[] = {
 	{ "config", "kata-config", FLAG_STRING, &cli.config, "FILE", "the configuration file" },
@@ -36,6 +38,9 @@ static const struct flag global_flags[] = {
 	  NULL, "show where a configuration is looked for" },
 	{ "systemd-cgroup", NULL, FLAG_BOOL, &cli.systemd_cgroup, NULL,
 	  "cgroup paths have the form slice:prefix:name" },
+	{ "cgroup-manager", NULL, FLAG_STRING, &cgroup_manager, "NAME",
+	  "crun's word: cgroupfs, or systemd for --systemd-cgroup" },
+	{ "criu", NULL, FLAG_STRING, &criu, "PROGRAM", "accepted; there are no checkpoints" },
 	{ "debug", NULL, FLAG_BOOL, &cli.debug, NULL, "log more" },
 	{ "version", "v", FLAG_BOOL, &show_version, NULL, "show the version" },
 	{ 0 },
@@ -158,11 +163,36 @@ static int check_rootless(struct err *err)
 		       cli.rootless);
 }
 
-static int run_command(const struct command *c, int argc, char **argv, struct err *err)
+/* "disabled" would leave the machine in its caller's control group, without a limit. */
+static int check_cgroup_manager(struct err *err)
+{
+	if (!cgroup_manager || strcmp(cgroup_manager, "cgroupfs") == 0)
+		return 0;
+	if (strcmp(cgroup_manager, "systemd") != 0)
+		return err_set(err, EINVAL,
+			       "flag --cgroup-manager takes cgroupfs or systemd, not \"%s\"",
+			       cgroup_manager);
+	cli.systemd_cgroup = true;
+	return 0;
+}
+
+static int parse_flags(const struct command *c, int argc, char **argv, bool *help, struct err *err)
 {
 	static const struct flag none[] = { { 0 } };
+	const struct flag *flags = c->flags ? c->flags : none;
+
+	if (c->any_flags)
+		return 0;
+	/* What is behind an ID may be the flags of another program. */
+	if (c->max_args < 0)
+		return flags_parse(flags, argc, argv, help, err);
+	return flags_parse_all(flags, argc, argv, help, err);
+}
+
+static int run_command(const struct command *c, int argc, char **argv, struct err *err)
+{
 	bool wants_help = false;
-	int r = flags_parse(c->flags ? c->flags : none, argc, argv, &wants_help, err);
+	int r = parse_flags(c, argc, argv, &wants_help, err);
 
 	if (r < 0)
 		return err_wrap(err, "%s", c->name);
@@ -183,6 +213,8 @@ static int run_command(const struct command *c, int argc, char **argv, struct er
 		r = make_absolute(&cli.root, "root", err);
 	if (r == 0)
 		r = check_rootless(err);
+	if (r == 0)
+		r = check_cgroup_manager(err);
 	if (r < 0)
 		return r;
 	log_debug("%s %s, command %s", kata_version, kata_commit, c->name);
@@ -212,7 +244,7 @@ static int dispatch(int argc, char **argv, struct err *err)
 		print_help(stdout);
 		return 0;
 	}
-	if (strcmp(argv[0], "help") == 0)
+	if (strcmp(argv[0], "help") == 0 || strcmp(argv[0], "h") == 0)
 		return help(argc - 1, argv + 1, err);
 	c = find_command(argv[0], err);
 	return c ? run_command(c, argc - 1, argv + 1, err) : -EINVAL;

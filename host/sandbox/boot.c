@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/utsname.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -137,6 +138,19 @@ static void read_dns(const struct sandbox *sb, const Grpc__Spec *spec)
 		free(req->dns[--req->n_dns]);
 }
 
+/* In the host's UTS namespace a container is called as the host is. */
+static void take_hostname(struct sandbox *sb, const Grpc__Spec *spec)
+{
+	struct utsname host;
+
+	if (*spec->hostname || uname(&host) < 0)
+		return;
+	for (size_t i = 0; spec->linux && i < spec->linux->n_namespaces; i++)
+		if (!strcmp(spec->linux->namespaces[i]->type, "uts"))
+			return;
+	plan_set(&sb->create->hostname, host.nodename);
+}
+
 static void plan(struct sandbox *sb, const Grpc__Spec *spec)
 {
 	struct size_host host = size_host();
@@ -150,6 +164,7 @@ static void plan(struct sandbox *sb, const Grpc__Spec *spec)
 		.shm_size = shm_size(spec),
 	};
 	sb->create = plan_sandbox(&sb->guest, spec);
+	take_hostname(sb, spec);
 	read_dns(sb, spec);
 	load = load_of_sandbox(spec);
 	sb->vm_spec = (struct vm_spec){

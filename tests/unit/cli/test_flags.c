@@ -85,6 +85,36 @@ static void knows_where_flags_end(void **state)
 	assert_false(all);
 }
 
+#define PARSE_ALL(err, argv_)                                                            \
+	({                                                                               \
+		helped = false;                                                          \
+		flags_parse_all(flags, ARRAY_SIZE(argv_), (char **)argv_, &helped, err); \
+	})
+
+static void takes_flags_anywhere(void **state)
+{
+	const char *mixed[] = { "one", "--bundle", "--", "two", "-a", "-", "--", "-x", "--all" };
+	const char *words[] = { "one", "two" }, *wrong[] = { "one", "--nosuch" };
+	const char *help[] = { "one", "--help", "--nosuch" };
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(PARSE_ALL(&err, mixed), 4);
+	assert_true(all);
+	assert_string_equal(bundle, "--");
+	assert_string_equal(mixed[4], "one");
+	assert_string_equal(mixed[5], "two");
+	assert_string_equal(mixed[6], "-");
+	assert_string_equal(mixed[7], "-x");
+	assert_string_equal(mixed[8], "--all");
+	assert_int_equal(PARSE_ALL(&err, words), 0);
+	assert_string_equal(words[0], "one");
+	assert_int_equal(PARSE_ALL(&err, wrong), -EINVAL);
+	assert_string_equal(err.msg, "flag provided but not defined: --nosuch");
+	assert_true(PARSE_ALL(&err, help) >= 0 && helped);
+	assert_int_equal(flags_parse_all(flags, 0, NULL, &helped, &err), 0);
+}
+
 static void hears_the_call_for_help(void **state)
 {
 	struct err err = ERR_INIT;
@@ -170,6 +200,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(takes_every_spelling, reset, reset),
 		cmocka_unit_test_setup_teardown(collects_lists, reset, reset),
 		cmocka_unit_test_setup_teardown(knows_where_flags_end, reset, reset),
+		cmocka_unit_test_setup_teardown(takes_flags_anywhere, reset, reset),
 		cmocka_unit_test_setup_teardown(hears_the_call_for_help, reset, reset),
 		cmocka_unit_test_setup_teardown(names_what_is_wrong, reset, reset),
 		cmocka_unit_test_setup_teardown(mixes_flags_with_a_word, reset, reset),

@@ -239,12 +239,10 @@ static void ps(void **state)
 {
 	expect(*state, &cmd_ps, "cc", 0, "[1,2]", "list:cc:table");
 	expect(*state, &cmd_ps, "cc -o pid,comm", 0, "[1,2]", "list:cc:table:-o:pid,comm");
-	expect(*state, &cmd_ps, "--format json cc -ef", 0, "[1,2]\n", "list:cc:json");
+	/* Numbers of the host, where nothing stands for it here. */
+	expect(*state, &cmd_ps, "--format json cc -ef", 0, "null\n", "");
 	expect(*state, &cmd_ps, "--format xml cc", 1,
 	       "kata-runtime: flag --format takes table or json, not \"xml\"\n", "");
-	fails = true;
-	expect(*state, &cmd_ps, "--format json cc", 1,
-	       "kata-runtime: the agent of container cc cannot list processes\n", "list:cc:json");
 }
 
 #define STATS                                                                                  \
