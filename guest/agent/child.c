@@ -169,6 +169,7 @@ static int run_hooks(const struct launch *l, enum hooks_phase phase, const char 
 static int make_root(const struct launch *l, struct console *c, struct err *err)
 {
 	const char *hostname = l->spec->hostname, *domain = l->spec->domainname;
+	const struct sysctl_side made = { .made = l->ns.create };
 	auto_close int root = -1;
 	int r;
 
@@ -178,7 +179,7 @@ static int make_root(const struct launch *l, struct console *c, struct err *err)
 		return err_set(err, EINVAL, "domainname \"%s\" without a uts namespace", domain);
 	if (*domain && setdomainname(domain, strlen(domain)) < 0)
 		return err_sys(err, errno, "domainname \"%s\"", domain);
-	r = sysctl_apply(l->spec->linux, l->guest, err);
+	r = sysctl_apply(l->spec->linux, l->guest, l->userns ? &made : NULL, err);
 	if (r < 0)
 		return r;
 	if (!(l->ns.create & CLONE_NEWNS))

@@ -12,12 +12,21 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "guest/agent/sysctl.h"
 
 /* Away from a container's root, which could not be unmounted otherwise. */
 static void go_home(void)
 {
 	if (chdir("/") < 0)
 		log_error("chdir to /: %s, ignoring", strerror(errno));
+}
+
+/* In namespaces that others have made, a user namespace that is made now may write nothing. */
+static int write_shared_sysctls(const struct launch *l, struct err *err)
+{
+	const struct sysctl_side side = { .made = l->ns.create, .outside = true };
+
+	return l->spec && l->userns ? sysctl_apply(l->spec->linux, l->guest, &side, err) : 0;
 }
 
 pid_t launch_clone(const struct launch *l, int *sync, struct err *err)
@@ -44,6 +53,11 @@ pid_t launch_clone(const struct launch *l, int *sync, struct err *err)
 	if (l->spec && chdir(l->spec->root->path) < 0)
 		return err_sys(err, errno, "root %s", l->spec->root->path);
 	r = ns_enter(&l->ns, err);
+	if (r == 0) {
+		r = write_shared_sysctls(l, err);
+		if (r < 0)
+			ns_return(&l->ns);
+	}
 	if (r < 0) {
 		go_home();
 		return r;

@@ -47,6 +47,20 @@ static bool is_bind(const Grpc__Mount *m)
 	return false;
 }
 
+static bool is_at(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return !strncmp(path, dir, len) && (!path[len] || path[len] == '/');
+}
+
+/* Whether the container sees the same there: of the kernel's own trees the guest has others. */
+static bool is_shared(const Grpc__Mount *m)
+{
+	return is_bind(m) && strcmp(m->destination, "/dev/shm") && strcmp(m->source, "/dev") &&
+	       !is_at(m->source, "/proc") && !is_at(m->source, "/sys");
+}
+
 static void add_root(const Grpc__Spec *spec, const char *rootfs, bool no_pivot, bool elsewhere,
 		     struct strv *flags)
 {
@@ -61,10 +75,10 @@ static void add_root(const Grpc__Spec *spec, const char *rootfs, bool no_pivot, 
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		const Grpc__Mount *m = spec->mounts[i];
 
-		if (!is_bind(m) || m->source[0] != '/')
+		if (!strcmp(m->type, "proc") || (is_bind(m) && m->source[0] != '/'))
 			continue;
 		strv_add(flags, "--bind");
-		strv_add(flags, m->source);
+		strv_add(flags, is_shared(m) ? m->source : "");
 		strv_add(flags, m->destination);
 	}
 }

@@ -16,10 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* In the place of a root whose files are in the machine. */
-#define ELSEWHERE "what-this-container-has-is-in-its-machine"
-static const char elsewhere[] =
-	"The files of this container are in its machine, which shares none with this host.\n";
+#include "host/standin/place.h"
 
 static const int ns_types[NS_KINDS] = { CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWPID,
 					CLONE_NEWNS };
@@ -63,42 +60,6 @@ static void raise_loopback(void)
 	close(fd);
 }
 
-/* A peer of the host's mount would carry what is mounted below it to the host. */
-static int open_bind(const char *source)
-{
-	struct mount_attr private = { .propagation = MS_PRIVATE };
-	int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-
-	if (tree < 0 ||
-	    mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &private, sizeof(private)) == 0)
-		return tree;
-	close(tree);
-	return -1;
-}
-
-/* Copies of the trees at the sources; -1 for those that cannot be had. */
-static int *open_binds(const struct options *o)
-{
-	int *trees = calloc((size_t)o->n_binds + 1, sizeof(*trees));
-
-	for (int i = 0; trees && i < o->n_binds; i++)
-		trees[i] = open_bind(o->binds[2 * i]);
-	return trees;
-}
-
-/* Within the new root, so that no link in it leads out. */
-static void place_binds(const struct options *o, int *trees)
-{
-	for (int i = 0; trees && i < o->n_binds; i++) {
-		if (trees[i] < 0)
-			continue;
-		(void)move_mount(trees[i], "", AT_FDCWD, o->binds[2 * i + 1],
-				 MOVE_MOUNT_F_EMPTY_PATH);
-		close(trees[i]);
-	}
-	free(trees);
-}
-
 /* As `runc --no-pivot`: for roots that cannot be pivoted away, such as an initramfs. */
 static int move_root(void)
 {
@@ -129,16 +90,11 @@ static int enter_detached(const char *root)
 	return chroot(".");
 }
 
-/* What is to be seen in the directory @dir instead of the image: what lies there is not what
- * the container has. With a place for /proc, by which engines look at processes. */
+/* Instead of the image: what lies there is not what the container has. With a place for /proc,
+ * by which engines look at processes. */
 static int say_elsewhere(int dir)
 {
-	int fd = openat(dir, ELSEWHERE, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
-	bool good = fd >= 0 && write(fd, elsewhere, sizeof(elsewhere) - 1) > 0;
-
-	if (fd >= 0)
-		close(fd);
-	return good && mkdirat(dir, "proc", 0555) == 0 ? 0 : -1;
+	return place_word(dir) == 0 && mkdirat(dir, "proc", 0555) == 0 ? 0 : -1;
 }
 
 /* The same as enter_detached(), with a file system of its own. */
@@ -199,14 +155,14 @@ int enter(const struct options *o, const char **what)
 			return -1;
 	}
 	if (o->root) {
-		trees = open_binds(o);
+		trees = place_open(o);
 		*what = o->root;
 		if (take_root(o) < 0)
 			return -1;
 		*what = "/";
 		if (chdir("/") < 0)
 			return -1;
-		place_binds(o, trees);
+		place_mounts(o, trees);
 	}
 	return 0;
 }

@@ -10,7 +10,8 @@
  *	--root DIR		the root, by pivot_root, in the mount namespace
  *	--no-pivot		by moving the mount instead
  *	--elsewhere		with a word in it that the files are in the machine, and no file
- *	--bind SOURCE TARGET	a mount of the container; any number
+ *	--bind SOURCE TARGET	a mount of the container; any number. SOURCE "": one that only
+ *				the machine has
  *	--terminal FD		becomes the controlling terminal
  */
 #ifndef HOST_STANDIN_OPTIONS_H

@@ -177,8 +177,12 @@ lives_in()
 	grep -q "^NSpid:.*[[:space:]]1$" "/proc/$pid/status"
 	[ "$(cat "/proc/$pid/root/data/file")" = inside ]
 	[ "$(nsenter -t "$pid" -m -p -r /bin/busybox cat /proc/1/comm)" = kata-standin ]
-	# Nothing of the host's tree is left in it.
-	[ "$(nsenter -t "$pid" -m -p -r /bin/busybox grep -c . /proc/mounts)" -le 4 ]
+	# Nothing of the host's tree is left in it: the root, the volume, /proc, and what covers
+	# /dev and /sys, which are in the machine.
+	[ "$(nsenter -t "$pid" -m -p -r /bin/busybox grep -c . /proc/mounts)" -le 6 ]
+	for dir in dev sys; do
+		[ "$(ls "/proc/$pid/root/$dir")" = what-this-container-has-is-in-its-machine ]
+	done
 	grep -q '^CapEff:[[:space:]]0*$' "/proc/$pid/status"
 	kata delete --force "$id"
 	kill "$other"
@@ -196,7 +200,7 @@ lives_in()
 		with open(path) as f: c = json.load(f)
 		c["mounts"] += [dict(source=volume, destination="/data", type="bind", options=["rbind"]),
 		                dict(source=other, destination="/data/below", type="bind", options=["rbind"])]
-		c["linux"]["namespaces"] = [dict(type=t) for t in ("pid", "network", "uts", "mount")]
+		c["linux"]["namespaces"] = [dict(type=t) for t in ("pid", "network", "ipc", "uts", "mount")]
 		with open(path, "w") as f: json.dump(c, f)
 	E
 	kata create --bundle "$bundle" --pid-file "$bundle.pid" "$id" </dev/null >/dev/null 3>&-

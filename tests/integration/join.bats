@@ -57,11 +57,14 @@ note('io.kubernetes.cri-o.SandboxID', 'nobody')" true
 	bundle_for two "join('network', '/proc/4000000/ns/net')" true
 	run -1 kata run --bundle "$BATS_TEST_TMPDIR/two" "$id-two"
 	[[ $output == *"linux.namespaces["*"].path: /proc/4000000/ns/net: No such file or directory"* ]]
-	# The host's own and a stranger's are nobody's sandbox.
+	# A stranger's is nobody's sandbox, and the host's own is refused.
 	unshare --net sleep 1000 3>&- &
 	runner=$!
 	wait_for 5 not_ours "$runner"
 	bundle_for two "join('network', '/proc/$runner/ns/net'); join('ipc', '/proc/self/ns/ipc')" true
+	run -1 kata run --bundle "$BATS_TEST_TMPDIR/two" "$id-two"
+	[[ $output == *"cannot live in the host's IPC (--ipc host): leave that out"* ]]
+	bundle_for two "join('network', '/proc/$runner/ns/net')" true
 	run -0 kata run --bundle "$BATS_TEST_TMPDIR/two" "$id-two"
 	kill "$runner"
 	wait "$runner" || :

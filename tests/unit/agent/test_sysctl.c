@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -46,15 +47,16 @@ static void test_path(void **state)
 static void test_namespaced(void **state)
 {
 	(void)state;
-	assert_true(sysctl_namespaced("net.core.somaxconn"));
-	assert_true(sysctl_namespaced("net/core/somaxconn"));
-	assert_true(sysctl_namespaced("kernel.shmmax"));
-	assert_true(sysctl_namespaced("fs.mqueue.msg_max"));
-	assert_false(sysctl_namespaced("kernel.panic"));
-	assert_false(sysctl_namespaced("vm.swappiness"));
-	assert_false(sysctl_namespaced("kernel.shmmaxx"));
-	assert_false(sysctl_namespaced("network.x"));
-	assert_false(sysctl_namespaced(""));
+	assert_int_equal(sysctl_namespace("net.core.somaxconn"), CLONE_NEWNET);
+	assert_int_equal(sysctl_namespace("net/core/somaxconn"), CLONE_NEWNET);
+	assert_int_equal(sysctl_namespace("kernel.shmmax"), CLONE_NEWIPC);
+	assert_int_equal(sysctl_namespace("fs.mqueue.msg_max"), CLONE_NEWIPC);
+	assert_int_equal(sysctl_namespace("kernel/domainname"), CLONE_NEWUTS);
+	assert_int_equal(sysctl_namespace("kernel.panic"), 0);
+	assert_int_equal(sysctl_namespace("vm.swappiness"), 0);
+	assert_int_equal(sysctl_namespace("kernel.shmmaxx"), 0);
+	assert_int_equal(sysctl_namespace("network.x"), 0);
+	assert_int_equal(sysctl_namespace(""), 0);
 }
 
 static void test_ids(void **state)
