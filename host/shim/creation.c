@@ -11,15 +11,15 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "host/config/annotations.h"
 #include "host/config/config.h"
 #include "host/sandbox/control.h"
 #include "host/sandbox/state.h"
+#include "host/shim/pod.h"
 #include "host/shim/rootfs.h"
+#include "host/shim/settings.h"
 #include "host/shim/task.h"
 #include "host/shim/task_events.h"
 #include "oci/spec.h"
-#include "proto/runtimeoptions.pb-c.h"
 
 struct creation {
 	struct shim *shim;
@@ -233,51 +233,6 @@ static int boot(struct creation *c, struct config **config, struct err *err)
 
 /* ---- what the request says --------------------------------------------------------- */
 
-static bool is_options(const char *type_url)
-{
-	const char *slash = strrchr(type_url, '/');
-	const char *name = slash ? slash + 1 : type_url;
-
-	return !strcmp(name, "runtimeoptions.v1.Options") ||
-	       !strcmp(name, "containerd.runtimeoptions.v1.Options");
-}
-
-/* The configuration file that containerd's own configuration names; the caller frees. */
-static char *config_path(const struct shim *s, const Google__Protobuf__Any *any)
-{
-	Runtimeoptions__V1__Options *o = NULL;
-	char *path = NULL;
-
-	if (any && is_options(any->type_url))
-		o = runtimeoptions__v1__options__unpack(NULL, any->value.len, any->value.data);
-	if (o && *o->config_path)
-		path = xstrdup(o->config_path);
-	if (o)
-		runtimeoptions__v1__options__free_unpacked(o, NULL);
-	return path ? path : xstrdup(s->opt.config);
-}
-
-static struct config *load_config(const struct shim *s, const Google__Protobuf__Any *any,
-				  const Grpc__Spec *spec, struct err *err)
-{
-	auto_strv struct strv annotations = { NULL, 0 };
-	auto_free char *path = config_path(s, any);
-	struct config *config = config_load(path, err);
-
-	if (!config)
-		return NULL;
-	oci_spec_annotations(spec, &annotations);
-	if (config_annotate(config, &annotations, (unsigned)sysconf(_SC_NPROCESSORS_ONLN), err)) {
-		config_free(config);
-		return NULL;
-	}
-	if (!log_enabled(LOG_LEVEL_DEBUG))
-		log_set_level(config_log_level(config));
-	for (size_t i = 0; i < config->warnings.n; i++)
-		log_warn("%s", config->warnings.v[i]);
-	return config;
-}
-
 static int check(struct shim *s, const Containerd__Task__V2__CreateTaskRequest *req,
 		 struct err *err)
 {
@@ -289,8 +244,10 @@ static int check(struct shim *s, const Containerd__Task__V2__CreateTaskRequest *
 		return err_set(err, ECONNREFUSED, "the shim is shutting down");
 	if (task_find(s, req->id))
 		return err_set(err, EEXIST, "container %s already exists", req->id);
-	if (s->booting)
+	if (shim_is_booting(s))
 		return err_set(err, EBUSY, "the sandbox %s is still being made", s->opt.id);
+	if (s->pod && !s->sandbox)
+		return err_set(err, EBUSY, "the sandbox %s is not started", s->opt.id);
 	if (s->death.code)
 		return err_set(err, EBUSY, "%s", err_msg(&s->death));
 	if (*req->checkpoint)
@@ -326,7 +283,7 @@ static int prepare(struct creation *c, const Containerd__Task__V2__CreateTaskReq
 	int r = oci_spec_load(req->bundle, &c->spec, err);
 
 	if (r == 0 && c->boots) {
-		*config = load_config(c->shim, req->options, c->spec, err);
+		*config = settings_load(c->shim, req->options, c->spec, err);
 		r = *config ? 0 : err->code;
 	}
 	if (r < 0) {
@@ -334,6 +291,8 @@ static int prepare(struct creation *c, const Containerd__Task__V2__CreateTaskReq
 		return r;
 	}
 	c->spec->process->terminal = req->terminal;
+	if (c->shim->pod)
+		pod_adopt(c->shim->pod, c->spec);
 	r = standin_take(c->task->init, c->call, err);
 	if (r == 0 && !c->boots)
 		r = standin_note(c->task->init->standin, err);

@@ -32,7 +32,7 @@ struct management {
 
 bool shim_has_guest(const struct shim *s)
 {
-	return s->sandbox && !s->booting && !s->death.code && !s->ending;
+	return s->sandbox && !shim_is_booting(s) && !s->death.code && !s->ending;
 }
 
 /* The guest is asked next; otherwise @call is answered. */

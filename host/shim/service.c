@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "host/shim/creation.h"
+#include "host/shim/pod.h"
 
 struct task *service_task(struct shim *s, struct ttrpc_call *call, const char *id)
 {
@@ -157,14 +158,14 @@ static void handle_connect(struct ttrpc_call *call, const ProtobufCMessage *msg,
 	ttrpc_reply(call, &rsp.base);
 }
 
-/* containerd asks after each Delete; while other tasks are there it means nothing. */
+/* containerd asks after each Delete; while other tasks, or their pod, are there it means nothing. */
 static void handle_shutdown(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
 {
 	const Containerd__Task__V2__ShutdownRequest *req =
 		(const Containerd__Task__V2__ShutdownRequest *)msg;
 	struct shim *s = ctx;
 
-	if (!list_empty(&s->tasks) && !req->now && !s->ending) {
+	if ((!list_empty(&s->tasks) || pod_holds(s->pod)) && !req->now && !s->ending) {
 		service_reply_empty(call);
 		return;
 	}
@@ -200,5 +201,6 @@ void service_add(struct ttrpc_server *server, struct shim *s)
 	v3.name = "containerd.task.v3.Task";
 	ttrpc_server_add(server, &containerd__task__v2__task__descriptor, methods, s);
 	ttrpc_server_add(server, &v3, methods, s);
+	service_add_sandbox(server, s);
 	service_add_own(server, s);
 }

@@ -13,8 +13,9 @@
 #include "proto/task.pb-c.h"
 #include "ttrpc/ttrpc.h"
 
-/* Serve the Task service of @s, and our own. */
+/* Serve the Task service of @s, the Sandbox service and our own. */
 void service_add(struct ttrpc_server *server, struct shim *s);
+void service_add_sandbox(struct ttrpc_server *server, struct shim *s);
 void service_add_own(struct ttrpc_server *server, struct shim *s);
 
 /*

@@ -287,7 +287,7 @@ static void handle_agents(struct ttrpc_call *call, const ProtobufCMessage *msg, 
 	const char *method = strrchr(ttrpc_call_name(call), '/') + 1;
 	struct shim *s = ctx;
 
-	if (s->sandbox && !s->booting && !s->death.code && !s->ending)
+	if (s->sandbox && !shim_is_booting(s) && !s->death.code && !s->ending)
 		sandbox_ask_agent(s->sandbox, method, msg, on_asked, call);
 	else
 		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "the sandbox has no guest that runs");

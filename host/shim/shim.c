@@ -15,6 +15,7 @@
 #include "host/shim/creation.h"
 #include "host/shim/events.h"
 #include "host/shim/management.h"
+#include "host/shim/pod.h"
 #include "host/shim/service.h"
 #include "host/shim/task.h"
 #include "host/shim/traces.h"
@@ -64,16 +65,26 @@ static void on_over(void *arg)
 	loop_stop(s->loop, s->status);
 }
 
+static void answer_end(struct ttrpc_call *call)
+{
+	Containerd__Runtime__Sandbox__V1__ShutdownSandboxResponse rsp =
+		CONTAINERD__RUNTIME__SANDBOX__V1__SHUTDOWN_SANDBOX_RESPONSE__INIT;
+
+	if (str_ends(ttrpc_call_name(call), "/ShutdownSandbox"))
+		ttrpc_reply(call, &rsp.base);
+	else
+		service_reply_empty(call);
+}
+
 static void answer_ends(struct shim *s, const struct err *err)
 {
-	Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
 	struct ttrpc_call *call;
 
 	while ((call = pending_take(&s->ends))) {
 		if (err->code)
 			ttrpc_fail_err(call, err);
 		else
-			ttrpc_reply(call, &empty.base);
+			answer_end(call);
 	}
 }
 
@@ -92,6 +103,8 @@ static void finish(struct shim *s, const struct err *failure)
 	struct err err = *failure;
 
 	loop_remove(&s->limit);
+	s->resting = true;
+	pod_machine_died(s->pod); /* who waits for the pod hears of its end, too */
 	if (traces_remove(&s->opt, err.code ? NULL : &err) < 0)
 		log_error("%s", err_msg(&err));
 	s->status = err.code ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -122,6 +135,8 @@ static void end_sandbox(struct shim *s)
 
 	if (s->booting)
 		creation_abort(s->booting); /* shim_booted() comes back here */
+	else if (pod_is_starting(s->pod))
+		pod_abort(s->pod);
 	else if (s->sandbox)
 		sandbox_stop(s->sandbox, on_stopped, s);
 	else
@@ -158,6 +173,11 @@ void shim_booted(struct shim *s)
 		end_sandbox(s);
 }
 
+bool shim_is_booting(const struct shim *s)
+{
+	return s->booting || pod_is_starting(s->pod);
+}
+
 void shim_machine_died(const struct err *why, void *arg)
 {
 	struct shim *s = arg;
@@ -167,6 +187,7 @@ void shim_machine_died(const struct err *why, void *arg)
 	s->death = *why;
 	list_for_each(it, &s->tasks)
 		task_machine_died(container_of(it, struct task, link));
+	pod_machine_died(s->pod);
 }
 
 /* The owner of a sandbox that it did not leave alone deletes it at once. */
@@ -174,7 +195,7 @@ void shim_stopped_one(struct shim *s)
 {
 	struct list *it;
 
-	if (s->ending || s->booting || s->owner || s->death.code || !s->sandbox)
+	if (s->ending || shim_is_booting(s) || s->pod || s->owner || s->death.code || !s->sandbox)
 		return;
 	if (list_empty(&s->tasks))
 		return;
@@ -205,7 +226,7 @@ static void on_idle(void *arg)
 void shim_watch_idle(struct shim *s)
 {
 	loop_remove(&s->idle);
-	if (list_empty(&s->tasks) && !s->ending)
+	if (list_empty(&s->tasks) && !pod_holds(s->pod) && !s->ending)
 		s->idle = loop_add_timer(s->loop, s->opt.idle_ms, on_idle, s);
 }
 
@@ -235,7 +256,7 @@ static void on_call(const char *name, int64_t ms, void *arg)
 	auto_str struct str action = STR_INIT;
 	struct shim *s = arg;
 
-	if (!str_starts(name, "containerd.task."))
+	if (!str_starts(name, "containerd."))
 		return;
 	for (const char *p = method; *p; p++) {
 		if (p > method && isupper((unsigned char)*p) && islower((unsigned char)p[-1]))
@@ -278,6 +299,7 @@ void shim_free(struct shim *s)
 	while (!list_empty(&s->tasks))
 		task_remove(container_of(s->tasks.next, struct task, link));
 	management_free(s->management);
+	pod_free(s->pod);
 	ttrpc_server_free(s->server);
 	prom_histogram_free(&s->rpcs);
 	events_free(s->events);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The shim: one sandbox, and the tasks in it that the Task service speaks of.
- * The sandbox is made with the first task and ends with the shim.
+ * The sandbox is made with the first task, or as a pod (pod.h), and ends with the shim.
  */
 #ifndef HOST_SHIM_SHIM_H
 #define HOST_SHIM_SHIM_H
@@ -41,6 +41,7 @@ struct shim_options {
 struct creation;
 struct events;
 struct management;
+struct pod;
 
 /* What the sandbox costs beside what its containers use, as of the last scrape. */
 struct overhead {
@@ -59,6 +60,7 @@ struct shim {
 
 	struct sandbox *sandbox;  /* NULL before the first task */
 	struct creation *booting; /* who boots it, meanwhile */
+	struct pod *pod;	  /* made by the Sandbox service; NULL: by the first task */
 	struct err death;	  /* why the machine ended, if it did */
 
 	struct prom_histogram rpcs; /* of the Task service, by method */
@@ -98,8 +100,11 @@ struct shim *shim_new(struct loop *loop, const struct shim_options *opt);
  */
 void shim_end(struct shim *s, const char *why);
 
-/* The first task's creation is over, and with it the sandbox if it failed. */
+/* The start of the sandbox is over, and with it the sandbox if it failed. */
 void shim_booted(struct shim *s);
+
+/* Whether it is being started, for the first task or as a pod. */
+bool shim_is_booting(const struct shim *s);
 
 /* Begin or stop to count the time without tasks, after one came or went. */
 void shim_watch_idle(struct shim *s);

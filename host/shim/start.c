@@ -19,6 +19,7 @@
 #include "host/sandbox/kind.h"
 #include "host/sandbox/state.h"
 #include "host/shim/actions.h"
+#include "host/shim/bootstrap.h"
 #include "host/shim/traces.h"
 #include "oci/spec.h"
 
@@ -27,20 +28,14 @@
 
 /* What is on the way to a server. */
 struct starting {
-	const struct cmdline *cl;
+	const struct bootstrap *boot;
+	const struct cmdline *cl; /* boot's */
 	struct shim_options opt;
 	int listener;
 	int ready[2]; /* a pipe: the server says "ok", or what is wrong */
 	bool fifo;    /* the log is containerd's */
 	struct proc server;
 };
-
-static int print_address(const char *address, struct err *err)
-{
-	if (fputs(address, stdout) < 0 || fflush(stdout) < 0)
-		return err_sys(err, errno, "cannot write the address to standard output");
-	return 0;
-}
 
 /*
  * containerd reads the FIFO `log` of the bundle. It is opened for reading too,
@@ -187,7 +182,7 @@ static int start_server(struct starting *st, struct err *err)
 		adjust_oom_score(st->server.pid);
 		if (st->cl->owner_fd < 0)
 			traces_write_address(&st->opt, st->server.pid);
-		r = print_address(st->opt.address, err);
+		r = bootstrap_answer(st->boot, st->opt.address, err);
 	}
 	if (r < 0) {
 		kill_server(st);
@@ -197,8 +192,9 @@ static int start_server(struct starting *st, struct err *err)
 }
 
 /* The sandbox of a pod serves all of the pod's containers. */
-static int print_sandbox_address(const struct cmdline *cl, const char *sandbox, struct err *err)
+static int print_sandbox_address(const struct bootstrap *boot, const char *sandbox, struct err *err)
 {
+	const struct cmdline *cl = &boot->cl;
 	struct sandbox_state *st = NULL;
 	int r = state_load(cl->root, sandbox, &st, err);
 
@@ -208,19 +204,44 @@ static int print_sandbox_address(const struct cmdline *cl, const char *sandbox, 
 		r = err_set(err, ESRCH, "container %s: its pod's sandbox %s has ended", cl->id,
 			    sandbox);
 	else
-		r = print_address(st->address, err);
+		r = bootstrap_answer(boot, st->address, err);
 	state_free(st);
 	return r;
 }
 
-int action_start(const struct cmdline *cl, struct err *err)
+/*
+ * What the bundle holds. Without a specification it is a pod's whose sandbox comes by the
+ * Sandbox service, if the caller knows of that.
+ */
+static int look(const struct bootstrap *boot, const char *bundle, enum kind *kind, char **sandbox,
+		struct err *err)
 {
-	struct starting st = { .cl = cl, .listener = -1, .ready = { -1, -1 }, .server = { 0, -1 } };
+	auto_free char *path = path_join(bundle, "config.json");
+	Grpc__Spec *spec = NULL;
+	const char *id = NULL;
+	int r;
+
+	*kind = KIND_SANDBOX;
+	if (boot->sandboxes && access(path, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	r = oci_spec_load(bundle, &spec, err);
+	if (r < 0)
+		return r;
+	r = kind_of(spec, kind, &id, err);
+	*sandbox = xstrdup(id);
+	grpc__spec__free_unpacked(spec, NULL);
+	return r;
+}
+
+static int start(const struct bootstrap *boot, struct err *err)
+{
+	const struct cmdline *cl = &boot->cl;
+	struct starting st = {
+		.boot = boot, .cl = cl, .listener = -1, .ready = { -1, -1 }, .server = { 0, -1 }
+	};
 	auto_free char *address =
 		xasprintf("unix://%s/%s/%s", cl->root, cl->id ? cl->id : "", SHIM_SOCKET);
-	auto_free char *bundle = NULL;
-	Grpc__Spec *spec = NULL;
-	const char *sandbox;
+	auto_free char *bundle = NULL, *sandbox = NULL;
 	enum kind kind;
 	int r = action_check(cl, err);
 
@@ -229,21 +250,30 @@ int action_start(const struct cmdline *cl, struct err *err)
 	bundle = action_bundle(cl, err);
 	if (!bundle)
 		return err->code;
-	r = oci_spec_load(bundle, &spec, err);
-	if (r < 0)
-		return r;
 	st.opt = (struct shim_options){
 		.id = cl->id, .root = cl->root, .bundle = bundle, .address = address
 	};
-	r = kind_of(spec, &kind, &sandbox, err);
+	r = look(boot, bundle, &kind, &sandbox, err);
 	if (r == 0 && kind == KIND_CONTAINER)
-		r = print_sandbox_address(cl, sandbox, err);
+		r = print_sandbox_address(boot, sandbox, err);
 	else if (r == 0)
 		r = start_server(&st, err);
-	grpc__spec__free_unpacked(spec, NULL);
 	close_fd(&st.listener);
 	close_fd(&st.ready[0]);
 	close_fd(&st.ready[1]);
 	close_fd(&st.server.pidfd);
+	return r;
+}
+
+int action_start(const struct cmdline *cl, struct err *err)
+{
+	struct bootstrap boot;
+	int r;
+
+	bootstrap_read(cl, STDIN_FILENO, &boot);
+	if (boot.config)
+		boot.cl.config = boot.config;
+	r = start(&boot, err);
+	bootstrap_free(&boot);
 	return r;
 }
