@@ -174,5 +174,6 @@ int main(void)
 		cmocka_unit_test(no_filters),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
 }
