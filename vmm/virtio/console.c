@@ -5,34 +5,25 @@
 #include <fcntl.h>
 #include <linux/virtio_console.h>
 #include <linux/virtio_ids.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "vmm/virtio/backlog.h"
+#include "vmm/virtio/console_end.h"
 
 #define QUEUE_SIZE 64
 #define CHAIN_MAX  (64 << 10) /* bytes of one chain; no driver sends as many */
 #define INPUT_MAX  4096
 /* How long callers wait after accept() failed, for want of descriptors as a rule. */
 #define ACCEPT_PAUSE_MS 50
-#define IS_FILE		1 /* epoll refuses those: they never have to be waited for */
 
 enum { RX, TX, QUEUES };
-
-/* A descriptor and what the loop watches it for. */
-struct end {
-	int fd;
-	struct loop_source *source;
-	uint32_t events;
-};
 
 struct console {
 	struct virtio_device dev;
@@ -40,118 +31,63 @@ struct console {
 	struct virtio_console_config config;
 	struct virtio_console_setup setup;
 
-	struct end in, out, listener; /* @out is unused where @in is both */
+	struct console_end in, out, listener; /* @out is unused where @in is both */
 	struct loop_source *listener_pause;
 	bool both;
-	bool in_is_file;
-	bool out_is_socket; /* else it does not block by itself */
 	bool drop_told;
 
 	uint8_t input[INPUT_MAX]; /* for the guest */
 	size_t input_len;
-	uint8_t kept[CONSOLE_KEPT]; /* a ring of output */
-	size_t kept_start, kept_len;
+	struct backlog kept; /* of output */
 	struct virtq_chain chain;
 };
 
 static void on_event(struct loop_source *src, int fd, uint32_t events, void *arg);
 
-static struct end *output(struct console *c)
+static struct console_end *output(struct console *c)
 {
 	return c->both ? &c->in : &c->out;
-}
-
-/* Watch @e for @events, if that is news. */
-static void watch(struct end *e, uint32_t events)
-{
-	if (e->source && e->events != events)
-		loop_set_events(e->source, events);
-	e->events = events;
 }
 
 static void update(struct console *c)
 {
 	bool room = c->setup.keys || c->input_len < INPUT_MAX;
-	uint32_t in = room ? EPOLLIN : 0, out = c->kept_len > 0 ? EPOLLOUT : 0;
+	uint32_t in = room ? EPOLLIN : 0, out = c->kept.len > 0 ? EPOLLOUT : 0;
 
-	watch(&c->in, c->both ? in | out : in);
-	watch(&c->out, out);
-	watch(&c->listener, c->in.fd < 0 && !c->listener_pause ? EPOLLIN : 0);
-}
-
-static void end_close(struct end *e)
-{
-	loop_remove(&e->source);
-	close_fd(&e->fd);
-	e->events = 0;
+	console_end_watch(&c->in, c->both ? in | out : in);
+	console_end_watch(&c->out, out);
+	console_end_watch(&c->listener, c->in.fd < 0 && !c->listener_pause ? EPOLLIN : 0);
 }
 
 /* Output. */
 
-/* What does not block: the bytes that went, 0 when there is no room now, -errno. */
-static ssize_t try_write(struct console *c, const struct iovec *iov, unsigned n)
-{
-	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n };
-	int fd = output(c)->fd;
-	ssize_t r;
-
-	do {
-		r = c->out_is_socket ? sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) :
-				       writev(fd, iov, (int)n);
-	} while (r < 0 && errno == EINTR);
-	if (r < 0)
-		return errno == EAGAIN ? 0 : -errno;
-	return r;
-}
-
 static void keep(struct console *c, const uint8_t *data, size_t len)
 {
-	for (size_t done = 0; done < len;) {
-		size_t end = (c->kept_start + c->kept_len) % CONSOLE_KEPT;
-		size_t part = CONSOLE_KEPT - end;
-
-		if (part > len - done)
-			part = len - done;
-		memcpy(c->kept + end, data + done, part);
-		done += part;
-		c->kept_len += part;
-		if (c->kept_len <= CONSOLE_KEPT)
-			continue;
-		/* The oldest have been written over. */
-		c->kept_start = (c->kept_start + c->kept_len) % CONSOLE_KEPT;
-		c->kept_len = CONSOLE_KEPT;
-		if (output(c)->fd >= 0 && !c->drop_told) {
-			log_warn("console %s: output is dropped, its reader is slow", c->dev.id);
-			c->drop_told = true;
-		}
-	}
+	if (backlog_add(&c->kept, data, len) || output(c)->fd < 0 || c->drop_told)
+		return;
+	log_warn("console %s: output is dropped, its reader is slow", c->dev.id);
+	c->drop_told = true;
 }
 
 /* Whoever took the output has gone. */
 static void lose_output(struct console *c)
 {
-	end_close(output(c));
-	c->both = c->out_is_socket = false;
+	console_end_close(output(c));
+	c->both = false;
 }
 
 static void flush(struct console *c)
 {
-	while (c->kept_len > 0 && output(c)->fd >= 0) {
-		size_t first = CONSOLE_KEPT - c->kept_start;
+	while (c->kept.len > 0 && output(c)->fd >= 0) {
 		struct iovec iov[2];
-		ssize_t n;
+		unsigned pieces = backlog_look(&c->kept, iov);
+		ssize_t n = console_end_write(output(c), iov, pieces);
 
-		if (first > c->kept_len)
-			first = c->kept_len;
-		iov[0] = (struct iovec){ c->kept + c->kept_start, first };
-		iov[1] = (struct iovec){ c->kept, c->kept_len - first };
-		n = try_write(c, iov, iov[1].iov_len > 0 ? 2 : 1);
 		if (n < 0)
 			lose_output(c);
 		if (n <= 0)
 			break;
-		c->kept_start = (c->kept_start + (size_t)n) % CONSOLE_KEPT;
-		c->kept_len -= (size_t)n;
+		backlog_drop(&c->kept, (size_t)n);
 	}
 }
 
@@ -166,8 +102,8 @@ static void print(struct console *c, struct virtq_chain *chain)
 			chain->iov[i].iov_len = left;
 		left -= chain->iov[i].iov_len;
 	}
-	if (c->kept_len == 0 && output(c)->fd >= 0) {
-		n = try_write(c, chain->iov, chain->readable);
+	if (c->kept.len == 0 && output(c)->fd >= 0) {
+		n = console_end_write(output(c), chain->iov, chain->readable);
 		if (n < 0)
 			lose_output(c);
 		sent = n > 0 ? (size_t)n : 0;
@@ -218,11 +154,10 @@ static bool take_input(struct console *c)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	if (n <= 0) {
-		c->in_is_file = false;
 		if (c->both)
 			lose_output(c);
 		else
-			end_close(&c->in);
+			console_end_close(&c->in);
 		return false;
 	}
 	if (c->setup.keys)
@@ -257,7 +192,7 @@ static void receive(struct console *c)
 	virtio_notify(&c->dev, RX);
 	if (r < 0)
 		virtio_break(&c->dev, "input: bad descriptors");
-	else if ((c->input_len > 0 || c->in_is_file) && virtq_kicks(q, true))
+	else if ((c->input_len > 0 || c->in.is_file) && virtq_kicks(q, true))
 		virtio_kick_later(&c->dev, RX);
 }
 
@@ -267,10 +202,10 @@ static void receive_file(struct console *c)
 
 	do {
 		before = c->input_len;
-		if (c->in_is_file)
+		if (c->in.is_file)
 			take_input(c);
 		receive(c);
-	} while (c->in_is_file && c->input_len < before);
+	} while (c->in.is_file && c->input_len < before);
 }
 
 /* Callers. */
@@ -294,14 +229,9 @@ static void accept_caller(struct console *c)
 		c->listener_pause = loop_add_timer(c->dev.loop, ACCEPT_PAUSE_MS, accept_again, c);
 		return;
 	}
-	c->in.fd = fd;
-	c->in.source = loop_add_fd(c->dev.loop, fd, EPOLLIN, on_event, c);
-	if (!c->in.source) {
-		close_fd(&c->in.fd);
+	if (console_end_take(&c->in, fd, c->dev.loop, on_event, c) < 0)
 		return;
-	}
-	c->in.events = EPOLLIN;
-	c->both = c->out_is_socket = true;
+	c->both = true;
 	flush(c);
 }
 
@@ -337,7 +267,7 @@ static void console_kick(struct virtio_device *dev, unsigned queue)
 
 	if (queue == TX)
 		transmit(c);
-	else if (c->in_is_file)
+	else if (c->in.is_file)
 		receive_file(c);
 	else
 		receive(c);
@@ -354,9 +284,9 @@ static void console_free(struct virtio_device *dev)
 	struct console *c = container_of(dev, struct console, dev);
 
 	flush(c);
-	end_close(&c->in);
-	end_close(&c->out);
-	end_close(&c->listener);
+	console_end_close(&c->in);
+	console_end_close(&c->out);
+	console_end_close(&c->listener);
 	loop_remove(&c->listener_pause);
 	free(c);
 }
@@ -370,55 +300,18 @@ static const struct virtio_ops console_ops = {
 	.free = console_free,
 };
 
-/*
- * Its description may be shared with whoever started the monitor, so it gets one of its own
- * (sockets have none, and need none to send).
- */
-static int unblock(int *fd, int mode, bool *is_socket)
-{
-	struct stat st;
-
-	if (fstat(*fd, &st) < 0)
-		return -errno;
-	*is_socket = S_ISSOCK(st.st_mode);
-	if (*is_socket || S_ISREG(st.st_mode))
-		return 0;
-	return fd_own_nonblock(fd, mode) < 0 ? fd_set_nonblock(*fd, true) : 0;
-}
-
-/* 0, IS_FILE or -errno. */
-static int watch_end(struct console *c, struct end *e, uint32_t events)
-{
-	if (e->fd < 0)
-		return 0;
-	e->source = loop_add_fd(c->dev.loop, e->fd, EPOLLIN, on_event, c);
-	if (!e->source)
-		return errno == EPERM ? IS_FILE : -errno;
-	e->events = EPOLLIN;
-	watch(e, events);
-	return 0;
-}
-
 static int open_ends(struct console *c)
 {
-	bool in_is_socket;
-	int r = 0;
+	struct loop *loop = c->dev.loop;
+	int r;
 
 	c->both = c->in.fd >= 0 && c->in.fd == c->out.fd;
 	if (c->both)
 		c->out.fd = -1;
-	if (c->in.fd >= 0)
-		r = unblock(&c->in.fd, c->both ? O_RDWR : O_RDONLY, &in_is_socket);
-	if (r == 0 && c->both)
-		c->out_is_socket = in_is_socket;
-	if (r == 0 && c->out.fd >= 0)
-		r = unblock(&c->out.fd, O_WRONLY, &c->out_is_socket);
+	r = console_end_open(&c->in, c->both ? O_RDWR : O_RDONLY, loop, EPOLLIN, on_event, c);
 	if (r == 0)
-		r = watch_end(c, &c->in, EPOLLIN);
-	c->in_is_file = r == IS_FILE;
-	if (r >= 0)
-		r = watch_end(c, &c->out, 0);
-	return r >= 0 ? watch_end(c, &c->listener, EPOLLIN) : r;
+		r = console_end_open(&c->out, O_WRONLY, loop, 0, on_event, c);
+	return r == 0 ? console_end_open(&c->listener, O_RDWR, loop, EPOLLIN, on_event, c) : r;
 }
 
 struct virtio_device *virtio_console_new(const struct virtio_console_setup *setup, const char *id,

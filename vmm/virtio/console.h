@@ -4,7 +4,7 @@
  * terminal, a file, a pipe, a socket, or whoever connects.
  *
  * A guest that prints must not wait for a reader, or its processors hang: for one that is
- * slow or not there yet the newest output is kept, the rest is dropped, and that is said
+ * slow or not there yet the newest output is kept (backlog.h), the rest is dropped, and that is said
  * once.
  */
 #ifndef VMM_VIRTIO_CONSOLE_H
@@ -15,8 +15,6 @@
 
 #include "base/err.h"
 #include "vmm/virtio/device.h"
-
-#define CONSOLE_KEPT (64 << 10) /* bytes of output */
 
 struct virtio_console_setup {
 	/* Taken over, on failure too. Nothing is asked of how they block. */

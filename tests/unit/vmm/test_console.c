@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "guest_driver.h"
 #include "vmm/terminal.h"
+#include "vmm/virtio/backlog.h"
 #include "vmm/virtio/console.h"
 
 enum { RX, TX };
@@ -195,9 +196,9 @@ static void slow_reader(void **state)
 	} while (n > 0);
 	assert_int_equal(errno, EAGAIN);
 	/* What went into the pipe, a hole, and the last 64 KiB. */
-	assert_in_range(got, CONSOLE_KEPT + 1, 63 * sizeof(block));
-	for (size_t i = 0; i < CONSOLE_KEPT; i++)
-		assert_int_equal(all[got - CONSOLE_KEPT + i], 56 + i / sizeof(block));
+	assert_in_range(got, BACKLOG_BYTES + 1, 63 * sizeof(block));
+	for (size_t i = 0; i < BACKLOG_BYTES; i++)
+		assert_int_equal(all[got - BACKLOG_BYTES + i], 56 + i / sizeof(block));
 	stop(&f);
 }
 
