@@ -315,8 +315,8 @@ static void receive(void)
 }
 
 /*
- * The emulation loses the interrupt of a timer now and then, and a machine that sleeps until
- * then sleeps for ever. Any other interrupt wakes it, and it sets its timer anew.
+ * The emulation loses the interrupt of a timer now and then, and then the machine's clocks
+ * stand for ever. Any other interrupt wakes relay.c, which sets them going.
  */
 static void poke(int64_t now)
 {
