@@ -52,8 +52,6 @@ static const struct refusal refusals[] = {
 
 /* What harms nobody when it is left out. */
 static const struct refusal notes[] = {
-	{ SECTION_RUNTIME, "disable_guest_empty_dir", NULL,
-	  "emptyDir volumes stay on the host and are shared" },
 	{ SECTION_RUNTIME, "kubelet_root_dir", NULL, "all volumes are treated alike" },
 	{ SECTION_RUNTIME, "passfd_listener_port", NULL,
 	  "containers read and write over the agent's connection" },

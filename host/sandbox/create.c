@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "host/sandbox/core.h"
+#include "host/sandbox/empty_dir.h"
 #include "host/sandbox/network.h"
 #include "oci/spec.h"
 
@@ -23,6 +24,7 @@ struct making {
 	Grpc__Spec *spec;
 	struct sandbox_disk disk; /* the root file system, unless `source` is NULL */
 	struct disk_plan disks;
+	struct empty_dirs empty_dirs;
 	bool own_rootfs;
 	unsigned step; /* of the hooks */
 	bool synced;   /* the network, with what hooks have changed */
@@ -60,6 +62,7 @@ static void finish(struct making *m)
 	call_done(m->sb, m->err.code ? &m->err : NULL, m->done, m->arg);
 	grpc__spec__free_unpacked(m->spec, NULL);
 	disk_plan_free(&m->disks);
+	empty_dirs_free(&m->empty_dirs);
 	sandbox_disk_free(&m->disk);
 	free(m->rootfs);
 	free(m->id);
@@ -192,7 +195,6 @@ static void on_created(const ProtobufCMessage *rsp, const struct err *err, void 
 static void send_create(struct making *m, bool sandbox_pidns)
 {
 	Grpc__CreateContainerRequest req = GRPC__CREATE_CONTAINER_REQUEST__INIT;
-	struct container *c = container_find(m->sb, m->id);
 	struct sandbox *sb = m->sb;
 
 	req.container_id = m->id;
@@ -200,7 +202,7 @@ static void send_create(struct making *m, bool sandbox_pidns)
 	req.oci = m->spec;
 	req.sandbox_pidns = sandbox_pidns;
 	disk_plan_request(&m->disks, m->id, &req);
-	volumes_request(c ? c->volumes : NULL, &req);
+	empty_dirs_request(&m->empty_dirs, &req);
 	call_agent(sb, "CreateContainer", &req.base,
 		   sb->config->runtime.create_container_timeout * 1000, on_created, m);
 	disk_plan_unrequest(&req);
@@ -224,13 +226,21 @@ static void on_volumes(const struct err *why, void *arg)
 static void on_sized(const struct err *why, void *arg)
 {
 	struct making *m = arg;
-	struct container *c = container_find(m->sb, m->id);
-	const struct source_place place = root_place(m->sb);
+	struct sandbox *sb = m->sb;
+	struct container *c = container_find(sb, m->id);
+	const struct source_place place = root_place(sb);
+	bool copied = !sb->share;
 
-	if (why || !c || m->sb->share || m->sb->phase != PHASE_RUNNING)
+	if (why || !c || sb->phase != PHASE_RUNNING) {
 		on_volumes(why, m);
+		return;
+	}
+	empty_dirs_take(&place, m->spec, copied || !sb->config->runtime.disable_guest_empty_dir,
+			sb->memory << 20, &m->empty_dirs);
+	if (copied)
+		volumes_copy(sb, c, &place, m->spec, on_volumes, m);
 	else
-		volumes_copy(m->sb, c, &place, m->spec, on_volumes, m);
+		on_volumes(NULL, m);
 }
 
 static void on_attached(const struct err *err, void *arg)

@@ -233,6 +233,8 @@ enum plan_mount plan_mount(const Grpc__Mount *m)
 	/* Of these trees the guest has its own; the host's would say nothing true there. */
 	if (is_at(m->source, "/proc") || is_at(m->source, "/sys"))
 		return PLAN_MOUNT_GUEST;
+	if (is_at(m->source, PLAN_GUEST_SANDBOX))
+		return PLAN_MOUNT_GUEST;
 	if (!plan_mount_is_bind(m) || !strcmp(m->destination, "/dev/shm") ||
 	    !strcmp(m->source, "/dev"))
 		return PLAN_MOUNT_GUEST;

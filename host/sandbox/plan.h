@@ -14,8 +14,9 @@
 #include "host/config/config.h"
 #include "proto/agent.pb-c.h"
 
-/* Where the sandbox's shared memory is mounted in the guest. */
-#define PLAN_GUEST_SHM "/run/kata-containers/sandbox/shm"
+/* What the pod's containers share in the guest, its shared memory among it. */
+#define PLAN_GUEST_SANDBOX "/run/kata-containers/sandbox"
+#define PLAN_GUEST_SHM	   PLAN_GUEST_SANDBOX "/shm"
 
 /* The size of a /dev/shm that nobody gave one, in bytes. */
 #define PLAN_SHM_DEFAULT (UINT64_C(64) << 20)

@@ -14,8 +14,6 @@
 #include "host/sandbox/core.h"
 #include "host/sandbox/volume_copy.h"
 
-#define GUEST_LOCAL "/run/kata-containers/sandbox/storage/"
-
 /* A change is seldom alone: so long it is waited for the others, in milliseconds. */
 #define SETTLE_MS 100
 
@@ -33,8 +31,6 @@ struct volumes {
 	struct sandbox *sb;
 	char *id; /* of the container */
 	struct list list;
-	struct strv local;   /* the guest's directories */
-	struct strv options; /* of each of those */
 };
 
 /* The first copies. */
@@ -182,32 +178,18 @@ static void on_copied(const struct err *err, void *arg)
 	volume_files_copy(c->sb, v->files, on_copied, c);
 }
 
-static void add_local(struct volumes *all, Grpc__Mount *m, const struct stat *st)
-{
-	auto_free char *place = xasprintf(GUEST_LOCAL "%s", strrchr(m->source, '/') + 1);
-
-	strv_add(&all->local, place);
-	strv_addf(&all->options, "mode=%o", (unsigned)(st->st_mode & 07777));
-	plan_set(&m->source, place);
-}
-
 static int add(struct volumes *all, const struct source_place *place, unsigned n, Grpc__Mount *m,
 	       struct err *err)
 {
 	auto_close int fd = -1;
 	enum volume_kind kind;
 	struct volume *v;
-	struct stat st;
 
 	if (volume_kind(place, m, &kind, err) < 0)
 		return err->code;
 	fd = source_open(place, m->source);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_sys(err, fd < 0 ? fd : errno, "mount %s: %s", m->destination, m->source);
-	if (kind == VOLUME_LOCAL) {
-		add_local(all, m, &st);
-		return 0;
-	}
+	if (fd < 0)
+		return err_sys(err, fd, "mount %s: %s", m->destination, m->source);
 	v = xcalloc(1, sizeof(*v));
 	v->all = all;
 	v->watch = -1;
@@ -246,29 +228,6 @@ void volumes_copy(struct sandbox *sb, struct container *c, const struct source_p
 	on_copied(NULL, copying);
 }
 
-void volumes_request(const struct volumes *v, Grpc__CreateContainerRequest *req)
-{
-	if (!v || v->local.n == 0)
-		return;
-	req->storages =
-		xrealloc(req->storages, (req->n_storages + v->local.n) * sizeof(*req->storages));
-	for (size_t i = 0; i < v->local.n; i++) {
-		Grpc__Storage *s = xmalloc(sizeof(*s));
-		struct strv options = { NULL, 0 };
-
-		grpc__storage__init(s);
-		plan_set(&s->driver, "local");
-		plan_set(&s->source, "local");
-		plan_set(&s->fstype, "local");
-		plan_set(&s->mount_point, v->local.v[i]);
-		strv_add(&options, v->options.v[i]);
-		s->options = options.v;
-		s->n_options = options.n;
-		s->shared = true; /* as long as the pod */
-		req->storages[req->n_storages++] = s;
-	}
-}
-
 void volumes_free(struct volumes *all)
 {
 	if (!all)
@@ -283,8 +242,6 @@ void volumes_free(struct volumes *all)
 		volume_files_free(v->files);
 		free(v);
 	}
-	strv_free(&all->local);
-	strv_free(&all->options);
 	free(all->id);
 	free(all);
 }

@@ -3,7 +3,7 @@
  * Bind mounts of a container whose machine shares no files with the host: files and
  * directories are copied into the guest. What Kubernetes changes while a container runs
  * (secrets, configuration maps, the downward API, projections of these) is copied again
- * when it does; an emptyDir is a directory of the guest that the pod's containers share.
+ * when it does; an emptyDir is the guest's own (empty_dir.h).
  */
 #ifndef HOST_SANDBOX_VOLUME_H
 #define HOST_SANDBOX_VOLUME_H
@@ -25,7 +25,7 @@ bool volume_is_ours(const Grpc__Mount *m);
 enum volume_kind {
 	VOLUME_COPY,  /* once */
 	VOLUME_WATCH, /* and again, when it changes */
-	VOLUME_LOCAL, /* not at all: of the guest */
+	VOLUME_LOCAL, /* not at all: an emptyDir */
 };
 
 /*
@@ -44,14 +44,11 @@ struct container;
 struct volumes;
 
 /*
- * Copy those of @spec, whose mounts then name the guest's paths, and keep them fresh as
+ * Copy those of @spec but for emptyDirs, whose mounts then name the guest's paths, and keep them fresh as
  * long as the container is there. @spec is borrowed until @done.
  */
 void volumes_copy(struct sandbox *sb, struct container *c, const struct source_place *place,
 		  Grpc__Spec *spec, sandbox_done done, void *arg);
-
-/* Add the storages that @v (may be NULL) wants to @req, which owns them. */
-void volumes_request(const struct volumes *v, Grpc__CreateContainerRequest *req);
 
 /* Forget them: nothing is copied any more. NULL is allowed. */
 void volumes_free(struct volumes *v);

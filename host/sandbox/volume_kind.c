@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "host/sandbox/empty_dir.h"
 #include "host/sandbox/plan.h"
 #include "host/sandbox/volume.h"
 #include "host/storage/image/tree.h"
@@ -81,6 +82,7 @@ int volume_kind(const struct source_place *place, const Grpc__Mount *m, enum vol
 		struct err *err)
 {
 	auto_close int fd = source_open(place, m->source);
+	struct empty_dir dir;
 	struct stat st;
 
 	*kind = VOLUME_COPY;
@@ -96,8 +98,10 @@ int volume_kind(const struct source_place *place, const Grpc__Mount *m, enum vol
 			"mount %s: %s is a %s, which does not reach a machine that shares no "
 			"files",
 			m->destination, m->source, type_of(st.st_mode));
-	if (is_of(m->source, "empty-dir")) {
+	empty_dir_look(place, m->source, &dir);
+	if (dir.kind != EMPTY_DIR_NONE) {
 		*kind = VOLUME_LOCAL;
+		empty_dir_free(&dir);
 		return 0;
 	}
 	if (is_watched(m->source))
