@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "host/sandbox/core.h"
 
@@ -85,6 +86,7 @@ void call_agent(struct sandbox *sb, const char *method, const ProtobufCMessage *
 	if (sb->phase == PHASE_BOOTING || sb->phase == PHASE_RUNNING) {
 		c->name = req->descriptor->name;
 		c->begun = loop_now_ms();
+		log_debug("the agent is asked: %s", method);
 		if (sb->agent) {
 			agent_call(sb->agent, method, req, timeout_ms, on_reply, c);
 			return;

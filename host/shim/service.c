@@ -2,13 +2,22 @@
 /* The service as a whole, and what it tells without changing anything. */
 #include "host/shim/service.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "host/shim/creation.h"
 #include "host/shim/pod.h"
 
-struct task *service_task(struct shim *s, struct ttrpc_call *call, const char *id)
+/* For those who want to follow what containerd asks, in the order in which it does. */
+static void tell(struct ttrpc_call *call, const char *id, const char *exec_id)
+{
+	log_debug("%s %s%s%s", strrchr(ttrpc_call_name(call), '/') + 1, id, *exec_id ? " " : "",
+		  exec_id);
+}
+
+static struct task *find_task(struct shim *s, struct ttrpc_call *call, const char *id)
 {
 	struct task *t = task_find(s, id);
 
@@ -19,12 +28,19 @@ struct task *service_task(struct shim *s, struct ttrpc_call *call, const char *i
 	return s->ending ? NULL : t;
 }
 
+struct task *service_task(struct shim *s, struct ttrpc_call *call, const char *id)
+{
+	tell(call, id, "");
+	return find_task(s, call, id);
+}
+
 struct process *service_process(struct shim *s, struct ttrpc_call *call, const char *id,
 				const char *exec_id)
 {
-	struct task *t = service_task(s, call, id);
+	struct task *t = find_task(s, call, id);
 	struct process *p = t ? task_process(t, exec_id) : NULL;
 
+	tell(call, id, exec_id);
 	if (t && !p)
 		ttrpc_fail(call, TTRPC_NOT_FOUND, "process %s of container %s not found", exec_id,
 			   id);
@@ -110,7 +126,11 @@ static void handle_state(struct ttrpc_call *call, const ProtobufCMessage *msg, v
 
 static void handle_create(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
 {
-	creation_begin(ctx, call, (const Containerd__Task__V2__CreateTaskRequest *)msg);
+	const Containerd__Task__V2__CreateTaskRequest *req =
+		(const Containerd__Task__V2__CreateTaskRequest *)msg;
+
+	tell(call, req->id, "");
+	creation_begin(ctx, call, req);
 }
 
 static void handle_wait(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
@@ -165,6 +185,7 @@ static void handle_shutdown(struct ttrpc_call *call, const ProtobufCMessage *msg
 		(const Containerd__Task__V2__ShutdownRequest *)msg;
 	struct shim *s = ctx;
 
+	tell(call, req->id, "");
 	if ((!list_empty(&s->tasks) || pod_holds(s->pod)) && !req->now && !s->ending) {
 		service_reply_empty(call);
 		return;

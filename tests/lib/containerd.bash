@@ -5,7 +5,8 @@
 # A containerd of one's own that finds the shim of the build, or of $KATA_SHIM_DIR:
 #
 #	containerd_start DIR CONFIGURATION	# sets $containerd; its log is DIR/log
-#	containerd_image BUNDLE			# example.org/busybox:1 from the bundle's root
+#	containerd_image BUNDLE [NAME COMMAND]	# example.org/busybox:1 from the bundle's root;
+#						# or another one, and what it runs, as JSON
 #	ctr_ ARGUMENT…				# ctr that speaks to it
 #	containerd_stop
 
@@ -60,23 +61,23 @@ containerd_image()
 	tar -C "$1/rootfs" --sort=name --owner=0 --group=0 -cf "$dir/layer" .
 	layer=$(sha256sum <"$dir/layer" | cut -c1-64)
 	mv "$dir/layer" "$dir/blobs/sha256/$layer"
-	python3 - "$dir" "$layer" <<-'EOT'
+	python3 - "$dir" "$layer" "${2:-example.org/busybox:1}" "${3:-[\"sh\"]}" <<-'EOT'
 		import hashlib, json, os, sys
-		top, layer = sys.argv[1:]
+		top, layer, name, command = sys.argv[1:]
 		def blob(value, kind):
 		    data = json.dumps(value).encode()
 		    name = hashlib.sha256(data).hexdigest()
 		    open(f"{top}/blobs/sha256/{name}", "wb").write(data)
 		    return {"mediaType": kind, "digest": "sha256:" + name, "size": len(data)}
 		oci = "application/vnd.oci.image."
-		config = blob({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["sh"],
+		config = blob({"architecture": "amd64", "os": "linux", "config": {"Cmd": json.loads(command),
 		    "Env": ["PATH=/bin"]}, "rootfs": {"type": "layers", "diff_ids": ["sha256:" + layer]}},
 		    oci + "config.v1+json")
 		size = os.stat(f"{top}/blobs/sha256/{layer}").st_size
 		manifest = blob({"schemaVersion": 2, "config": config, "layers": [{"mediaType":
 		    oci + "layer.v1.tar", "digest": "sha256:" + layer, "size": size}]},
 		    oci + "manifest.v1+json")
-		manifest["annotations"] = {"io.containerd.image.name": "example.org/busybox:1"}
+		manifest["annotations"] = {"io.containerd.image.name": name}
 		json.dump({"schemaVersion": 2, "manifests": [manifest]}, open(f"{top}/index.json", "w"))
 		json.dump({"imageLayoutVersion": "1.0.0"}, open(f"{top}/oci-layout", "w"))
 	EOT
