@@ -134,6 +134,7 @@ static const char *const effective[] = {
 	"runtime.sandbox_cgroup_only",		/* both values mean the same */
 	"runtime.static_sandbox_resource_mgmt", /* sandbox/test_load */
 	"runtime.sandbox_bind_mounts",		/* sandbox/test_share */
+	"runtime.disable_guest_empty_dir",	/* sandbox/test_empty_dir */
 	"runtime.create_container_timeout",	/* a limit of the agent's call */
 	"runtime.rootfs_writable",		/* integration/images.bats, and the next */
 	"runtime.rootfs_writable_mib",
