@@ -14,6 +14,10 @@
 #include "host/shim/process.h"
 #include "host/shim/traces.h"
 #include "proto/task.pb-c.h"
+#include "ttrpc/ttrpc.h"
+
+/* Below the 5 s that containerd gives this program. */
+#define END_LIMIT_MS 3000
 
 static int print_response(pid_t pid, struct err *err)
 {
@@ -44,6 +48,31 @@ static pid_t machine_pid(const struct sandbox_state *st)
 	return 0;
 }
 
+/*
+ * A shim without a sandbox may still be there, and its caller may not: whoever deletes it
+ * has it end in order. One that has gone refuses the connection.
+ */
+static void end_shim(const struct cmdline *cl)
+{
+	auto_free char *socket = xasprintf("%s/%s/%s", cl->root, cl->id, SHIM_SOCKET);
+	Containerd__Task__V2__ShutdownRequest req = CONTAINERD__TASK__V2__SHUTDOWN_REQUEST__INIT;
+	int fd = unix_connect(socket, true, NULL);
+	struct loop *loop = fd >= 0 ? loop_new() : NULL;
+	struct ttrpc_client *client = loop ? ttrpc_client_new(loop, fd, NULL, NULL) : NULL;
+	struct err err = ERR_INIT;
+
+	req.id = (char *)(uintptr_t)cl->id;
+	req.now = true;
+	if (client &&
+	    ttrpc_client_call_sync(client, loop, &containerd__task__v2__task__descriptor,
+				   "Shutdown", &req.base, NULL, 0, END_LIMIT_MS, NULL, &err) < 0)
+		fprintf(stderr, "the shim of %s does not end: %s\n", cl->id, err_msg(&err));
+	if (!client && fd >= 0 && !loop)
+		close(fd);
+	ttrpc_client_free(client);
+	loop_free(loop);
+}
+
 /* What a shim left that never had a task, or that cannot be read. */
 static int clear_without_state(const struct cmdline *cl, struct err *err)
 {
@@ -51,6 +80,7 @@ static int clear_without_state(const struct cmdline *cl, struct err *err)
 		.id = cl->id, .root = cl->root, .bundle = "/", .address = ""
 	};
 
+	end_shim(cl);
 	return traces_remove(&opt, err);
 }
 

@@ -166,11 +166,14 @@ void shim_end(struct shim *s, const char *why)
 	end_sandbox(s);
 }
 
+/* Who gave a start up by going away has left nothing to wait for. */
 void shim_booted(struct shim *s)
 {
 	s->booting = NULL;
 	if (s->ending)
 		end_sandbox(s);
+	else if (!s->sandbox && !s->pod && ttrpc_server_connections(s->server) == 0)
+		shim_end(s, "its client has gone before there was a sandbox");
 }
 
 bool shim_is_booting(const struct shim *s)
@@ -212,20 +215,28 @@ void shim_stopped_one(struct shim *s)
 
 /* ---- why it may end by itself --------------------------------------------------- */
 
+/*
+ * containerd up to 1.6 keeps its connection to a shim whose task was never made, or was
+ * deleted while it was started anew, and speaks of it to nobody. Who owns the shim, on the
+ * other hand, may take long over what it does next.
+ */
 static void on_idle(void *arg)
 {
 	struct shim *s = arg;
 
 	s->idle = NULL;
-	if (ttrpc_server_connections(s->server) > 0)
-		shim_watch_idle(s);
-	else
+	if (ttrpc_server_connections(s->server) == 0)
 		shim_end(s, "there is neither a task nor a client");
+	else if (s->opt.owner_fd < 0 && !s->pod && s->calls == s->idle_calls)
+		shim_end(s, "there is no task, and the client is silent");
+	else
+		shim_watch_idle(s);
 }
 
 void shim_watch_idle(struct shim *s)
 {
 	loop_remove(&s->idle);
+	s->idle_calls = s->calls;
 	if (list_empty(&s->tasks) && !pod_holds(s->pod) && !s->ending)
 		s->idle = loop_add_timer(s->loop, s->opt.idle_ms, on_idle, s);
 }
@@ -256,6 +267,7 @@ static void on_call(const char *name, int64_t ms, void *arg)
 	auto_str struct str action = STR_INIT;
 	struct shim *s = arg;
 
+	s->calls++;
 	if (!str_starts(name, "containerd."))
 		return;
 	for (const char *p = method; *p; p++) {

@@ -34,7 +34,7 @@ struct shim_options {
 	/* Where containerd takes events; NULL or "": not there. See events.h. */
 	const char *ttrpc_address, *publish_binary, *containerd;
 	int owner_fd;	 /* -1: none; taken over: at its end, without SHIM_KEEP, the shim ends */
-	int64_t idle_ms; /* how long it waits, without a task, for a client to come */
+	int64_t idle_ms; /* how long it waits, without a task, for a client to say something */
 	const struct hook_place *runtime; /* sandbox_options.runtime */
 };
 
@@ -66,6 +66,8 @@ struct shim {
 	struct prom_histogram rpcs; /* of the Task service, by method */
 	struct overhead overhead;
 	unsigned scrapes; /* under way */
+	uint64_t calls;	  /* answered; those at the beginning of the idle time */
+	uint64_t idle_calls;
 
 	struct loop_source *owner, *idle, *limit;
 	struct list ends;   /* Shutdown calls that wait, struct pending_call */

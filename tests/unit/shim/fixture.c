@@ -74,7 +74,13 @@ int setup_owned(void **state)
 
 int setup_impatient(void **state)
 {
-	*state = make(false, 1);
+	*state = make(false, IMPATIENT_MS);
+	return 0;
+}
+
+int setup_owned_impatient(void **state)
+{
+	*state = make(true, IMPATIENT_MS);
 	return 0;
 }
 

@@ -30,7 +30,10 @@ struct fixture {
 
 int setup(void **state);
 int setup_owned(void **state);
-int setup_impatient(void **state); /* it waits a millisecond for a client */
+/* They wait for a client for IMPATIENT_MS. */
+#define IMPATIENT_MS 50
+int setup_impatient(void **state);
+int setup_owned_impatient(void **state);
 /* Ends the shim when the test did not, and checks that nothing is left. */
 int teardown(void **state);
 

@@ -270,7 +270,7 @@ static void waits_for_containerd_while_it_runs(void **state)
 	start_pod(f);
 	ttrpc_client_free(f->client);
 	f->client = NULL;
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 60; i++)
 		assert_int_equal(loop_step(f->loop, 5), 0);
 	assert_false(f->shim->ending);
 	fake_dies("killed");

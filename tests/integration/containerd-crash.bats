@@ -1,0 +1,204 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# kill -9 of whoever has a part in a container's life, while it is created, runs, has a further
+# process and is deleted: containerd knows within seconds what has become of it, hears of its
+# end, and what deletes it then leaves nothing.
+
+# shellcheck disable=SC2034,SC2154 # shared with common.bash
+KATA_TEST_HYPERVISOR=fake
+load common
+load ../lib/containerd
+
+eval "common_$(declare -f teardown)"
+
+teardown()
+{
+	[ -z "${listener:-}" ] || kill "$listener" 2>/dev/null || :
+	containerd_stop
+	common_teardown
+}
+
+# A containerd that starts $spec, and $events, what it tells of it.
+begin()
+{
+	container_bundle "$bundle" -- "$@"
+	spec=$bundle/config.json
+	python3 "$kata_tree/tests/lib/change_spec.py" "$bundle" "c['root']['path'] = '$bundle/rootfs'"
+	events=$BATS_TEST_TMPDIR/events
+	containerd_start "$BATS_TEST_TMPDIR/c" "$KATA_CONFIG"
+	listen
+}
+
+listen()
+{
+	ctr --address "$containerd_dir/c.sock" events >>"$events" 2>/dev/null 3>&- &
+	listener=$!
+}
+
+run_spec()
+{
+	ctr_ run --detach --null-io --runtime io.containerd.kata.v2 --config "$spec" "$1"
+}
+
+task_is()
+{
+	[ "$(ctr_ tasks ls | awk -v id="$1" '$1 == id { print $3 }')" = "$2" ]
+}
+
+# It has ended, and containerd may have thrown it away, too.
+is_over()
+{
+	local status
+
+	status=$(ctr_ tasks ls | awk -v id="$1" '$1 == id { print $3 }')
+	[ "$status" = STOPPED ] || [ -z "$status" ]
+}
+
+# told ID TOPIC [WORD]: an event.
+told()
+{
+	grep "/tasks/$2 " "$events" | grep -F "\"container_id\":\"$1\"" | grep -q -- "${3:-}"
+}
+
+# The processes of the only sandbox that there is.
+shim_of()
+{
+	cat "$containerd_dir"/state/io.containerd.runtime.v2.task/default/"$1"/shim.pid
+}
+
+machine_of()
+{
+	pgrep -P "$(shim_of "$1")" containerd-shim
+}
+
+agent_of()
+{
+	pgrep -P "$(pgrep -P "$(machine_of "$1")")" kata-agent
+}
+
+nothing_is_left()
+{
+	[ ! -e "/run/vc/sbs/$1" ] && [ ! -e "/run/vc/vm/$1" ] &&
+		[ ! -e "/run/kata-containers/shared/sandboxes/$1" ] && ! pgrep -x kata-agent >/dev/null
+}
+
+# What a client does when it hears of the end.
+clear_away()
+{
+	ctr_ tasks rm "$1" >/dev/null 2>&1 || :
+	ctr_ containers rm "$1"
+	wait_for 10 nothing_is_left "$1"
+}
+
+@test "containerd: who is killed while a container runs, with a further process" {
+	local victim name client
+	begin sleep 1000
+	for victim in shim machine agent; do
+		name=$id-$victim
+		run_spec "$name"
+		ctr_ tasks exec --exec-id e "$name" sleep 1000 3>&- 2>/dev/null &
+		client=$!
+		wait_for 10 told "$name" exec-started
+		kill -9 "$("${victim}_of" "$name")"
+		wait_for 10 is_over "$name"
+		wait_for 10 told "$name" exit '"exit_status":137'
+		# Who waits for the process hears of its end, or that nobody knows it any more.
+		run ! wait "$client"
+		clear_away "$name"
+		wait_for 10 told "$name" delete
+		[ "$(grep -c "/tasks/exit .*\"container_id\":\"$name\",\"id\":\"$name\"" "$events")" = 1 ]
+	done
+}
+
+@test "containerd: it is killed itself while a container runs" {
+	local shim
+	begin sh -c 'trap "exit 7" USR1; while :; do sleep 0.1; done'
+	run_spec "$id"
+	shim=$(shim_of "$id")
+	kill -9 "$containerd" "$listener"
+	wait "$containerd" || :
+	containerd_again "$KATA_CONFIG"
+	listen
+	wait_for 10 task_is "$id" RUNNING
+	[ "$(shim_of "$id")" = "$shim" ]
+	run -3 ctr_ tasks exec --exec-id e "$id" sh -c 'exit 3'
+	# Its end, while nobody listens, and then that of who would have told.
+	kill -9 "$containerd" "$listener"
+	wait "$containerd" || :
+	pkill -USR1 -P "$(agent_of "$id")"
+	wait_for 10 grep -q '"status": *"stopped"' "/run/vc/sbs/$id/state.json"
+	containerd_again "$KATA_CONFIG"
+	listen
+	wait_for 10 task_is "$id" STOPPED
+	run ctr_ tasks rm "$id"
+	[[ $output == *"exit code 7"* ]]
+	clear_away "$id"
+	wait_for 5 told "$id" delete '"exit_status":7'
+}
+
+@test "containerd: who is killed while a container is created" {
+	local victim name client held=$BATS_TEST_TMPDIR/held agent=$BATS_TEST_TMPDIR/agent
+	printf '#!/bin/sh\n: >%s\nwhile [ -e %s ]; do sleep 0.1; done\nexec %s "$@"\n' \
+		"$held" "$held" "$kata_agent" >"$agent"
+	chmod +x "$agent"
+	container_config "$KATA_CONFIG" fake "path=\"$agent\""
+	begin true
+	for victim in shim machine containerd; do
+		name=$id-$victim
+		rm -f "$held"
+		run_spec "$name" 3>&- 2>"$BATS_TEST_TMPDIR/said" &
+		client=$!
+		wait_for 10 test -e "$held"
+		case $victim in
+		containerd)
+			kill -9 "$containerd" "$listener"
+			wait "$containerd" || :
+			containerd_again "$KATA_CONFIG"
+			listen
+			;;
+		*) kill -9 "$("${victim}_of" "$name")" ;;
+		esac
+		run ! wait "$client"
+		ctr_ containers rm "$name" 2>/dev/null || :
+		wait_for 10 nothing_is_left "$name"
+		run -0 ctr_ tasks ls -q
+		[ -z "$output" ]
+	done
+	rm -f "$held"
+}
+
+@test "containerd: who is killed while a container is deleted" {
+	local victim name client held=$BATS_TEST_TMPDIR/held
+	begin true
+	python3 "$kata_tree/tests/lib/change_spec.py" "$bundle" \
+		"hook('poststop', ': >$held; while [ ! -e $held.go ]; do sleep 0.1; done')"
+	for victim in shim containerd; do
+		name=$id-$victim
+		rm -f "$held" "$held.go"
+		run_spec "$name"
+		wait_for 10 task_is "$name" STOPPED
+		ctr_ tasks rm "$name" >/dev/null 2>&1 3>&- &
+		client=$!
+		wait_for 10 test -e "$held"
+		if [ "$victim" = containerd ]; then
+			kill -9 "$containerd" "$listener"
+			wait "$containerd" || :
+			: >"$held.go"
+			containerd_again "$KATA_CONFIG"
+			listen
+			# This containerd has a shim without a task and makes no use of it: after a
+			# minute it ends by itself, and at once when it is told to.
+			! nothing_is_left "$name" || break
+			pid=$(pgrep -f "containerd-shim-kata-v2 .*-id=$name" | head -n 1)
+			wait_for 10 told "$name" delete
+			[ -z "$pid" ] || kill -TERM "$pid"
+		else
+			: >"$held.go"
+			kill -9 "$(shim_of "$name")"
+		fi
+		wait "$client" || :
+		wait_for 10 is_over "$name"
+		clear_away "$name"
+	done
+}
