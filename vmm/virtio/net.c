@@ -20,6 +20,8 @@
 #include "vmm/virtio/tap.h"
 
 #define QUEUE_SIZE 256
+/* How long frames wait for a guest that offers some room, but not for the biggest. */
+#define PATIENCE_MS 20
 
 /* Newer than some headers: section 5.1.3, and Linux 6.2. */
 #define GUEST_USO4 54
@@ -42,7 +44,8 @@ struct net {
 	struct virtio_net_config config;
 	struct tap tap;
 	struct loop_source *source;
-	bool rx_ready;	 /* the tap may have frames: its edge was seen */
+	bool rx_ready; /* the tap may have frames: its edge was seen */
+	struct loop_source *patience;
 	bool tx_blocked; /* it took none, and its edge will come */
 	struct pace pace[QUEUES];
 	struct virtio_net_counters counters;
@@ -104,6 +107,22 @@ static void receive_again(void *arg)
 	receive(net);
 }
 
+static void take_less(void *arg)
+{
+	struct net *net = arg;
+
+	net->patience = NULL;
+	net_rx_settle(&net->rx);
+	receive(net);
+}
+
+/* The guest has been asked for more room. */
+static void wait_for_room(struct net *net)
+{
+	if (net->rx.chains > 0 && !net->patience)
+		net->patience = loop_add_timer(net->dev.loop, PATIENCE_MS, take_less, net);
+}
+
 /* One frame. False when there is nothing more to do for now. */
 static bool receive_one(struct net *net)
 {
@@ -111,6 +130,7 @@ static bool receive_one(struct net *net)
 
 	switch (net_rx_frame(&net->rx, &len)) {
 	case NET_RX_FRAME:
+		loop_remove(&net->patience);
 		net->counters.rx_frames++;
 		net->counters.rx_bytes += len;
 		rate_take(&net->pace[RX].rate, 1, len);
@@ -119,7 +139,10 @@ static bool receive_one(struct net *net)
 		net->counters.rx_dropped++;
 		return true;
 	case NET_RX_STARVED:
-		return virtq_kicks(&net->queues[RX], true);
+		if (virtq_kicks(&net->queues[RX], true))
+			return true;
+		wait_for_room(net);
+		return false;
 	case NET_RX_NONE:
 		net->rx_ready = false;
 		return false;
@@ -265,6 +288,7 @@ static void net_reset(struct virtio_device *dev)
 
 	for (unsigned i = 0; i < QUEUES; i++)
 		loop_remove(&net->pace[i].timer);
+	loop_remove(&net->patience);
 }
 
 static void net_stats(struct virtio_device *dev, struct str *out)

@@ -13,6 +13,7 @@ void net_rx_start(struct net_rx *rx, struct virtq *q, int fd, size_t frame_max, 
 	rx->q = q;
 	rx->fd = fd;
 	rx->frame_max = frame_max;
+	rx->settled = false;
 	rx->merge = merge;
 	rx->chains = rx->buffers = 0;
 	rx->room = 0;
@@ -28,7 +29,10 @@ static void hold(struct net_rx *rx, const struct virtq_chain *c)
 	rx->room += c->writable_len;
 }
 
-/* Hold room for the biggest frame, if the guest offers as much. 0 or -EPROTO. */
+/*
+ * Hold room for the biggest frame: 1 when there is, or all that can be held is; 0 when the
+ * guest offers no more; -EPROTO.
+ */
 static int gather(struct net_rx *rx)
 {
 	while (rx->room < rx->frame_max && rx->chains < (rx->merge ? NET_RX_HELD : 1) &&
@@ -42,7 +46,13 @@ static int gather(struct net_rx *rx)
 			return -EPROTO;
 		hold(rx, &rx->next);
 	}
-	return 0;
+	rx->settled = false;
+	return 1;
+}
+
+void net_rx_settle(struct net_rx *rx)
+{
+	rx->settled = true;
 }
 
 /* The driver looks for the number of chains behind the header that the tap knows. */
@@ -84,11 +94,12 @@ static void deliver(struct net_rx *rx, size_t len)
 
 enum net_rx_result net_rx_frame(struct net_rx *rx, size_t *len)
 {
+	int r = gather(rx);
 	ssize_t n;
 
-	if (gather(rx) < 0)
+	if (r < 0)
 		return NET_RX_BROKEN;
-	if (rx->chains == 0)
+	if (r == 0 && (rx->chains == 0 || !rx->settled))
 		return NET_RX_STARVED;
 	/* A tap does not tell that it cut a frame, so what would be cut goes elsewhere. */
 	rx->iov[rx->buffers] = (struct iovec){ overflow, sizeof(overflow) };
