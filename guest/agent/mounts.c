@@ -192,16 +192,37 @@ static int bind_mount(int root, const Grpc__Mount *m, int source, const struct m
 	return r < 0 ? r : mount_change(fd, o, err);
 }
 
+/*
+ * As runc: what the kernel tells is not mounted through a link of the image's, behind which the
+ * masks and read-only paths would not find it.
+ */
+static int check_no_link(int root, const Grpc__Mount *m, struct err *err)
+{
+	auto_close int fd = -1;
+	struct stat st;
+
+	if (strcmp(m->type, "proc") && strcmp(m->type, "sysfs"))
+		return 0;
+	fd = inroot_open(root, m->destination, O_PATH | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) < 0 || S_ISDIR(st.st_mode))
+		return 0;
+	return err_set(err, ENOTDIR, "mount %s at %s: it must be mounted on ordinary directory",
+		       m->type, m->destination);
+}
+
 static int plain_mount(int root, const Grpc__Mount *m, const struct mount_options *o,
 		       struct err *err)
 {
 	auto_close int before = inroot_open(root, m->destination, O_PATH | O_DIRECTORY);
-	auto_close int target = inroot_make(root, m->destination, true, err), fd = -1;
+	auto_close int target = -1, fd = -1;
 	struct mount_options initial = *o; /* borrows what @o owns */
 	auto_free char *mode = NULL;
 	struct stat st;
-	int r;
+	int r = check_no_link(root, m, err);
 
+	if (r < 0)
+		return r;
+	target = inroot_make(root, m->destination, true, err);
 	if (target < 0)
 		return target;
 	if (strcmp(m->type, "proc")) {

@@ -117,9 +117,30 @@ static int open_null(int root, struct err *err)
 	return take_fd(&fd);
 }
 
-static int mask(int root, const char *path, struct err *err)
+/*
+ * Over directories *@empty, made for the first of them: one file system for all costs the
+ * guest less.
+ */
+static int mask_directory(int target, const char *path, int *empty, struct err *err)
 {
 	struct mount_options ro = { .set = MOUNT_ATTR_RDONLY };
+	auto_close int fd = -1;
+
+	if (*empty >= 0)
+		fd = mount_copy(*empty, "", false, err);
+	else
+		fd = mount_new("tmpfs", "tmpfs", NULL, &ro, err);
+	if (fd < 0)
+		return fd;
+	if (mount_attach(fd, target, path, err) < 0)
+		return err->code;
+	if (*empty < 0)
+		*empty = take_fd(&fd);
+	return 0;
+}
+
+static int mask(int root, const char *path, int *empty, struct err *err)
+{
 	auto_close int target = inroot_open(root, path, O_PATH), fd = -1;
 	struct stat st;
 
@@ -129,10 +150,8 @@ static int mask(int root, const char *path, struct err *err)
 		return err_sys(err, target, "mask %s", path);
 	if (fstat(target, &st) < 0)
 		return err_sys(err, errno, "mask %s", path);
-	if (S_ISDIR(st.st_mode)) {
-		fd = mount_new("tmpfs", "tmpfs", NULL, &ro, err);
-		return fd < 0 ? fd : mount_attach(fd, target, path, err);
-	}
+	if (S_ISDIR(st.st_mode))
+		return mask_directory(target, path, empty, err);
 	fd = open_null(root, err);
 	return fd < 0 ? err_wrap(err, "mask %s", path) : mount_bind_fd(fd, target, path, err);
 }
@@ -153,9 +172,18 @@ static int make_read_only(int root, const char *path, struct err *err)
 	return r < 0 ? err_wrap(err, "%s", path) : mount_attach(fd, target, path, err);
 }
 
+/* Some engines tell a path twice. */
+static bool is_among(char *const *paths, size_t n, const char *path)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(paths[i], path))
+			return true;
+	return false;
+}
+
 int rootfs_seal(const struct launch *l, struct err *err)
 {
-	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), empty = -1;
 	const Grpc__Linux *lin = l->spec->linux;
 	int r = 0;
 
@@ -164,7 +192,8 @@ int rootfs_seal(const struct launch *l, struct err *err)
 	for (size_t i = 0; r == 0 && lin && i < lin->n_readonlypaths; i++)
 		r = make_read_only(root, lin->readonlypaths[i], err);
 	for (size_t i = 0; r == 0 && lin && i < lin->n_maskedpaths; i++)
-		r = mask(root, lin->maskedpaths[i], err);
+		if (!is_among(lin->maskedpaths, i, lin->maskedpaths[i]))
+			r = mask(root, lin->maskedpaths[i], &empty, err);
 	if (r == 0 && l->spec->root->readonly)
 		r = mount_read_only(root, false, err);
 	return r;

@@ -2,6 +2,7 @@
 #include "host/cli/attach.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -55,11 +56,30 @@ int attach_begin(struct attach *a, struct loop *loop)
 	return 0;
 }
 
+/* The caller's terminal, or -1; what had to be opened for it, to be closed, is *@opened. */
+static int find_terminal(int *opened)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (isatty(fd))
+			return fd;
+	*opened = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	return *opened;
+}
+
+bool attach_has_terminal(void)
+{
+	auto_close int opened = -1;
+
+	return find_terminal(&opened) >= 0;
+}
+
 void attach_resize(struct task *task)
 {
+	auto_close int opened = -1;
+	int fd = find_terminal(&opened);
 	struct winsize size;
 
-	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col && size.ws_row)
+	if (fd >= 0 && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col && size.ws_row)
 		task_send_resize(task, size.ws_col, size.ws_row);
 }
 

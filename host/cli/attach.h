@@ -28,7 +28,13 @@ int attach_begin(struct attach *a, struct loop *loop);
 /* From now on signals go to @task, whose terminal, if any, has @terminal's size and mode. */
 void attach_to(struct attach *a, struct task *task, bool terminal);
 
-/* Tell @task the size of the terminal, if there is one on standard input. */
+/*
+ * Whether the caller has a terminal: one of the standard descriptors, or /dev/tty where all of
+ * them lead elsewhere.
+ */
+bool attach_has_terminal(void);
+
+/* Tell @task the size of the caller's terminal, if there is one. */
 void attach_resize(struct task *task);
 
 /* The terminal as it was; signals that come are of no effect any more. Any time, repeatedly. */

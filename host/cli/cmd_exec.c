@@ -25,11 +25,9 @@
 #define STANDIN_END_MS 2000
 #define PAUSED_LOOK_MS 100
 
-/* As shells, engines and runc know them. */
-#define STATUS_NOT_EXECUTABLE 126
-#define STATUS_NOT_FOUND      127
-#define STATUS_KILLED	      137
-#define STATUS_FAILED	      255
+/* As engines and runc know them. */
+#define STATUS_KILLED 137
+#define STATUS_FAILED 255
 
 static struct exec_options process_opt;
 static struct {
@@ -121,8 +119,7 @@ static int check_terminal(struct exec *e, struct err *err)
 			       "a detached process with a terminal needs "
 			       "--console-socket");
 	/* Its input would never end, and nobody could type. */
-	if (!opt.detach && terminal && !isatty(STDIN_FILENO) && !isatty(STDOUT_FILENO) &&
-	    !isatty(STDERR_FILENO))
+	if (!opt.detach && terminal && !attach_has_terminal())
 		return err_set(err, ENOTTY, "a terminal is wanted, but there is none");
 	if (!opt.console_socket)
 		return 0;
@@ -295,13 +292,6 @@ static int failure_status(const struct exec *e, struct err *err)
 		err_set(err, ECONNRESET,
 			"container %s: the sandbox process (containerd-shim-kata-v2) has died",
 			e->id);
-	/* What the agent says of a program, which other failures do not have in them. */
-	if (strstr(err_msg(err), "exec: \"")) {
-		if (err->code == -ENOENT)
-			return STATUS_NOT_FOUND;
-		if (err->code == -EACCES)
-			return STATUS_NOT_EXECUTABLE;
-	}
 	return STATUS_FAILED;
 }
 
@@ -353,8 +343,7 @@ const struct command cmd_exec = {
 	.name = "exec",
 	.args = "[options] ID [COMMAND [ARGUMENT...]]",
 	.help = "run one more process in a container",
-	.more = "The exit status is the process's own; 127 or 126 when its command cannot be found or\n"
-		"executed; 255 when anything else fails. Without a command it opens the debug\n"
+	.more = "The exit status is the process's own, or 255 when it could not be started. Without a command it opens the debug\n"
 		"console of the guest that ID, a sandbox, runs in.",
 	.flags = flags,
 	.min_args = 1,

@@ -31,7 +31,7 @@ static int ask_for_process(struct loop *loop, struct sandbox_state *st, const ch
 	int r = 0;
 
 	view_look(&view, loop, st, id);
-	if (view.pid == 0)
+	if (view.pid == 0 && !opt.all)
 		r = err_set(err, ESRCH, "container not running");
 	view_free(&view);
 	return r;

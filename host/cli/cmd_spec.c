@@ -114,10 +114,12 @@ static int adapt(Grpc__Spec *spec, int argc, char **argv, struct err *err)
 {
 	Grpc__Process *p = spec->process;
 
-	/* A shell by default, on a terminal; any other command only if asked for. */
+	/* Without a command as runc's: a shell on a terminal, and a root that cannot be written. */
 	if (argc > 0) {
 		set_args(p, argc, argv);
 		p->terminal = false;
+	} else {
+		spec->root->readonly = true;
 	}
 	if (opt.terminal && opt.no_terminal)
 		return err_set(err, EINVAL, "--terminal and --no-terminal exclude each other");
@@ -185,6 +187,8 @@ const struct command cmd_spec = {
 	.name = "spec",
 	.args = "[options] [--] [COMMAND ARGUMENT...]",
 	.help = "write a config.json to start from",
+	.more = "Without COMMAND as runc's: a shell on a terminal, with a root that cannot be written.\n"
+		"COMMAND gets no terminal unless asked for, and may write.",
 	.flags = flags,
 	.max_args = -1,
 	.run = run,

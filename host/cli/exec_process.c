@@ -121,6 +121,9 @@ static int add_caps(Grpc__Process *p, const struct strv *caps, struct err *err)
 		add(&c->bounding, &c->n_bounding, name);
 		add(&c->effective, &c->n_effective, name);
 		add(&c->permitted, &c->n_permitted, name);
+		/* As runc: the kernel keeps those that the container's inheritable ones have. */
+		if (c->n_inheritable > 0)
+			add(&c->ambient, &c->n_ambient, name);
 	}
 	return 0;
 }

@@ -54,8 +54,7 @@ static int check_terminal(struct launch *l, struct err *err)
 			       "cannot allocate a terminal for a detached container without "
 			       "--console-socket");
 	/* Its input would never end, and nobody could type. */
-	if (!l->detach && terminal && !isatty(STDIN_FILENO) && !isatty(STDOUT_FILENO) &&
-	    !isatty(STDERR_FILENO))
+	if (!l->detach && terminal && !attach_has_terminal())
 		return err_set(err, ENOTTY, "process.terminal is set, but there is no terminal");
 	if (!l->opt->console_socket)
 		return 0;

@@ -30,7 +30,8 @@ static const char *criu, *cgroup_manager;
 
 static const struct flag global_flags[] = {
 	{ "config", "kata-config", FLAG_STRING, &cli.config, "FILE", "the configuration file" },
-	{ "log", NULL, FLAG_STRING, &cli.log, "FILE", "append a log to FILE (default: none)" },
+	{ "log", NULL, FLAG_STRING, &cli.log, "FILE",
+	  "append a log to FILE (default: none; with --debug: standard error)" },
 	{ "log-format", NULL, FLAG_STRING, &cli.log_format, "FORMAT", "of the log: text or json" },
 	{ "root", NULL, FLAG_STRING, &cli.root, "DIR", "where state is kept: " SANDBOX_ROOT },
 	{ "rootless", NULL, FLAG_STRING, &cli.rootless, "MODE", "true, false or auto" },
@@ -118,7 +119,7 @@ static enum log_level log_level(void)
 
 static int open_log(struct err *err)
 {
-	enum log_format format = LOG_FORMAT_TEXT;
+	enum log_format format = LOG_FORMAT_FIELDS;
 	int fd;
 
 	cli.log_json = strcmp(cli.log_format, "json") == 0;
@@ -127,6 +128,9 @@ static int open_log(struct err *err)
 	else if (strcmp(cli.log_format, "text") != 0)
 		return err_set(err, EINVAL, "unknown log-format \"%s\": it is text or json",
 			       cli.log_format);
+	/* As runc: who wants to see it all, and names no file, looks at it here. */
+	if (!cli.log && cli.debug)
+		log_open(STDERR_FILENO, "kata-runtime", LOG_LEVEL_DEBUG, format);
 	if (!cli.log)
 		return 0;
 	fd = open(cli.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);

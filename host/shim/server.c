@@ -127,16 +127,15 @@ static int prepare(struct shim *s, const struct cmdline *cl, struct err *err)
 	return unshare_mounts(err);
 }
 
-/* containerd gets lines as Kata's shim writes them. */
+/* Lines as Kata's shim writes them, to containerd or into the log of kata-runtime. */
 static void begin_log(const struct cmdline *cl)
 {
-	enum log_format format = cl->log_json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
+	bool json = cl->log_json && !cl->log_fields;
 
-	if (cl->log_fields)
-		log_set_fields("containerd-kata-shim-v2", cl->id);
+	log_set_fields("containerd-kata-shim-v2", cl->id);
 	log_open(STDERR_FILENO, cl->log_fields ? "containerd-shim-v2" : "containerd-shim-kata-v2",
 		 cl->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-		 cl->log_fields ? LOG_FORMAT_FIELDS : format);
+		 json ? LOG_FORMAT_JSON : LOG_FORMAT_FIELDS);
 }
 
 int action_serve(const struct cmdline *cl, struct err *err)

@@ -30,28 +30,6 @@ static bool is_version_1(const char *s)
 	return s[len] == '\0' || ((s[len] == '-' || s[len] == '+') && s[len + 1]);
 }
 
-static int check_capabilities(const char *set, char *const *caps, size_t n, struct err *err)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!str_starts(caps[i], "CAP_") || !caps[i][4])
-			return err_set(err, EINVAL,
-				       "process.capabilities.%s[%zu]: \"%s\" is no capability", set,
-				       i, caps[i]);
-	return 0;
-}
-
-static int check_all_capabilities(const Grpc__LinuxCapabilities *c, struct err *err)
-{
-	int r;
-
-	if ((r = check_capabilities("bounding", c->bounding, c->n_bounding, err)) < 0 ||
-	    (r = check_capabilities("effective", c->effective, c->n_effective, err)) < 0 ||
-	    (r = check_capabilities("inheritable", c->inheritable, c->n_inheritable, err)) < 0 ||
-	    (r = check_capabilities("permitted", c->permitted, c->n_permitted, err)) < 0)
-		return r;
-	return check_capabilities("ambient", c->ambient, c->n_ambient, err);
-}
-
 static int check_rlimits(const Grpc__Process *p, struct err *err)
 {
 	static const char *const types[] = {
@@ -126,9 +104,6 @@ int oci_process_check(const Grpc__Process *p, struct err *err)
 				       "process.env[%zu]: must be NAME=VALUE, not \"%s\"", i,
 				       p->env[i]);
 	r = p->user ? check_user(p->user, err) : 0;
-	if (r < 0)
-		return r;
-	r = p->capabilities ? check_all_capabilities(p->capabilities, err) : 0;
 	if (r < 0)
 		return r;
 	if (p->oomscoreadj < -1000 || p->oomscoreadj > 1000)

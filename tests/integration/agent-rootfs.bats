@@ -46,6 +46,14 @@ load agent
 		sh -c 'cat /etc/secret; ls /secrets; wc -c </proc/cpuinfo'
 	[ "$output" = 0 ]
 	run -1 in_container --mask /secrets --caps bep=CAP_DAC_OVERRIDE -- touch /secrets/x
+	# Directories share what covers them; a path that is told twice is covered once.
+	run -0 in_container --mask /secrets --mask /tmp --mask /secrets --mask /etc/secret --mask /etc/secret -- \
+		sh -c 'set -- $(stat -c %d /secrets /tmp); [ "$1" = "$2" ]; grep -c "/secrets\|/etc/secret" /proc/mounts'
+	[ "$output" = 2 ]
+	rm -r "$rootfs/proc"
+	ln -s /secrets "$rootfs/proc"
+	run ! in_container -- true
+	[[ $output == *"mount proc at /proc: it must be mounted on ordinary directory"* ]]
 }
 
 @test "rootfs: tmpfs with its options" {

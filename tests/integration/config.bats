@@ -44,7 +44,7 @@ refused()
 	[ "${lines[1]}" = 2 ]
 	[ "${lines[2]}" -gt 100000 ]
 	[ "${lines[2]}" -lt 204800 ]
-	grep 'annotation "io.katacontainers.config.runtime.nosuch" is not known' "$KATA_LOG"
+	grep 'annotation .*io.katacontainers.config.runtime.nosuch.* is not known' "$KATA_LOG"
 	grep -i debug "$KATA_LOG"
 }
 

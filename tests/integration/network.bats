@@ -177,7 +177,7 @@ create_pod()
 	in_pod one net-echo ask fd09::1 7 tcp 3 1000
 	in_pod one net-echo ask 10.9.0.1 7 udp 3 1000
 	network_add net1 1
-	wait_for 5 grep -q 'interface net1: it has come after the boot, and hypervisor "qemu" cannot' "$KATA_LOG"
+	wait_for 5 grep -q 'interface net1: it has come after the boot, and hypervisor .*qemu.* cannot' "$KATA_LOG"
 	ip -n "$pod" link del net1
 	kata delete --force "$id-one"
 	[[ $(network_state) != *@(ingress|_kata)* ]]

@@ -62,9 +62,9 @@ counter()
 	run -0 kata exec "$id" sh -c 'echo "$0-$HOSTNAME" $PATH' x
 	[[ $output == x-* ]]
 	run -7 kata exec "$id" sh -c 'exit 7'
-	run -127 kata exec "$id" nosuch
+	run -255 kata exec "$id" nosuch
 	[[ $output == *'exec failed: '*'"nosuch": executable file not found in $PATH' ]]
-	run -126 kata exec "$id" /etc/passwd
+	run -255 kata exec "$id" /etc/passwd
 	run -0 kata exec --env A=b --cwd /tmp --user 1000:1001 -g 5 -g 6 --no-new-privs --cap CAP_KILL "$id" \
 		sh -c 'id; pwd; echo $A; grep -E "NoNewPrivs|CapBnd" /proc/self/status'
 	[[ $output == "uid=1000(demo) gid=1001 groups=5,6"$'\n/tmp\nb\n'*CapBnd* ]]
@@ -100,7 +100,7 @@ counter()
 	run -255 kata exec --detach --process - "$id" <<<'{"args":['
 	[[ $output == *"standard input:"* ]]
 	echo '{"args": ["/nosuch"], "cwd": "/"}' >"$BATS_TEST_TMPDIR/process.json"
-	run -127 python "$BATS_TEST_DIRNAME/exec_engine.py" "${runtime[@]}" -- "$id" "$BATS_TEST_TMPDIR/process.json"
+	run -255 python "$BATS_TEST_DIRNAME/exec_engine.py" "${runtime[@]}" -- "$id" "$BATS_TEST_TMPDIR/process.json"
 
 	# A signal to exec is the process's; without exec there is no process.
 	"${runtime[@]}" exec "$id" sh -c 'trap "exit 33" TERM; echo ready; while :; do sleep 0.1; done' \
