@@ -283,6 +283,83 @@ dial()
 	diff <(echo "$before") <(network_state)
 }
 
+# A guest with the programs and the modules of the packet filter; sets $filter_kernel, $filter_initrd.
+make_filter_guest()
+{
+	local tree=$BATS_TEST_TMPDIR/tree programs=(/usr/sbin/xtables-legacy-multi
+		/usr/lib/*/xtables/libxt_{standard,tcp}.so) file name
+
+	filter_kernel=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kata-c/kernel-filter
+	filter_initrd=$BATS_TEST_TMPDIR/initrd.img
+	"$kata_tree/tests/lib/filter-kernel" "$filter_kernel"
+	"$kata_tree/guest/image/make-initrd" "$filter_initrd" "$kata_agent" "$filter_kernel"
+	for file in "${programs[@]}" $(ldd "${programs[@]}" | grep -o '/[^ ]*' | grep -v ':$'); do
+		mkdir -p "$tree${file%/*}"
+		cp -L "$file" "$tree$file"
+	done
+	for name in ip{,6}tables-{save,restore}; do
+		ln -s xtables-legacy-multi "$tree/usr/sbin/$name"
+	done
+	(cd "$tree" && find . -mindepth 1 | sort | cpio --quiet -o -H newc -R 0:0) >>"$filter_initrd"
+}
+
+# rules TARGET: what becomes of connections to port 7.
+rules()
+{
+	printf '%s\n' '*filter' ':INPUT ACCEPT [0:0]' ':FORWARD ACCEPT [0:0]' ':OUTPUT ACCEPT [0:0]' \
+		"-A INPUT -p tcp -m tcp --dport 7 -j $1" COMMIT
+}
+
+# shim_socket PATH …: the sandbox itself, by its management socket.
+shim_socket()
+{
+	curl -sS --fail-with-body --max-time 20 --unix-socket "$KATA_ROOT/$id-one/shim-monitor.sock" \
+		"${@:2}" "http://shim$1"
+}
+
+@test "network: the guest's packet filter, by the command and by the shim's socket" {
+	make_filter_guest
+	container_config "$KATA_CONFIG" qemu kernel="\"$filter_kernel/vmlinux\"" initrd="\"$filter_initrd\""
+	network_make
+	begin_pod one :
+	network_ask "$out" 10.9.0.2 tcp 1 10
+	network_ask "$out" fd09::2 tcp 1 10
+	rules DROP >"$BATS_TEST_TMPDIR/drop"
+	rules ACCEPT >"$BATS_TEST_TMPDIR/accept"
+
+	# One family and not the other.
+	run -0 kata iptables set --sandbox-id "$id-one" "$BATS_TEST_TMPDIR/drop"
+	[ -z "$output" ]
+	run -0 kata iptables get --sandbox-id "$id-one"
+	[[ $output == *"-A INPUT -p tcp -m tcp --dport 7 -j DROP"* ]]
+	run -0 kata iptables get --sandbox-id "$id-one" --v6
+	[[ $output != *DROP* ]]
+	run -124 timeout 1 ip netns exec "$out" "$net_echo" ask 10.9.0.2 7 tcp 1 10
+	network_ask "$out" fd09::2 tcp 1 10
+
+	# The other, by the socket that kata-monitor and people with curl use.
+	run -0 shim_socket /ip6tables -X PUT --data-binary "@$BATS_TEST_TMPDIR/drop"
+	run -0 kata iptables get --v6 --sandbox-id "$id-one"
+	[[ $output == *"--dport 7 -j DROP"* ]]
+	run -124 timeout 1 ip netns exec "$out" "$net_echo" ask fd09::2 7 tcp 1 10
+	run -0 shim_socket /iptables -X PUT --data-binary "@$BATS_TEST_TMPDIR/accept"
+	run -0 shim_socket /iptables
+	[[ $output == *"--dport 7 -j ACCEPT"* && $output != *DROP* ]]
+	network_ask "$out" 10.9.0.2 tcp 1 10
+
+	# What is wrong changes nothing, and is said.
+	echo nonsense >"$BATS_TEST_TMPDIR/bad"
+	run -1 kata iptables set --sandbox-id "$id-one" "$BATS_TEST_TMPDIR/bad"
+	[[ $output == *"iptables-restore: "* ]]
+	run -22 shim_socket /iptables -X PUT --data-binary "@$BATS_TEST_TMPDIR/bad"
+	[[ $output == *"iptables-restore: "* ]]
+	run -0 kata iptables set --v6 --sandbox-id "$id-one" - <"$BATS_TEST_TMPDIR/accept"
+	network_ask "$out" fd09::2 tcp 1 10
+	run -1 kata iptables get --sandbox-id "none-$id"
+	[[ $output == *"none-$id"* ]]
+	kata delete --force "$id-one"
+}
+
 @test "network: what cannot be is one clear error, and nothing is left" {
 	local before
 

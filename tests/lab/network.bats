@@ -10,6 +10,7 @@
 KATA_TEST_HYPERVISOR=dragonball
 load ../integration/common
 load ../lib/network
+load ../lib/containerd
 
 # Emulated processors take their time.
 limit=150
@@ -20,6 +21,7 @@ teardown()
 
 	[ -e "$BATS_TEST_TMPDIR/before" ] || return 0
 	[ "${BATS_TEST_COMPLETED:-}" = 1 ] || tail -n 40 "$KATA_LOG" >&2 || :
+	[ -z "${containerd:-}" ] || end_containerd || :
 	for name in $(kata list -q); do
 		kata delete --force "$name" || :
 	done
@@ -49,6 +51,30 @@ cat /a; echo ready; wait'
 	grep -q "link/ether $(ip -n "$pod" -br link show eth0 | tr -s ' ' | cut -d' ' -f3) " "$bundle.out"
 	asks "$out" 10.9.0.2
 	asks "$out" fd09::2
+	# The pod's loopback, by the agent's vsock or hybrid vsock.
+	wait_for 20 network_ask "$pod" 127.0.0.1 tcp 1 10
+	network_ask "$pod" 127.0.0.1 tcp 5 1000
+	network_ask "$pod" ::1 tcp 1 200000
+}
+
+# begin_bare: a container of $KATA_CONFIG's whose interface comes between create and start.
+begin_bare()
+{
+	network_make --bare
+	network_bundle "$bundle" 'net-echo serve 7'
+	kata create --bundle "$bundle" "$id" </dev/null >"$bundle.out" 2>&1 3>&-
+	network_first
+	kata start "$id"
+	wait_for 20 network_ask "$out" 10.9.0.2 tcp 1 100
+}
+
+end_containerd()
+{
+	ctr_ tasks kill --signal KILL "$id"
+	wait_for 20 ctr_ tasks delete "$id"
+	ctr_ containers delete "$id"
+	containerd_stop
+	containerd=
 }
 
 @test "network: qemu, whose packets the kernel moves, both ways" {
@@ -59,17 +85,49 @@ cat /a; echo ready; wait'
 }
 
 @test "network: the built-in monitor, an interface that comes after the boot" {
-	network_make --bare
 	container_config "$KATA_CONFIG" dragonball agent.dial_timeout=60
-	network_bundle "$bundle" 'net-echo serve 7'
-	kata create --bundle "$bundle" "$id" </dev/null >"$bundle.out" 2>&1 3>&-
-	network_first
-	kata start "$id"
-	wait_for 20 network_ask "$out" 10.9.0.2 tcp 1 100
+	begin_bare
 	asks "$out" 10.9.0.2
 	asks "$out" fd09::2
 	kata exec "$id" net-echo ask 10.9.0.1 7 tcp 3 1000 </dev/null
 	kata exec "$id" net-echo ask fd09::1 7 udp 3 1000 </dev/null
+}
+
+@test "network: the built-in monitor, both ways, and over an ipvlan" {
+	network_make
+	ip -n "$out" link add base type veth peer name far
+	ip -n "$out" link set base up
+	ip -n "$out" link set far up
+	ip -n "$out" addr add 10.9.3.1/24 dev far
+	ip -n "$out" link add ipv0 link base type ipvlan mode l2
+	ip -n "$out" link set ipv0 netns "$pod"
+	ip -n "$pod" addr add 10.9.3.2/24 dev ipv0
+	ip -n "$pod" link set ipv0 up
+	container_config "$KATA_CONFIG" dragonball agent.dial_timeout=60
+	both_ways
+	asks "$out" 10.9.3.2
+	kata exec "$id" net-echo ask 10.9.3.1 7 tcp 3 1000 </dev/null
+	kata exec "$id" net-echo ask 10.9.3.1 7 udp 3 1200 </dev/null
+	kata delete --force "$id"
+	[[ $(network_state) != *@(ingress|_kata)* ]]
+}
+
+@test "network: the built-in monitor under containerd, a network that comes by its process" {
+	network_make --bare
+	container_config "$KATA_CONFIG" dragonball agent.dial_timeout=60
+	container_bundle "$bundle" -- true
+	cp "$net_echo" "$bundle/rootfs/bin/"
+	containerd_start "$BATS_TEST_TMPDIR/c" "$KATA_CONFIG"
+	containerd_image "$bundle"
+	ctr_ run --detach --snapshotter native --runtime io.containerd.kata.v2 \
+		example.org/busybox:1 "$id" /bin/net-echo serve 7
+	# The namespace has a name from now on, and the jail has not left it.
+	ip netns del "$pod"
+	ip netns attach "$pod" "$(ctr_ tasks ls | awk -v id="$id" '$1 == id { print $2 }')"
+	network_first
+	wait_for 20 network_ask "$out" 10.9.0.2 tcp 1 100
+	asks "$out" fd09::2
+	end_containerd
 }
 
 @test "network: firecracker, both ways" {
@@ -83,13 +141,8 @@ cat /a; echo ready; wait'
 
 @test "network: firecracker, an interface that comes after the boot" {
 	needs KATA_TEST_FIRECRACKER
-	network_make --bare
 	container_config "$KATA_CONFIG" firecracker agent.dial_timeout=60
-	network_bundle "$bundle" 'net-echo serve 7'
-	kata create --bundle "$bundle" "$id" </dev/null >"$bundle.out" 2>&1 3>&-
-	network_first
-	kata start "$id"
-	wait_for 20 network_ask "$out" 10.9.0.2 tcp 1 100
+	begin_bare
 	asks "$out" fd09::2
 	kill -9 "$(program_of "$id" containerd-shim)"
 	kata delete --force "$id"
