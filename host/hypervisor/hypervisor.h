@@ -39,6 +39,7 @@ enum hypervisor_cap {
 	HV_CAP_NET = 1 << 9,	 /* networks at boot: vm_spec.nets */
 	HV_CAP_TAP_BY_NAME = 1 << 10, /* the monitor opens taps itself: nobody else holds them */
 	HV_CAP_VHOST_NET = 1 << 12,   /* takes vm_dev.net.vhost_fds */
+	HV_CAP_NET_DEVICE = 1 << 13,  /* takes vm_dev.net.pci from the start */
 	HV_CAP_NET_LIMITS = 1 << 11,  /* it knows rx_ and tx_rate_limiter_max_rate itself */
 };
 
@@ -72,6 +73,11 @@ struct vm_dev {
 			const int *vhost_fds;
 			uint8_t mac[VM_MAC_LEN]; /* of the guest's interface */
 			unsigned mtu;		 /* 0: the guest's default */
+			/*
+			 * NULL, or no tap is meant but this device of the host's, as a whole
+			 * (HV_CAP_NET_DEVICE): "0000:03:00.0", whose driver is vfio-pci.
+			 */
+			const char *pci;
 		} net;
 	};
 };

@@ -79,7 +79,7 @@ static enum net_model model_of(const struct net_link *l, const struct net_wishes
 		return NET_MODEL_MACVTAP_SELF;
 	if (!strcmp(l->kind, "tun") && !is_taken(l))
 		return NET_MODEL_TAP;
-	return w->model;
+	return w->whole && !*l->kind && *l->device ? NET_MODEL_PHYSICAL : w->model;
 }
 
 /* Kata's names: what has no kind is a device that the host has. */
@@ -191,6 +191,8 @@ static void add_link(const struct net_view *v, const struct net_link *l, const s
 	e->model = model_of(l, w);
 	memcpy(e->mac, l->mac, sizeof(e->mac));
 	e->mtu = l->mtu;
+	memcpy(e->bus, l->bus, sizeof(e->bus));
+	memcpy(e->device, l->device, sizeof(e->device));
 	e->all_groups = l->flags & IFF_ALLMULTI;
 	/* A tap of others has the queues that it was made for. */
 	e->queues = e->model == NET_MODEL_TAP && l->queues < queues ? l->queues : queues;
@@ -372,4 +374,48 @@ void net_plan_free(struct net_plan *plan)
 	free(plan->neighbours);
 	strv_free(&plan->warnings);
 	*plan = (struct net_plan){ .n = 0 };
+}
+
+/* ---- what is kept -------------------------------------------------------------------------- */
+
+static void *copy(const ProtobufCMessage *m)
+{
+	auto_free uint8_t *wire = xmalloc(protobuf_c_message_get_packed_size(m) + 1);
+
+	return protobuf_c_message_unpack(m->descriptor, NULL, protobuf_c_message_pack(m, wire),
+					 wire);
+}
+
+/* Of the interface @index (0: of each) with that name. */
+static void append(struct net_plan *to, const struct net_plan *from, int index, const char *name)
+{
+	to->endpoints = xrealloc(to->endpoints, (to->n + from->n + 1) * sizeof(*to->endpoints));
+	to->routes =
+		xrealloc(to->routes, (to->n_routes + from->n_routes + 1) * sizeof(*to->routes));
+	to->neighbours = xrealloc(to->neighbours, (to->n_neighbours + from->n_neighbours + 1) *
+							  sizeof(*to->neighbours));
+	for (size_t i = 0; i < from->n; i++) {
+		if (index && from->endpoints[i].index != index)
+			continue;
+		to->endpoints[to->n] = from->endpoints[i];
+		to->endpoints[to->n++].interface = copy(&from->endpoints[i].interface->base);
+	}
+	for (size_t i = 0; i < from->n_routes; i++)
+		if (!name || !strcmp(from->routes[i]->device, name))
+			to->routes[to->n_routes++] = copy(&from->routes[i]->base);
+	for (size_t i = 0; i < from->n_neighbours; i++)
+		if (!name || !strcmp(from->neighbours[i]->device, name))
+			to->neighbours[to->n_neighbours++] = copy(&from->neighbours[i]->base);
+}
+
+void net_plan_keep(const struct net_plan *plan, int index, struct net_plan *kept)
+{
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->endpoints[i].index == index)
+			append(kept, plan, index, plan->endpoints[i].name);
+}
+
+void net_plan_add(struct net_plan *plan, const struct net_plan *kept)
+{
+	append(plan, kept, 0, NULL);
 }

@@ -22,12 +22,15 @@ enum net_model {
 	/* The interface is a tap itself. */
 	NET_MODEL_TAP,
 	NET_MODEL_MACVTAP_SELF, /* or a macvtap */
+	/* Its device becomes the machine's (physical.h), and it is gone from the namespace. */
+	NET_MODEL_PHYSICAL,
 };
 
 /* What the configuration wishes. */
 struct net_wishes {
 	enum net_model model; /* one of the first three */
 	unsigned queues;      /* pairs, at most */
+	bool whole;	      /* those of the host's devices are given away */
 };
 
 struct net_endpoint {
@@ -38,6 +41,7 @@ struct net_endpoint {
 	uint8_t mac[NET_MAC_LEN];
 	unsigned mtu;
 	unsigned queues;
+	char bus[NET_KIND_LEN], device[NET_DEVICE_LEN]; /* with NET_MODEL_PHYSICAL */
 	bool all_groups;	     /* it takes the frames of all multicast groups already */
 	Types__Interface *interface; /* what the agent is told */
 };
@@ -55,6 +59,13 @@ struct net_plan {
 void net_plan(const struct net_view *view, const struct net_wishes *wishes, struct net_plan *plan);
 void net_plan_free(struct net_plan *plan);
 #define auto_net_plan __attribute__((cleanup(net_plan_free)))
+
+/*
+ * The interface @index of @plan, with the routes and neighbours that are its, is given
+ * away: remember it in @kept. What is kept is added to a later plan, whose view lacks it.
+ */
+void net_plan_keep(const struct net_plan *plan, int index, struct net_plan *kept);
+void net_plan_add(struct net_plan *plan, const struct net_plan *kept);
 
 /* The model of that name in a configuration; -EINVAL. */
 int net_model_parse(const char *name, enum net_model *model);

@@ -71,6 +71,8 @@ static void take_link(const struct nlmsghdr *m, struct net_view *v)
 	*l = (struct net_link){ .index = i->ifi_index, .type = i->ifi_type, .flags = i->ifi_flags };
 	copy_text(l->name, sizeof(l->name), nl_find(m, sizeof(*i), IFLA_IFNAME, 1));
 	copy_text(l->kind, sizeof(l->kind), nl_find_in(info, IFLA_INFO_KIND, 1));
+	copy_text(l->bus, sizeof(l->bus), nl_find(m, sizeof(*i), IFLA_PARENT_DEV_BUS_NAME, 1));
+	copy_text(l->device, sizeof(l->device), nl_find(m, sizeof(*i), IFLA_PARENT_DEV_NAME, 1));
 	l->master = (int)number(nl_find(m, sizeof(*i), IFLA_MASTER, 4));
 	/* Of a pair each end names the other, which is beside it. */
 	if (strcmp(l->kind, "veth") != 0 && !nl_find(m, sizeof(*i), IFLA_LINK_NETNSID, 4))

@@ -34,14 +34,19 @@ struct net_address {
 	uint32_t flags; /* IFA_F_* */
 };
 
+/* A name of a device ("0000:03:00.0"). */
+#define NET_DEVICE_LEN 32
+
 struct net_link {
 	int index;
 	int master; /* the link that it is a port of; 0: of none */
 	int lower;  /* the one of this namespace that it lies upon; 0: on none */
 	char name[IFNAMSIZ];
 	char kind[NET_KIND_LEN]; /* "" for hardware and loopback */
-	uint16_t type;		 /* ARPHRD_* */
-	unsigned flags;		 /* IFF_* */
+	char bus[NET_KIND_LEN];	 /* of its device; "": it has none, or the kernel does not say */
+	char device[NET_DEVICE_LEN];
+	uint16_t type;	/* ARPHRD_* */
+	unsigned flags; /* IFF_* */
 	unsigned mtu;
 	unsigned queues; /* for sending */
 	bool has_mac;	 /* and it has six bytes */

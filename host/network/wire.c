@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "host/network/device.h"
 #include "host/network/netns.h"
+#include "host/network/physical.h"
 #include "host/network/wire_models.h"
 
 #define NAMES_MAX 256
@@ -42,6 +43,24 @@ static int open_tap(const struct net_wire *w, unsigned first, unsigned queues, s
 		err_clear(err);
 		r = open_new(w, name, queues, tap, err);
 	}
+	return r;
+}
+
+int net_wire_give(const struct net_wire *w, const struct net_endpoint *e, struct physical *p,
+		  struct err *err)
+{
+	auto_free char *entry = NULL;
+	int r = physical_find("/sys", e->bus, e->device, p, err);
+
+	if (r < 0)
+		return r;
+	entry = physical_entry(p);
+	r = w->journal->note(w->journal->arg, entry, err);
+	if (r < 0)
+		return r;
+	r = physical_take("/sys", p, err);
+	if (r < 0)
+		w->journal->forget(w->journal->arg, entry);
 	return r;
 }
 
@@ -200,13 +219,23 @@ bool net_entry_is_of(const char *entry, const char *name)
 	return split(entry, word, of, &index) && !strcmp(of, name);
 }
 
+bool net_entry_is_of_host(const char *entry)
+{
+	struct physical p;
+
+	return physical_parse(entry, &p);
+}
+
 int net_undo(int netns, const char *entry, struct err *err)
 {
 	char word[16], name[IFNAMSIZ];
+	struct physical p;
 	auto_close int nl = -1;
 	size_t i = 0;
 	int index, r;
 
+	if (physical_parse(entry, &p))
+		return physical_give_back("/sys", &p, err);
 	if (!split(entry, word, name, &index))
 		return err_set(err, EINVAL, "\"%s\" is no entry of a journal", entry);
 	while (i < ARRAY_SIZE(undoers) && strcmp(undoers[i].word, word) != 0)

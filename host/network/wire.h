@@ -7,6 +7,7 @@
 #ifndef HOST_NETWORK_WIRE_H
 #define HOST_NETWORK_WIRE_H
 
+#include "host/network/physical.h"
 #include "host/network/tap.h"
 
 struct net_journal {
@@ -34,6 +35,13 @@ struct net_wire {
 int net_wire_open(const struct net_wire *w, const struct net_endpoint *e, unsigned first,
 		  unsigned queues, struct net_tap *tap, struct err *err);
 
+/*
+ * Give away the device of @e, whose model is NET_MODEL_PHYSICAL. What fails is undone, and
+ * any other model will do.
+ */
+int net_wire_give(const struct net_wire *w, const struct net_endpoint *e, struct physical *p,
+		  struct err *err);
+
 /* Join it and @e. What fails is undone, but for the tap. */
 int net_wire_join(const struct net_wire *w, const struct net_endpoint *e, const struct net_tap *tap,
 		  struct err *err);
@@ -43,6 +51,9 @@ int net_wire_join(const struct net_wire *w, const struct net_endpoint *e, const 
  * -EINVAL for words that are no entry.
  */
 int net_undo(int netns, const char *entry, struct err *err);
+
+/* Whether @entry is about the host, whatever became of the namespace. */
+bool net_entry_is_of_host(const char *entry);
 
 /* Whether @entry is about the link @name. */
 bool net_entry_is_of(const char *entry, const char *name);

@@ -146,6 +146,7 @@ void network_describe(const struct nic *nic, unsigned mtu, struct vm_dev *dev)
 	dev->net.vhost_fds = nic->tap.has_vhost ? nic->tap.vhost : NULL;
 	memcpy(dev->net.mac, nic->mac, VM_MAC_LEN);
 	dev->net.mtu = mtu;
+	dev->net.pci = *nic->pci ? nic->pci : NULL;
 }
 
 /* Without it the monitor moves the packets itself. */
@@ -162,12 +163,40 @@ static void open_vhost(struct network *net, struct nic *nic)
 	net->no_vhost = r < 0;
 }
 
+/* As a whole, or the reason why not. */
+static int give(struct network *net, struct nic *nic, const struct net_endpoint *e)
+{
+	struct err why = ERR_INIT;
+	struct physical p;
+	int r = net_wire_give(&net->wire, e, &p, &why);
+
+	if (r < 0) {
+		log_warn("sandbox %s: interface %s is joined as others are: %s", net->sb->st->id,
+			 e->name, err_msg(&why));
+		return r;
+	}
+	log_info("sandbox %s: interface %s: the device %s (%s) is the machine's", net->sb->st->id,
+		 e->name, p.address, p.driver);
+	memcpy(nic->pci, p.address, sizeof(nic->pci));
+	memcpy(nic->mac, e->mac, sizeof(nic->mac));
+	net_plan_keep(&net->plan, e->index, &net->kept);
+	network_take(nic, e);
+	return 0;
+}
+
 int network_open_nic(struct network *net, struct nic *nic, const struct net_endpoint *e,
 		     struct err *err)
 {
-	int r = net_wire_open(&net->wire, e, (unsigned)net->n - 1, e ? e->queues : 1, &nic->tap,
-			      err);
+	struct net_endpoint joined = *e;
+	int r;
 
+	if (e->model == NET_MODEL_PHYSICAL) {
+		if (give(net, nic, e) == 0)
+			return 0;
+		joined.model = net->wishes.model;
+		e = &joined;
+	}
+	r = net_wire_open(&net->wire, e, (unsigned)net->n - 1, e->queues, &nic->tap, err);
 	if (r == 0)
 		r = net_wire_join(&net->wire, e, &nic->tap, err);
 	if (r < 0)
@@ -212,6 +241,7 @@ static int add_nics(struct network *net, struct err *err)
 	for (int i = 0; r == -ENODEV && i < LOOKS_MAX; i++) {
 		while (net->n > 0)
 			network_remove_nic(net, net->nics[0]);
+		net_plan_free(&net->kept);
 		while (net->sb->st->network.n > 0)
 			undo_entry(net, net->sb->st->network.n - 1);
 		err_clear(err);
@@ -236,6 +266,8 @@ static void describe_all(struct network *net)
 	spec->n_nets = net->n;
 	spec->netns = net->netns;
 	spec->netns_is_own = net->own;
+	/* What comes later is plugged in, and only a card of the machine's own can be. */
+	net->wishes.whole = false;
 }
 
 static struct network *network_new(struct sandbox *sb, int netns, bool own)
@@ -256,6 +288,7 @@ static struct network *network_new(struct sandbox *sb, int netns, bool own)
 		net->wire.rx_bits = (uint64_t)h->rx_rate_limiter_max_rate;
 		net->wire.tx_bits = (uint64_t)h->tx_rate_limiter_max_rate;
 	}
+	net->wishes.whole = sb->caps & HV_CAP_NET_DEVICE;
 	net->wishes.queues = (unsigned)h->network_queues;
 	(void)net_model_parse(sb->config->runtime.internetworking_model, &net->wishes.model);
 	/* A macvtap has no name that could be opened. */
@@ -367,6 +400,7 @@ void network_free(struct network *net)
 	while (net->n > 0)
 		network_remove_nic(net, net->nics[0]);
 	net_plan_free(&net->plan);
+	net_plan_free(&net->kept);
 	free(net->failed);
 	strv_free(&net->warned);
 	str_free(&net->told_routes.wire);

@@ -19,11 +19,12 @@ struct net_told {
 struct nic {
 	char *id;
 	struct net_tap tap;
-	int index;		  /* of the interface; 0: it has none */
-	char name[IFNAMSIZ];	  /* of that */
-	uint8_t mac[NET_MAC_LEN]; /* that the guest's has now */
-	bool plugged;		  /* while the machine ran: it can be taken away */
-	char place[VM_PLACE_MAX]; /* PCI path in the guest of what was plugged in, or "" */
+	int index;			/* of the interface; 0: it has none */
+	char name[IFNAMSIZ];		/* of that */
+	uint8_t mac[NET_MAC_LEN];	/* that the guest's has now */
+	char pci[PHYSICAL_ADDRESS_MAX]; /* the device that it is; "": one of the machine's own */
+	bool plugged;			/* while the machine ran: it can be taken away */
+	char place[VM_PLACE_MAX];	/* PCI path in the guest of what was plugged in, or "" */
 	struct net_told told;
 };
 
@@ -45,7 +46,8 @@ struct network {
 
 	/* What is to be, and how far it has come (network_sync.c). */
 	struct net_plan plan;
-	bool *failed; /* for each of its endpoints */
+	struct net_plan kept; /* of interfaces whose devices are the machine's */
+	bool *failed;	      /* for each of its endpoints */
 	struct net_told told_routes, told_neighbours;
 	struct net_told *telling; /* of which the answer is awaited */
 	unsigned round;		  /* how many there were */

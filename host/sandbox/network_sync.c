@@ -44,6 +44,7 @@ int network_look(struct network *net, struct err *err)
 		return r;
 	net_plan_free(&net->plan);
 	net_plan(&view, &net->wishes, &net->plan);
+	net_plan_add(&net->plan, &net->kept);
 	free(net->failed);
 	net->failed = xcalloc(net->plan.n + 1, sizeof(*net->failed));
 	for (size_t i = 0; i < net->plan.warnings.n; i++) {

@@ -94,22 +94,24 @@ static void clear_dirs(const struct sandbox_state *st, struct err *first)
 
 /*
  * In the namespace that was the pod's, if it is still there: when it has gone, so has all
- * that was in it. Another may have its path by now.
+ * that was in it. Another may have its path by now. Devices go back to the host anyway.
  */
 static void clear_network(const struct sandbox_state *st, struct err *first)
 {
 	auto_close int netns = st->netns ? netns_open(st->netns, NULL) : -1;
 	auto_free char *found = NULL;
 	struct netns_id id;
+	bool there = netns >= 0 && netns_identify(netns, &id, NULL) == 0;
 
-	if (netns < 0 || netns_identify(netns, &id, NULL) < 0)
-		return;
-	found = xasprintf("%llu:%llu", (unsigned long long)id.dev, (unsigned long long)id.ino);
-	if (!st->netns_id || strcmp(found, st->netns_id) != 0)
-		return;
+	if (there)
+		found = xasprintf("%llu:%llu", (unsigned long long)id.dev,
+				  (unsigned long long)id.ino);
+	there = there && st->netns_id && !strcmp(found, st->netns_id);
 	for (size_t i = st->network.n; i-- > 0;) {
 		struct err err = ERR_INIT;
 
+		if (!there && !net_entry_is_of_host(st->network.v[i]))
+			continue;
 		if (net_undo(netns, st->network.v[i], &err) < 0)
 			keep_first(first, &err);
 	}

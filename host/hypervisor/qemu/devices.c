@@ -133,16 +133,33 @@ size_t args_net_fds(const struct vm_spec *spec, int *fds)
 	return n;
 }
 
+/* A card of the host's, at a port of its own; chassis numbers follow those of all others. */
+static void add_host_device(const struct config_hypervisor *h, const struct vm_dev *dev, size_t i,
+			    struct strv *argv)
+{
+	unsigned long long chassis =
+		(unsigned long long)(h->default_bridges + h->pcie_root_port + h->pcie_switch_port) +
+		3 + i;
+
+	addf(argv, "-device", "pcie-root-port,bus=pcie.0,id=%s-port,chassis=%llu,slot=%llu",
+	     dev->id, chassis, chassis);
+	addf(argv, "-device", "vfio-pci,host=%s,id=%s,bus=%s-port", dev->net.pci, dev->id, dev->id);
+}
+
 /*
  * The size of packets is the guest's affair: what the device says of it would be the most
  * that it could ever have. On PCI two interrupts for each pair of queues, and two more.
  */
 static void add_net(const struct config_hypervisor *h, const struct machine *m,
-		    const struct vm_dev *dev, struct strv *argv)
+		    const struct vm_dev *dev, size_t i, struct strv *argv)
 {
 	auto_str struct str queues = STR_INIT, fds = STR_INIT;
 	const uint8_t *mac = dev->net.mac;
 
+	if (dev->net.pci) {
+		add_host_device(h, dev, i, argv);
+		return;
+	}
 	put_fds("fds", dev->net.fds, dev->net.n_fds, &fds);
 	if (dev->net.n_fds > 1)
 		str_puts(&queues, ",mq=on");
@@ -187,7 +204,7 @@ void args_devices(const struct vm_spec *spec, const struct qemu_facts *f, const 
 		     f->vsock_fd, f->cid, args_virtio(h, m));
 	add_share(spec, f, m, argv);
 	for (size_t i = 0; i < spec->n_nets; i++)
-		add_net(h, m, &spec->nets[i], argv);
+		add_net(h, m, &spec->nets[i], i, argv);
 	add_random(h, m, argv);
 	if (h->reclaim_guest_freed_memory)
 		addf(argv, "-device", "virtio-balloon-%s,id=balloon,free-page-reporting=on%s",

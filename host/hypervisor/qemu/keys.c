@@ -21,7 +21,6 @@ static const struct key_refusal refusals[] = {
 	{ "numa_mapping", "the guest has a single NUMA node" },
 	{ "enable_vhost_user_store", "disks are served by QEMU itself" },
 	{ "hot_plug_vfio", "devices of the host are not given to a guest" },
-	{ "cold_plug_vfio", "devices of the host are not given to a guest" },
 };
 
 /* Refused where the machine lacks what it needs: PCI, or with @express that of PCI Express. */
@@ -38,6 +37,7 @@ static const struct {
 	{ "enable_iommu", true, "translates for devices of PCI Express" },
 	{ "pcie_root_port", true, "is a port of PCI Express" },
 	{ "pcie_switch_port", true, "is a port of PCI Express" },
+	{ "cold_plug_vfio", true, "gives devices a port of PCI Express" },
 };
 
 static int check_pci(const struct config *config, const struct machine *m, struct err *err)
@@ -109,6 +109,7 @@ static int check_firmware(const struct config *config, struct err *err)
 int qemu_keys_check(const struct config *config, struct err *err)
 {
 	static const char *const types[] = { "microvm", "q35", "pc", NULL };
+	static const char *const ports[] = { "no-port", "root-port", NULL };
 	const struct config_hypervisor *h = &config->hypervisor;
 	const struct machine *m = machine_find(h->machine_type);
 	int r;
@@ -118,6 +119,8 @@ int qemu_keys_check(const struct config *config, struct err *err)
 	r = keys_refuse(config, refusals, ARRAY_SIZE(refusals), err);
 	if (r == 0)
 		r = check_pci(config, m, err);
+	if (r == 0)
+		r = keys_choose(config, "cold_plug_vfio", h->cold_plug_vfio, ports, NULL, err);
 	if (r == 0)
 		r = check_share(config, err);
 	if (r == 0)
@@ -138,6 +141,8 @@ unsigned qemu_keys_caps(const struct config *config)
 	caps |= HV_CAP_NET | HV_CAP_VHOST_NET;
 	if (m && m->pci && h->default_bridges)
 		caps |= HV_CAP_NET_HOTPLUG;
+	if (strcmp(h->cold_plug_vfio, "no-port") != 0)
+		caps |= HV_CAP_NET_DEVICE;
 	if (!strcmp(h->shared_fs, "virtio-fs"))
 		caps |= HV_CAP_FS_SHARE;
 	/* A SCSI controller takes disks on any machine, a bridge only where there is PCI. */

@@ -471,7 +471,8 @@ const struct hypervisor_ops hypervisor_qemu = {
 	.name = "qemu",
 	.facts = &facts,
 	.caps = HV_CAP_FS_SHARE | HV_CAP_BLOCK_HOTPLUG | HV_CAP_CPU_HOTPLUG | HV_CAP_MEM_HOTPLUG |
-		HV_CAP_EMULATE | HV_CAP_NET | HV_CAP_NET_HOTPLUG | HV_CAP_VHOST_NET,
+		HV_CAP_EMULATE | HV_CAP_NET | HV_CAP_NET_HOTPLUG | HV_CAP_VHOST_NET |
+		HV_CAP_NET_DEVICE,
 	.check = qemu_check,
 	.caps_for = qemu_keys_caps,
 	.init = qemu_init,

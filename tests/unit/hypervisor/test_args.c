@@ -146,6 +146,38 @@ static void more_cards_than_places(void **state)
 	assert_int_equal(fits("pc", 27, &err), -ENOSPC);
 }
 
+static void a_card_of_the_host(void **state)
+{
+	static const int fd = 9;
+	struct config *c = config_with("machine_type = \"q35\"\npcie_root_port = 1\n"
+				       "cold_plug_vfio = \"root-port\"\n");
+	const struct vm_dev nets[] = {
+		{ .type = VM_DEV_NET, .id = "network-0", .net = { .fds = &fd, .n_fds = 1 } },
+		{ .type = VM_DEV_NET, .id = "network-1", .net = { .pci = "0000:03:00.0" } },
+	};
+	struct vm_spec spec = {
+		.id = "x",
+		.run_dir = "/run/x",
+		.config = c,
+		.size = { .vcpus = 1, .max_vcpus = 1, .memory = 64, .max_memory = 64 },
+		.share_tag = "tag",
+		.nets = nets,
+		.n_nets = 2
+	};
+	auto_strv struct strv argv = { 0 };
+	auto_str struct str line = STR_INIT;
+
+	(void)state;
+	qemu_args(&spec, &tcg, &argv);
+	qemu_args_quote(&argv, &line);
+	assert_non_null(
+		strstr(str_text(&line),
+		       " -device pcie-root-port,bus=pcie.0,id=network-1-port,chassis=6,slot=6 "
+		       "-device vfio-pci,host=0000:03:00.0,id=network-1,bus=network-1-port "));
+	assert_null(strstr(str_text(&line), "netdev=network-1"));
+	config_free(c);
+}
+
 static void q35_on_kvm_with_vsock(void **state)
 {
 	struct qemu_facts f = tcg;
@@ -238,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(microvm_on_tcg),
 		cmocka_unit_test(more_cards_than_places),
+		cmocka_unit_test(a_card_of_the_host),
 		cmocka_unit_test(q35_on_kvm_with_vsock),
 		cmocka_unit_test(a_serial_line_to_the_debug_console),
 		cmocka_unit_test(commas_in_values_are_doubled),

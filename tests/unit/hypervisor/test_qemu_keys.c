@@ -116,7 +116,7 @@ static const struct key_row keys[] = {
 	{ "tx_rate_limiter_max_rate", "1", ABOVE, "the sandbox", NULL },
 	{ "default_bridges", "0", REMOVES, " -device pci-bridge,", NULL },
 	{ "hot_plug_vfio", "\"root-port\"", REFUSED, "devices of the host", NULL },
-	{ "cold_plug_vfio", "\"root-port\"", REFUSED, "devices of the host", NULL },
+	{ "cold_plug_vfio", "\"root-port\"", ABOVE, "HV_CAP_NET_DEVICE", NULL },
 	{ "pcie_root_port", "2", CHANGES,
 	  " -device pcie-root-port,bus=pcie.0,id=rp0,chassis=2,slot=2"
 	  " -device pcie-root-port,bus=pcie.0,id=rp1,chassis=3,slot=3 ",

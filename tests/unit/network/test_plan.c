@@ -46,6 +46,7 @@ struct link {
 	bool tun; /* not a tap */
 	int lower;
 	bool elsewhere; /* is the lower one */
+	const char *device;
 };
 
 static void add_link(struct net_view *v, struct link l)
@@ -65,6 +66,10 @@ static void add_link(struct net_view *v, struct link l)
 		nl_attr_u32(&m, IFLA_LINK, (uint32_t)l.lower);
 	if (l.elsewhere)
 		nl_attr_u32(&m, IFLA_LINK_NETNSID, 0);
+	if (l.device) {
+		nl_attr(&m, IFLA_PARENT_DEV_BUS_NAME, "pci", 4);
+		nl_attr(&m, IFLA_PARENT_DEV_NAME, l.device, strlen(l.device) + 1);
+	}
 	if (l.type == ARPHRD_ETHER)
 		add_mac(&m, IFLA_ADDRESS, l.index);
 	if (l.kind) {
@@ -344,6 +349,62 @@ static void test_neighbours(void **state)
 	net_view_free(&v);
 }
 
+/* A card of the host's is given away, and what it had is remembered when it is not seen any more. */
+static void test_whole_devices(void **state)
+{
+	const struct net_wishes whole = { .model = NET_MODEL_TC, .queues = 1, .whole = true };
+	struct net_view v = { .links = NULL }, later = { .links = NULL };
+	struct net_plan p, kept = { .n = 0 };
+
+	(void)state;
+	add_link(&v, (struct link)ETH(2));
+	add_link(&v, (struct link){ .index = 3,
+				    .name = "ens3",
+				    .flags = IFF_UP,
+				    .type = ARPHRD_ETHER,
+				    .device = "0000:03:00.0" });
+	add_address(&v, 3, "10.3.0.2", 24, NULL);
+	add_route(&v,
+		  (struct route){ .dst = "10.6.0.0", .prefix = 16, .via = "10.1.0.1", .index = 2 });
+	add_route(&v,
+		  (struct route){ .dst = "10.7.0.0", .prefix = 16, .via = "10.3.0.1", .index = 3 });
+	add_neighbour(&v, 3, "10.3.0.9", NUD_PERMANENT);
+	net_plan(&v, &wishes, &p);
+	assert_int_equal(p.n, 2);
+	assert_int_equal(p.endpoints[1].model, NET_MODEL_TC);
+	assert_string_equal(p.endpoints[1].type, "physical");
+	net_plan_free(&p);
+	net_plan(&v, &whole, &p);
+	assert_int_equal(p.endpoints[0].model, NET_MODEL_TC);
+	assert_int_equal(p.endpoints[1].model, NET_MODEL_PHYSICAL);
+	assert_string_equal(p.endpoints[1].bus, "pci");
+	assert_string_equal(p.endpoints[1].device, "0000:03:00.0");
+	net_plan_keep(&p, 3, &kept);
+	assert_int_equal(kept.n, 1);
+	net_plan_free(&p);
+	add_link(&later, (struct link)ETH(2));
+	add_route(&later,
+		  (struct route){ .dst = "10.6.0.0", .prefix = 16, .via = "10.1.0.1", .index = 2 });
+	net_plan(&later, &wishes, &p);
+	net_plan_add(&p, &kept);
+	assert_int_equal(p.n, 2);
+	assert_int_equal(p.endpoints[1].index, 3);
+	assert_string_equal(p.endpoints[1].interface->ipaddresses[0]->address, "10.3.0.2");
+	assert_int_equal(p.n_routes, 2);
+	assert_string_equal(p.routes[1]->device, "ens3");
+	assert_string_equal(p.routes[1]->dest, "10.7.0.0/16");
+	assert_int_equal(p.n_neighbours, 1);
+	/* The same again next time. */
+	net_plan_free(&p);
+	net_plan(&later, &wishes, &p);
+	net_plan_add(&p, &kept);
+	assert_int_equal(p.n, 2);
+	net_plan_free(&p);
+	net_plan_free(&kept);
+	net_view_free(&v);
+	net_view_free(&later);
+}
+
 /* Of each message every length that is too short. */
 static void test_cut_short(void **state)
 {
@@ -380,6 +441,9 @@ static void test_journal(void **state)
 	assert_non_null(strstr(err_msg(&err), "\"explode eth0\" is no entry"));
 	/* What is not there needs no undoing. */
 	assert_int_equal(net_undo(-1, "ingress nosuchlink", &err), 0);
+	assert_int_equal(net_undo(-1, "device ffff:ff:1f.7 nosuchdriver", &err), 0);
+	assert_true(net_entry_is_of_host("device ffff:ff:1f.7 nosuchdriver"));
+	assert_false(net_entry_is_of_host("ingress eth0 5"));
 }
 
 static void test_models(void **state)
@@ -399,7 +463,7 @@ int main(void)
 		cmocka_unit_test(test_routes),	    cmocka_unit_test(test_several_hops),
 		cmocka_unit_test(test_neighbours),  cmocka_unit_test(test_cut_short),
 		cmocka_unit_test(test_stacks),	    cmocka_unit_test(test_journal),
-		cmocka_unit_test(test_models),
+		cmocka_unit_test(test_models),	    cmocka_unit_test(test_whole_devices),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
