@@ -92,7 +92,7 @@ static void make_driver(const struct fixture *f, const char *name)
 /* A port, a card behind it in a group of the IOMMU with the port, and a part of the card. */
 static void begin(struct fixture *f)
 {
-	strcpy(f->dir, "/tmp/physical-XXXXXX");
+	snprintf(f->dir, sizeof(f->dir), "/tmp/physical-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	f->kernel = 0;
 	make_dir(f, "bus/pci/devices", NULL);
