@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,20 @@ static int open_words(struct child *c, bool record, int *wr, struct err *err)
 	return c->words ? 0 : err->code;
 }
 
+/*
+ * Into the pod's network namespace, as the original's: who looks into that by the process
+ * finds it, some monitors open taps or set their MTU by name, and on the host's network
+ * none of them has any business. And into the control group.
+ */
+static int enter(void *arg)
+{
+	const struct vm_spec *spec = arg;
+
+	if (spec->netns >= 0 && setns(spec->netns, CLONE_NEWNET) < 0)
+		return -errno;
+	return spec->enter ? spec->enter(spec->enter_arg) : 0;
+}
+
 static int begin(struct child *c, struct proc_spec *spec, bool record, struct err *err)
 {
 	auto_close int wr = -1;
@@ -94,10 +109,9 @@ static int begin(struct child *c, struct proc_spec *spec, bool record, struct er
 	spec->new_session = true;
 	/* One that has something of its own to do there lives in a place of its own. */
 	if (!spec->before_exec) {
-		spec->before_exec = c->vm->spec->enter;
-		spec->before_exec_arg = c->vm->spec->enter_arg;
+		spec->before_exec = enter;
+		spec->before_exec_arg = (void *)(uintptr_t)c->vm->spec;
 	}
-	/* Where some of them go. */
 	spec->until_exec = c->vm->spec->netns;
 	r = proc_spawn(spec, &proc, err);
 	if (r < 0)

@@ -101,8 +101,8 @@ struct vm_spec {
 	const struct vm_dev *nets; /* the same for networks (HV_CAP_NET) */
 	size_t n_nets;
 	/*
-	 * With nets: the network namespace that their taps are in; -1: the caller's. The process
-	 * that opens them by name is started in it. Borrowed.
+	 * The pod's network namespace, in which the taps of nets are; -1: the caller's. The
+	 * machine's processes are started in it. Borrowed.
 	 */
 	int netns;
 	/* It is found by the machine's process, which is started in it and has to stay there. */

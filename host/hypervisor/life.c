@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -153,15 +152,6 @@ int life_share(struct life *l, const char *path, struct err *err)
 		return 0;
 	l->fs = virtiofsd_start_at(l->vm, path, on_fs_end, l, err);
 	return l->fs ? 0 : err->code;
-}
-
-int life_enter(void *arg)
-{
-	const struct vm_spec *spec = arg;
-
-	if (spec->netns >= 0 && setns(spec->netns, CLONE_NEWNET) < 0)
-		return -errno;
-	return spec->enter ? spec->enter(spec->enter_arg) : 0;
 }
 
 int life_launch(struct life *l, struct proc_spec *spec, struct err *err)

@@ -55,12 +55,6 @@ void life_init(struct life *l, struct vm *vm, char *path, char *socket,
 	       void (*on_end)(const struct err *why, void *arg), void *arg);
 
 /*
- * For a proc_spec's before_exec, with the vm_spec as its argument: in the network namespace of the
- * taps, and in the sandbox's control group. For programs that call a tap by its name.
- */
-int life_enter(void *spec);
-
-/*
  * Start the monitor in its role: the driver's name. Its standard output is the guest's
  * console; @spec says the rest.
  */

@@ -201,8 +201,7 @@ static int acrn_start(struct vm *vm, struct err *err)
 	struct acrn_facts f = { .apic_ids = ids,
 				.vhost_net = access("/dev/vhost-net", R_OK | W_OK) == 0 };
 	auto_strv struct strv argv = { 0 };
-	struct proc_spec proc = { .before_exec = life_enter,
-				  .before_exec_arg = (void *)(uintptr_t)spec };
+	struct proc_spec proc = { .argv = NULL };
 	struct acrn *a = vm->driver;
 	int fd, r = acrn_hsm_check(err);
 

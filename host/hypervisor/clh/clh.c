@@ -196,9 +196,6 @@ static int launch(struct clh *c, struct err *err)
 		.keep = &theirs,
 		.nkeep = 1,
 		.cwd = spec->run_dir,
-		/* It has the taps' descriptors, and yet sets their MTU by their names. */
-		.before_exec = life_enter,
-		.before_exec_arg = (void *)(uintptr_t)spec,
 	};
 	int p[2];
 

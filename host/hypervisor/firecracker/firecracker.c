@@ -156,8 +156,6 @@ static int launch(struct firecracker *f, struct err *err)
 	auto_strv struct strv argv = { 0 };
 	struct proc_spec proc = {
 		.cwd = f->root,
-		.before_exec = life_enter,
-		.before_exec_arg = (void *)(uintptr_t)spec,
 	};
 
 	fc_args(spec, base, &argv);

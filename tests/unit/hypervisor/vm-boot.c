@@ -172,6 +172,7 @@ int main(int argc, char **argv)
 					  hypervisor_caps(ops, config) & HV_CAP_MEM_HOTPLUG),
 			.share_dir = getenv("NO_SHARE") ? NULL : share,
 			.share_tag = "kataShared",
+			.netns = -1,
 		};
 
 		r = boot(&b, &spec, ops);
