@@ -21,6 +21,12 @@
 
 #define DNS_MAX 65536
 
+/* What a machine needs at least, besides what its containers use, in bytes. */
+#define MACHINE_ROOM (UINT64_C(128) << 20)
+
+/* The control group of those machines that their pods' have no room for, as Kata names it. */
+#define OUTSIDE "/kata_overhead/"
+
 /* A directory that must not be there yet: two roots of states may have the same ID. */
 static int make_own_dir(struct sandbox *sb, const char *parent, const char *dir, struct err *err)
 {
@@ -252,10 +258,33 @@ static void on_limit(void *arg)
 	boot_fail(sb, &err);
 }
 
+/*
+ * Where the processes live: in the pod's control group. If that has no room for them, since
+ * nobody counted a machine (RuntimeClass.overhead), and the configuration does not insist, they
+ * live outside of it, as the original's do by default: the machine would be killed.
+ */
+static char *group_path(const struct sandbox *sb, const Grpc__Spec *spec)
+{
+	const char *path = spec->linux ? spec->linux->cgroupspath : "";
+	uint64_t room = group_room(path), load = load_of_sandbox(spec).memory;
+
+	if (sb->caps & HV_CAP_LOCAL || room == UINT64_MAX || room >= load + MACHINE_ROOM)
+		return xstrdup(path);
+	log_warn("sandbox %s: its control group may have %llu MiB, of which its containers may "
+		 "use %llu: that is too little for a virtual machine%s",
+		 sb->st->id, (unsigned long long)room >> 20, (unsigned long long)load >> 20,
+		 sb->config->runtime.sandbox_cgroup_only ?
+			 "" :
+			 ", which lives outside of it (see sandbox_cgroup_only)");
+	return sb->config->runtime.sandbox_cgroup_only ? xstrdup(path) :
+							 xasprintf(OUTSIDE "%s", sb->st->id);
+}
+
 /* With what belongs to the sandbox already: the first container's stand-in. */
 static int make_group(struct sandbox *sb, const Grpc__Spec *spec, struct err *err)
 {
-	int r = group_make(sb->st, spec->linux ? spec->linux->cgroupspath : "", &sb->group, err);
+	auto_free char *path = group_path(sb, spec);
+	int r = group_make(sb->st, path, &sb->group, err);
 
 	for (size_t i = 0; r == 0 && i < sb->st->n_processes; i++)
 		if (strcmp(sb->st->processes[i].name, "shim"))

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -90,6 +91,29 @@ int group_make(struct sandbox_state *st, const char *cgroups_path, struct group 
 	log_warn("sandbox %s: there is no control group for it: %s", st->id, err_msg(err));
 	err_clear(err);
 	return 0;
+}
+
+uint64_t group_room(const char *cgroups_path)
+{
+	auto_free char *path = NULL;
+	uint64_t room = UINT64_MAX;
+	char *end;
+
+	if (!*cgroups_path || cgroup_host_path(cgroups_path, &path, NULL) < 0)
+		return room;
+	for (end = path + strlen(path); end > path; end = strrchr(path, '/')) {
+		struct cgroup_stats stats = { 0 };
+		struct cgroup *cg;
+
+		*end = '\0';
+		cg = cgroup_open(path);
+		cgroup_read_stats(cg, &stats);
+		cgroup_free(cg);
+		if (stats.memory_limit > 0 && stats.memory_limit < room)
+			room = stats.memory_limit;
+	}
+	/* Version 1 writes a very large number for none. */
+	return room < INT64_MAX / 2 ? room : UINT64_MAX;
 }
 
 void group_add(struct group *g, pid_t pid)

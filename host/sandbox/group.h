@@ -11,6 +11,7 @@
 #ifndef HOST_SANDBOX_GROUP_H
 #define HOST_SANDBOX_GROUP_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -27,6 +28,12 @@ struct group;
  */
 int group_make(struct sandbox_state *st, const char *cgroups_path, struct group **group,
 	       struct err *err);
+
+/*
+ * The least memory, in bytes, that the group @cgroups_path or one above it may have;
+ * UINT64_MAX without a limit, and for what is no path.
+ */
+uint64_t group_room(const char *cgroups_path);
 
 /* Move a process of the host into it. What fails is a warning. NULL: nothing happens. */
 void group_add(struct group *group, pid_t pid);

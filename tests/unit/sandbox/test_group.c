@@ -137,6 +137,46 @@ static void processes_live_in_it(void **state)
 	state_free(st);
 }
 
+/* The least limit on the way up counts. */
+static void room_is_what_the_groups_above_leave(void **state)
+{
+	static const struct {
+		const char *group;
+		int64_t limit;
+	} limits[] = { { "", 64 << 20 }, { "/tight", 8 << 20 }, { "/tight/wide", -1 } };
+	static const struct {
+		const char *group;
+		uint64_t room;
+	} cases[] = {
+		{ "", 64 << 20 },
+		{ "/new/newer", 64 << 20 },
+		{ "/tight/wide/new", 8 << 20 },
+	};
+	struct cgroup *cgs[ARRAY_SIZE(limits)];
+	bool limited = true; /* not every layout has a memory controller */
+
+	(void)state;
+	assert_true(group_room("") == UINT64_MAX);
+	assert_true(group_room("/a/../../b") == UINT64_MAX);
+	assert_true(group_room("/no-such-group/below") == UINT64_MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		auto_free char *path = xasprintf("%s/room%s", top, limits[i].group);
+		const struct cgroup_limits l = { .memory = limits[i].limit };
+
+		assert_int_equal(cgroup_create(path, &cgs[i], NULL), 0);
+		limited = cgroup_limit(cgs[i], &l, NULL) == 0 && limited;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		auto_free char *path = xasprintf("%s/room%s", top, cases[i].group);
+
+		assert_true(group_room(path) == (limited ? cases[i].room : UINT64_MAX));
+	}
+	for (size_t i = ARRAY_SIZE(limits); i-- > 0;) {
+		assert_int_equal(cgroup_remove(cgs[i], NULL), 0);
+		cgroup_free(cgs[i]);
+	}
+}
+
 static void a_group_in_use_is_refused(void **state)
 {
 	struct sandbox_state *st = new_state("first"), *st2 = new_state("second");
@@ -289,6 +329,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(processes_live_in_it),
+		cmocka_unit_test(room_is_what_the_groups_above_leave),
 		cmocka_unit_test(a_group_in_use_is_refused),
 		cmocka_unit_test(what_is_no_path_is_refused),
 		cmocka_unit_test(the_journal_clears_it),
