@@ -70,13 +70,19 @@ flatten()
 	EOT
 }
 
-# It loads no ELF file, and starts only with a control socket. Its power-off and its keyboard
-# controller's reset do not end it.
+# It loads no ELF file, starts only with a control socket, and has a console only on a
+# terminal. Its power-off and its keyboard controller's reset do not end it.
 run_stratovirt()
 {
+	local argv=("$program" -machine microvm -kernel "$work/flat" -initrd "$initrd" -m "$mib"
+		-smp 1 -qmp "unix:$work/qmp,server,nowait" ${tty:+-serial stdio}
+		-append "$words pci=off reboot=t ${tty:+console=ttyS0} ${last:-reset}")
+
 	[ -e "$work/flat" ] || flatten "$kernel" "$work/flat"
 	rm -f "$work/qmp"
-	"$@" "$program" -machine microvm -kernel "$work/flat" -initrd "$initrd" -m "$mib" -smp 1 \
-		-qmp "unix:$work/qmp,server,nowait" \
-		${tty:+-serial stdio} -append "$words pci=off reboot=t ${tty:+console=ttyS0} ${last:-reset}"
+	if [ -n "$tty" ]; then
+		"$@" script -qec "$(printf '%q ' "${argv[@]}")" /dev/null
+	else
+		"$@" "${argv[@]}"
+	fi
 }
