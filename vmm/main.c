@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/version.h"
+#include "vmm/arch/arch.h"
 #include "vmm/cmdline.h"
 #include "vmm/devices.h"
 #include "vmm/jail.h"
@@ -80,8 +81,10 @@ static int create(struct machine *m, const struct cmdline *c, struct loop *loop,
 		.debug = c->debug,
 		.epoch_us = epoch_us,
 	};
-	int kvm = open_file("KVM", c->kvm, O_RDWR, err);
+	int kvm = arch_look(err);
 
+	if (kvm == 0)
+		kvm = open_file("KVM", c->kvm, O_RDWR, err);
 	return kvm < 0 ? kvm : machine_init(m, &config, kvm, loop, err);
 }
 

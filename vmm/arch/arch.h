@@ -53,6 +53,9 @@ struct arch_boot {
 	const struct arch_device *devices;
 };
 
+/* Is there a machine for this host's architecture at all? 0; -ENOTSUP and @err. */
+int arch_look(struct err *err);
+
 /* Interrupt controllers and what the machine has but for processors. After its memory. */
 struct arch *arch_new(const struct kvm *k, const struct arch_config *config, struct err *err);
 void arch_free(struct arch *a);

@@ -37,8 +37,9 @@ static void look_at_file(struct blk_file *f, const struct stat *st)
 {
 	f->bytes = (uint64_t)st->st_size;
 	f->block = SECTOR;
-	f->physical =
-		st->st_blksize > 0 && st->st_blksize <= PAGE ? (uint32_t)st->st_blksize : PAGE;
+	f->physical = st->st_blksize > 0 && (uint64_t)st->st_blksize <= PAGE ?
+			      (uint32_t)st->st_blksize :
+			      PAGE;
 	/* Tried behind the end, where there is nothing to lose. */
 	f->can_discard = fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, st->st_size,
 				   PAGE) == 0;
