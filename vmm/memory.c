@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/huge_file.h"
 
 /*
  * A piece of address space of @size bytes whose start is aligned: more is asked for than
@@ -55,16 +56,23 @@ static int map_region(struct memory *m, gpa_t start, uint64_t size, uint64_t off
 }
 
 /*
- * Memory of @bytes that others may map, and nobody may cut: what lies behind our mapping
- * could be taken away otherwise by whoever has the descriptor, and we would die of it.
+ * Memory of @bytes that others may map. A memfd nobody may cut; of huge pages whoever has
+ * the descriptor could take away what lies behind our mapping, and we would die of it: that
+ * is the file server of this machine and nobody else.
  */
 static int share(struct memory *m, uint64_t bytes, struct err *err)
 {
-	m->fd = memfd_create("guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	bool huge = true;
+
+	m->fd = huge_file();
+	if (m->fd < 0) {
+		huge = false;
+		m->fd = memfd_create("guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	}
 	if (m->fd < 0)
 		return err_sys(err, errno, "cannot create the guest's memory");
-	if (ftruncate(m->fd, (off_t)bytes) < 0 ||
-	    fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+	if (ftruncate(m->fd, (off_t)bytes) < 0 || (!huge && fcntl(m->fd, F_ADD_SEALS, seals) < 0))
 		return err_sys(err, errno, "cannot size the guest's memory to %" PRIu64 " MiB",
 			       bytes >> 20);
 	return 0;

@@ -43,10 +43,11 @@ struct qemu_facts {
 	int qmp_fd;	     /* connected sockets of QEMU's side */
 	int console_fd;
 	int log_fd;
-	int agent_fd; /* listening socket of the agent's serial port, or -1 with vsock */
-	int fs_fd;    /* connection to virtiofsd, or -1: nothing is shared */
-	int vsock_fd; /* vhost-vsock device, or -1 */
-	uint32_t cid; /* of vsock_fd */
+	int agent_fd;  /* listening socket of the agent's serial port, or -1 with vsock */
+	int fs_fd;     /* connection to virtiofsd, or -1: nothing is shared */
+	int vsock_fd;  /* vhost-vsock device, or -1 */
+	int memory_fd; /* the memory that the guest starts with (huge_file()), or -1 */
+	uint32_t cid;  /* of vsock_fd */
 };
 
 /*

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/huge_file.h"
 #include "host/hypervisor/qemu/parts.h"
 
 /*
@@ -116,7 +117,13 @@ static void add_memory(const struct vm_spec *spec, const struct qemu_facts *f,
 	unsigned long long memory = spec->size.memory, max = spec->size.max_memory;
 
 	if (shared || *h->file_mem_backend || h->enable_hugepages || h->enable_mem_prealloc) {
-		args_memory_backend(h, shared, &object);
+		if (f->memory_fd >= 0)
+			str_printf(
+				&object,
+				"memory-backend-file,mem-path=/proc/self/fd/%d,align=%lu,share=on",
+				f->memory_fd, HUGE_FILE_ALIGN);
+		else
+			args_memory_backend(h, shared, &object);
 		addf(argv, "-object", "%s,id=mem,size=%lluM%s", str_text(&object), memory,
 		     h->enable_mem_prealloc || h->enable_hugepages ? ",prealloc=on" : "");
 		str_puts(machine, ",memory-backend=mem");

@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/huge_file.h"
 #include "base/log.h"
 #include "host/hypervisor/child.h"
 #include "host/hypervisor/console.h"
@@ -282,7 +283,8 @@ static int open_channels(struct qemu *q, struct qemu_facts *f, struct err *err)
 static void measure(struct qemu *q, struct qemu_facts *f)
 {
 	int forced = qemu_forced_kvm(q->vm->spec->config);
-	const char *image = q->vm->spec->config->hypervisor.image;
+	const struct config_hypervisor *h = &q->vm->spec->config->hypervisor;
+	const char *image = h->image;
 	struct kvm_probe probe;
 	struct stat st;
 
@@ -297,13 +299,15 @@ static void measure(struct qemu *q, struct qemu_facts *f)
 		f->tsc_khz = tsc_khz();
 	if (*image && stat(image, &st) == 0)
 		f->image_size = (uint64_t)st.st_size;
+	/* Memory of its own is in huge pages anyway; emulation has no use for them. */
+	if (f->kvm && f->fs_fd >= 0 && !h->enable_hugepages && !*h->file_mem_backend)
+		f->memory_fd = huge_file();
 }
 
 static int launch(struct qemu *q, const struct qemu_facts *f, struct err *err)
 {
-	const int fds[] = {
-		f->qmp_fd, f->console_fd, f->log_fd, f->agent_fd, f->fs_fd, f->vsock_fd
-	};
+	const int fds[] = { f->qmp_fd, f->console_fd, f->log_fd,   f->agent_fd,
+			    f->fs_fd,  f->vsock_fd,   f->memory_fd };
 	auto_free int *keep =
 		xcalloc(ARRAY_SIZE(fds) + args_net_fds(q->vm->spec, NULL), sizeof(*keep));
 	struct proc_spec spec = { .keep = keep };
@@ -348,7 +352,8 @@ static int qemu_start(struct vm *vm, struct err *err)
 				.log_fd = -1,
 				.agent_fd = -1,
 				.fs_fd = -1,
-				.vsock_fd = -1 };
+				.vsock_fd = -1,
+				.memory_fd = -1 };
 	struct qemu *q = vm->driver;
 	int r = 0;
 
@@ -370,6 +375,7 @@ static int qemu_start(struct vm *vm, struct err *err)
 	close_fd(&f.agent_fd);
 	close_fd(&f.fs_fd);
 	close_fd(&f.vsock_fd);
+	close_fd(&f.memory_fd);
 	if (r < 0)
 		reset(q);
 	return r;

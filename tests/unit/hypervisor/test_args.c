@@ -46,6 +46,7 @@ static const struct qemu_facts tcg = {
 	.agent_fd = 6,
 	.fs_fd = 7,
 	.vsock_fd = -1,
+	.memory_fd = -1,
 };
 
 /* The arguments, joined as a shell would read them. The caller frees. */
@@ -208,6 +209,18 @@ static void q35_on_kvm_with_vsock(void **state)
 	assert_null(strstr(line, "force-legacy"));
 }
 
+static void memory_that_is_handed_over(void **state)
+{
+	struct qemu_facts f = tcg;
+	auto_free char *line = NULL;
+
+	(void)state;
+	f.memory_fd = 9;
+	line = built("machine_type = \"q35\"\n", &f, NULL);
+	assert_non_null(strstr(line, " -object memory-backend-file,mem-path=/proc/self/fd/9,"
+				     "align=2097152,share=on,id=mem,size=256M -m 256M"));
+}
+
 static void a_serial_line_to_the_debug_console(void **state)
 {
 	static const char device[] = "name=org.kata-c.console.0";
@@ -272,6 +285,7 @@ int main(void)
 		cmocka_unit_test(more_cards_than_places),
 		cmocka_unit_test(a_card_of_the_host),
 		cmocka_unit_test(q35_on_kvm_with_vsock),
+		cmocka_unit_test(memory_that_is_handed_over),
 		cmocka_unit_test(a_serial_line_to_the_debug_console),
 		cmocka_unit_test(commas_in_values_are_doubled),
 		cmocka_unit_test(accelerators_force),

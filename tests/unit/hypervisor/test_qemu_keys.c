@@ -170,6 +170,7 @@ static const struct qemu_facts facts = {
 	.agent_fd = 6,
 	.fs_fd = 7,
 	.vsock_fd = -1,
+	.memory_fd = -1,
 	.image_size = 2 << 20,
 };
 
