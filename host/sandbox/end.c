@@ -143,7 +143,7 @@ static void undo_host(struct sandbox *sb)
 
 void end_look(struct sandbox *sb)
 {
-	if (!sb->end_waits || !list_empty(&sb->hookings))
+	if (!sb->end_waits || !list_empty(&sb->hookings) || network_undo_runs(sb))
 		return;
 	sb->end_waits = false;
 	loop_remove(&sb->end_limit);
@@ -156,6 +156,11 @@ static void on_hooks_limit(void *arg)
 	struct err err = ERR_INIT;
 
 	sb->end_limit = NULL;
+	network_undo_stop(sb);
+	if (list_empty(&sb->hookings)) {
+		end_look(sb);
+		return;
+	}
 	err_set(&err, ETIMEDOUT, "sandbox %s ends: hooks that did not end within %d ms are killed",
 		sb->st->id, HOOKS_MS);
 	log_warn("%s", err_msg(&err));
@@ -214,6 +219,7 @@ static void end_machine(struct sandbox *sb)
 	}
 	sb->end_limit = loop_add_timer(sb->loop, STOP_MS, on_stop_limit, sb);
 	vm_stop(sb->vm);
+	network_undo_begin(sb);
 }
 
 static void on_destroyed(const ProtobufCMessage *rsp, const struct err *err, void *arg)

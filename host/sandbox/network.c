@@ -201,6 +201,8 @@ int network_open_nic(struct network *net, struct nic *nic, const struct net_endp
 		r = net_wire_join(&net->wire, e, &nic->tap, err);
 	if (r < 0)
 		return r;
+	/* What is there already is others'. */
+	nic->own = !e || (e->model != NET_MODEL_TAP && e->model != NET_MODEL_MACVTAP_SELF);
 	open_vhost(net, nic);
 	memcpy(nic->mac, e->mac, sizeof(nic->mac));
 	network_take(nic, e);
@@ -215,6 +217,7 @@ static int add_spare(struct network *net, struct err *err)
 
 	if (r == 0 && getrandom(nic->mac, sizeof(nic->mac), 0) != sizeof(nic->mac))
 		r = err_sys(err, errno, "random numbers");
+	nic->own = r == 0;
 	if (r == 0)
 		open_vhost(net, nic);
 	nic->mac[0] = (uint8_t)((nic->mac[0] & 0xfc) | 0x02);
@@ -376,6 +379,7 @@ int network_undo(struct sandbox *sb, struct err *err)
 
 	if (!sb->net)
 		return 0;
+	network_undo_stop(sb);
 	for (size_t i = 0; i < sb->net->n; i++)
 		net_tap_close(&sb->net->nics[i]->tap);
 	for (size_t i = list->n; i-- > 0;) {

@@ -41,7 +41,15 @@ void network_sync(struct sandbox *sb, sandbox_done done, void *arg);
 /* The machine has ended: nobody waits any more. */
 void network_end(struct sandbox *sb);
 
-/* Undo it on the host, when the machine has gone. */
+/*
+ * Begin to undo it on the host, while the machine ends; end_look() follows when that is done,
+ * until when network_undo_runs().
+ */
+void network_undo_begin(struct sandbox *sb);
+bool network_undo_runs(const struct sandbox *sb);
+void network_undo_stop(struct sandbox *sb);
+
+/* Undo what is left of it on the host, when the machine has gone. */
 int network_undo(struct sandbox *sb, struct err *err);
 
 void network_free(struct network *net);

@@ -23,6 +23,7 @@ struct nic {
 	char name[IFNAMSIZ];		/* of that */
 	uint8_t mac[NET_MAC_LEN];	/* that the guest's has now */
 	char pci[PHYSICAL_ADDRESS_MAX]; /* the device that it is; "": one of the machine's own */
+	bool own;			/* the tap was made for it, and goes with it */
 	bool plugged;			/* while the machine ran: it can be taken away */
 	char place[VM_PLACE_MAX];	/* PCI path in the guest of what was plugged in, or "" */
 	struct net_told told;
@@ -57,6 +58,8 @@ struct network {
 	struct loop_source *retry; /* for its sake there is another one */
 	struct err err;		   /* the first failure of this round */
 	struct list waiters;
+	struct loop_source *clearing; /* the child that undoes it (network_clear.c) */
+	pid_t clearer;
 };
 
 /* Scan and plan anew: net->plan. Tells what cannot be carried, once. */

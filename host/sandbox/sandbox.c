@@ -126,6 +126,7 @@ void sandbox_destroy(struct sandbox *sb)
 		container_free(container_of(sb->containers.next, struct container, link));
 	loopback_end(sb);
 	network_end(sb);
+	network_undo_stop(sb);
 	call_flush(sb);
 	network_free(take_ptr(sb->net));
 	loop_remove(&sb->boot_limit);
