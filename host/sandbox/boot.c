@@ -16,7 +16,6 @@
 #include "base/log.h"
 #include "host/sandbox/core.h"
 #include "host/sandbox/load.h"
-#include "host/sandbox/loopback.h"
 #include "host/sandbox/network.h"
 
 #define DNS_MAX 65536
@@ -412,7 +411,6 @@ static void on_network(const struct err *err, void *arg)
 	}
 	sb->phase = PHASE_RUNNING;
 	sb->boot_done = NULL;
-	loopback_begin(sb);
 	done(NULL, sb->boot_arg);
 }
 

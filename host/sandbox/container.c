@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "host/sandbox/core.h"
+#include "host/sandbox/loopback.h"
 #include "host/sandbox/network.h"
 
 struct container *container_find(struct sandbox *sb, const char *id)
@@ -122,8 +123,11 @@ static void on_started(const ProtobufCMessage *rsp, const struct err *err, void 
 	struct errand *e = arg;
 
 	(void)rsp;
-	if (!err)
+	if (!err) {
 		process_started(e->p);
+		/* Nobody listens in there before; and it takes the host a while. */
+		loopback_begin(e->sb);
+	}
 	errand_end(e, err);
 }
 

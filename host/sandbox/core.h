@@ -54,8 +54,9 @@ struct sandbox {
 	struct vm_spec vm_spec;
 	struct network *net;	   /* NULL: none (network.h) */
 	struct loopback *loopback; /* NULL: none (loopback.h) */
-	struct vm *vm;		   /* NULL: none, or it has ended */
-	struct agent *agent;	   /* NULL while there is no connection */
+	bool loopback_asked;
+	struct vm *vm;	     /* NULL: none, or it has ended */
+	struct agent *agent; /* NULL while there is no connection */
 
 	/* disk.c */
 	struct list disks; /* struct disk: what is plugged in */

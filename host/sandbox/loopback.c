@@ -335,8 +335,10 @@ void loopback_begin(struct sandbox *sb)
 	Grpc__CloseLoopbackRequest req = GRPC__CLOSE_LOOPBACK_REQUEST__INIT;
 
 	/* There is no such connection; an agent that knows the question can. */
-	if (sb->net)
+	if (sb->net && !sb->loopback_asked) {
+		sb->loopback_asked = true;
 		call_agent(sb, "CloseLoopback", &req.base, AGENT_CALL_MS, on_agent_can, sb);
+	}
 }
 
 void loopback_end(struct sandbox *sb)

@@ -10,8 +10,9 @@
 #include "host/sandbox/core.h"
 
 /*
- * The sandbox runs: from now on, or as soon as the agent has said that it can. An agent
- * that cannot, a kernel that cannot: one line says so, and nothing else is different.
+ * A container runs: from now on, or as soon as the agent has said that it can. An agent
+ * that cannot, a kernel that cannot: one line says so, and nothing else is different. It is
+ * the first call that counts.
  */
 void loopback_begin(struct sandbox *sb);
 
