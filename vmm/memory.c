@@ -56,9 +56,9 @@ static int map_region(struct memory *m, gpa_t start, uint64_t size, uint64_t off
 }
 
 /*
- * Memory of @bytes that others may map. A memfd nobody may cut; of huge pages whoever has
+ * Memory of @bytes that others may map. A memfd nobody may cut. Of huge pages whoever has
  * the descriptor could take away what lies behind our mapping, and we would die of it: that
- * is the file server of this machine and nobody else.
+ * is this machine's file server, with whose end the machine ends in any case.
  */
 static int share(struct memory *m, uint64_t bytes, struct err *err)
 {
