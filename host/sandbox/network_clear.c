@@ -32,9 +32,12 @@ static void clear(const struct network *net)
 {
 	const struct strv *list = &net->sb->st->network;
 	int netns = keep(net->netns);
+	struct physical p;
 
+	/* A device that the machine was given is its until it has ended. */
 	for (size_t i = list->n; i-- > 0;)
-		(void)net_undo(netns, list->v[i], NULL);
+		if (!physical_parse(list->v[i], &p))
+			(void)net_undo(netns, list->v[i], NULL);
 	for (size_t i = 0; i < net->n; i++) {
 		auto_free char *entry = xasprintf("link %s", net->nics[i]->tap.name);
 

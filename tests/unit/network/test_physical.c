@@ -299,5 +299,6 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_given),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("physical", tests, NULL, NULL);
 }
