@@ -129,14 +129,56 @@ void shim_process_wait(struct process *p, struct ttrpc_call *call)
 		pending_add(&p->waiters, call);
 }
 
+/* They die with its namespaces; one that does not is not waited for any longer. */
+#define OTHERS_LIMIT_MS 1000
+
+static bool others_run(const struct task *t)
+{
+	struct list *it;
+
+	list_for_each(it, &t->execs)
+		if (container_of(it, struct process, link)->state == PROCESS_RUNNING)
+			return true;
+	return false;
+}
+
+static void stopped(struct process *p);
+
+static void on_patience(void *arg)
+{
+	struct process *p = arg;
+
+	p->held = NULL;
+	stopped(p);
+}
+
+/* One of those that init waits for has ended. */
+static void look_at_init(struct task *t)
+{
+	if (!t || !t->init->held || others_run(t))
+		return;
+	loop_remove(&t->init->held);
+	stopped(t->init);
+}
+
 static void on_drained(void *arg)
 {
 	struct process *p = arg;
+	struct task *t = task_find(p->shim, p->id);
+
+	streams_free(take_ptr(p->io));
+	if (t && p == t->init && !p->deleting && others_run(t))
+		p->held = loop_add_timer(p->shim->loop, OTHERS_LIMIT_MS, on_patience, p);
+	else
+		stopped(p);
+}
+
+static void stopped(struct process *p)
+{
 	struct shim *s = p->shim;
 	struct ttrpc_call *call;
 	struct err err = ERR_INIT;
 
-	streams_free(take_ptr(p->io));
 	p->state = PROCESS_STOPPED;
 	log_info("%s has ended with status %u", shim_process_name(p), p->exit_status);
 	if (shim_process_is_init(p) && s->sandbox && !p->deleting &&
@@ -153,6 +195,7 @@ static void on_drained(void *arg)
 		p->deleting = true;
 		shim_process_remove(p);
 	}
+	look_at_init(task_find(s, p->id));
 	shim_process_unref(p);
 }
 
@@ -207,6 +250,10 @@ void shim_process_started(struct process *p)
 void shim_process_remove(struct process *p)
 {
 	list_del(&p->link);
+	if (p->held) {
+		loop_remove(&p->held);
+		shim_process_unref(p);
+	}
 	if (!shim_process_is_init(p) && p->shim->sandbox)
 		sandbox_drop_exec(p->shim->sandbox, p->id, p->exec_id);
 	if (p->state != PROCESS_RUNNING)

@@ -7,7 +7,8 @@
  *
  * CREATING is for init alone. A start that fails leads back to CREATED (init)
  * or to STOPPED (others); the end of the machine leads from anywhere to
- * STOPPED. A process counts as stopped when its output has been written too.
+ * STOPPED. A process counts as stopped when its output has been written too; init, besides,
+ * when those that were added have ended with it, so that nobody hears of its end before theirs.
  */
 #ifndef HOST_SHIM_PROCESS_H
 #define HOST_SHIM_PROCESS_H
@@ -52,7 +53,8 @@ struct process {
 	uint32_t exit_status;
 	struct timespec exited_at;
 	struct list waiters;
-	struct standin *standin; /* NULL: the machine's process stands for it */
+	struct loop_source *held; /* init's, while it waits for the others; then a reference, too */
+	struct standin *standin;  /* NULL: the machine's process stands for it */
 };
 
 /* In state CREATING. All strings are copied; @exec_id may be NULL. Never NULL; one reference. */

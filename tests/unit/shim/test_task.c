@@ -322,8 +322,65 @@ static void has_no_size_without_a_terminal(void **state)
 	struct fixture *f = *state;
 
 	run_it(f);
-	assert_fails(get(f, "ResizePty", ""), TTRPC_FAILED_PRECONDITION,
-		     "container cc has no terminal");
+	assert_ok(get(f, "ResizePty", ""));
+	assert_null(strstr(str_text(&fake.log), "resize"));
+}
+
+/* ---- the order of ends ----------------------------------------------------------------- */
+
+static void ends_after_its_other_processes(void **state)
+{
+	struct fixture *f = *state;
+	struct result init, other;
+
+	run_it(f);
+	assert_ok(exec(f, "ee"));
+	assert_ok(get(f, "Start", "ee"));
+	ask(f, "Wait", "", &init);
+	ask(f, "Wait", "ee", &other);
+	settle(f);
+	fake_exits("", 0);
+	settle(f);
+	assert_false(init.done);
+	assert_int_equal(get(f, "State", "").state, RUNNING);
+	assert_fails(exec(f, "ff"), TTRPC_FAILED_PRECONDITION, "container cc is not running");
+	fake_exits("ee", 137);
+	run_until(f, &init.done);
+	assert_true(other.done);
+	assert_int_equal(init.status, 0);
+}
+
+/* One in a pid namespace that the pod shares goes on. */
+static void does_not_wait_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	struct result init;
+
+	run_it(f);
+	assert_ok(exec(f, "ee"));
+	assert_ok(get(f, "Start", "ee"));
+	ask(f, "Wait", "", &init);
+	settle(f);
+	fake_exits("", 4);
+	run_until(f, &init.done);
+	assert_int_equal(init.status, 4);
+	assert_int_equal(get(f, "State", "ee").state, RUNNING);
+	fake_exits("ee", 0);
+	assert_ok(get(f, "Wait", "ee"));
+}
+
+/* Who is deleted by force meanwhile is waited for by nobody. */
+static void is_shut_down_while_it_waits(void **state)
+{
+	struct fixture *f = *state;
+
+	run_it(f);
+	assert_ok(exec(f, "ee"));
+	assert_ok(get(f, "Start", "ee"));
+	fake_exits("", 4);
+	settle(f);
+	shim_end(f->shim, "the test says so");
+	run_until(f, &f->shim->over);
 }
 
 /* ---- the shim's end ------------------------------------------------------------------ */
@@ -394,6 +451,9 @@ int main(void)
 		TEST(tells_when_an_added_process_fails),
 		TEST(keeps_a_terminals_size_for_the_start),
 		TEST(has_no_size_without_a_terminal),
+		TEST(ends_after_its_other_processes),
+		TEST(does_not_wait_for_ever),
+		TEST(is_shut_down_while_it_waits),
 		TEST(stays_while_there_are_tasks),
 		TEST(ends_at_once_when_told_so),
 		TEST(tells_what_could_not_be_undone),
