@@ -350,6 +350,21 @@ static void reduce_resources(Grpc__LinuxResources *res)
 	}
 }
 
+/* Without one of its own a container is called as its sandbox is, not as the guest by itself. */
+static void add_uts(Grpc__Linux *l)
+{
+	Grpc__LinuxNamespace *ns;
+
+	for (size_t i = 0; i < l->n_namespaces; i++)
+		if (!strcmp(l->namespaces[i]->type, "uts"))
+			return;
+	ns = xmalloc(sizeof(*ns));
+	grpc__linux_namespace__init(ns);
+	plan_set(&ns->type, "uts");
+	l->namespaces = xrealloc(l->namespaces, (l->n_namespaces + 1) * sizeof(*l->namespaces));
+	l->namespaces[l->n_namespaces++] = ns;
+}
+
 /*
  * The network is the sandbox's, the cgroup namespace and the pid namespace are made
  * by the agent as it sees fit, and a path of the host leads nowhere in the guest. A
@@ -380,6 +395,7 @@ static int reduce_namespaces(Grpc__Linux *l, struct err *err)
 		l->namespaces[kept++] = ns;
 	}
 	l->n_namespaces = kept;
+	add_uts(l);
 	return !offsets || own ?
 		       0 :
 		       err_set(err, EINVAL,

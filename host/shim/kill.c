@@ -85,6 +85,7 @@ void kill_process(struct process *p, uint32_t signo, bool all, struct ttrpc_call
 {
 	bool ends = signo == SIGKILL || signo == SIGTERM;
 
+	p->killed |= signo == SIGKILL;
 	if (p->state == PROCESS_STOPPED || p->exited) {
 		/* The kubelet kills what has ended, and takes an error for a failure. */
 		if (ends && call && !p->standin)
@@ -119,6 +120,25 @@ static void on_removed(const struct err *err, void *arg)
 	if (t && t->init == c->p)
 		task_remove(t);
 	change_free(c);
+}
+
+static void on_forgotten(const struct err *err, void *arg)
+{
+	struct change *c = arg;
+	struct shim *s = c->p->shim;
+
+	on_removed(err, c);
+	/* Nor is there anybody who would come for the sandbox. */
+	if (list_empty(&s->tasks))
+		shim_end(s, "its last container was forgotten");
+}
+
+void kill_forgotten(struct process *p)
+{
+	if (p->deleting || p->shim->ending)
+		return;
+	p->deleting = true;
+	sandbox_remove_container(p->shim->sandbox, p->id, on_forgotten, change_new(p, NULL));
 }
 
 void kill_abandoned(struct process *p, bool keep)

@@ -20,4 +20,7 @@ void kill_process(struct process *p, uint32_t signo, bool all, struct ttrpc_call
  */
 void kill_abandoned(struct process *p, bool keep);
 
+/* Nobody is left who would delete it: remove it with its container, unless that is under way. */
+void kill_forgotten(struct process *p);
+
 #endif

@@ -12,6 +12,9 @@
 #include "host/shim/task_events.h"
 #include "proto/task.pb-c.h"
 
+/* So long after an end memory may turn out to be its reason. */
+#define LATE_MS 200
+
 struct process *shim_process_new(struct shim *s, const char *id, const char *exec_id)
 {
 	struct process *p = xcalloc(1, sizeof(*p));
@@ -173,7 +176,7 @@ static void on_drained(void *arg)
 		stopped(p);
 }
 
-static void stopped(struct process *p)
+static void tell_end(struct process *p)
 {
 	struct shim *s = p->shim;
 	struct ttrpc_call *call;
@@ -188,8 +191,13 @@ static void stopped(struct process *p)
 	while ((call = pending_take(&p->waiters)))
 		answer(p, call);
 	standin_end(p->standin, p->exit_status);
-	if (shim_process_is_init(p) && !p->deleting)
+	if (shim_process_is_init(p) && !p->deleting) {
+		struct task *t = task_find(s, p->id);
+
+		if (t)
+			task_stopped(t);
 		shim_stopped_one(s);
+	}
 	/* Who holds the stand-in has its status from that, and asks here for nothing any more. */
 	if (p->standin && !shim_process_is_init(p) && !p->deleting) {
 		p->deleting = true;
@@ -197,6 +205,36 @@ static void stopped(struct process *p)
 	}
 	look_at_init(task_find(s, p->id));
 	shim_process_unref(p);
+}
+
+static void on_late(void *arg)
+{
+	struct process *p = arg;
+
+	p->late = NULL;
+	tell_end(p);
+}
+
+/*
+ * That memory ran out comes by another way than the end that it led to, and may come later.
+ * What stands for the container ends when both are known: engines look once, at its end.
+ */
+static void stopped(struct process *p)
+{
+	if (p->standin && shim_process_is_init(p) && p->exit_status == STATUS_KILLED &&
+	    !p->killed && !p->deleting && !p->shim->ending)
+		p->late = loop_add_timer(p->shim->loop, LATE_MS, on_late, p);
+	else
+		tell_end(p);
+}
+
+void shim_process_ran_out(struct process *p)
+{
+	p->killed = true;
+	if (!p->late)
+		return;
+	loop_remove(&p->late);
+	tell_end(p);
 }
 
 void shim_process_exited(struct process *p, uint32_t status)
@@ -220,6 +258,7 @@ static void on_ended(const struct err *err, uint32_t status, void *arg)
 	if (err) {
 		log_warn("%s: cannot see its end: %s", shim_process_name(p), err_msg(err));
 		status = STATUS_KILLED;
+		p->killed = true;
 	}
 	shim_process_exited(p, status);
 	shim_process_unref(p);

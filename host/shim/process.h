@@ -50,6 +50,8 @@ struct process {
 	bool ran;
 	bool exited; /* its end was seen; the state follows */
 	bool deleting;
+	bool killed; /* on request, or by the end of its machine: no news of it is to come */
+	struct loop_source *late; /* runs: its end is told when it has run out */
 	uint32_t exit_status;
 	struct timespec exited_at;
 	struct list waiters;
@@ -83,6 +85,9 @@ void shim_process_started(struct process *p);
 
 /* It has ended with @status: it is stopped when its output was written, too. */
 void shim_process_exited(struct process *p, uint32_t status);
+
+/* Its container ran out of memory: if it has ended, that is why. */
+void shim_process_ran_out(struct process *p);
 
 /* Answer @call with how the process ended, as soon as it has. */
 void shim_process_wait(struct process *p, struct ttrpc_call *call);

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/shim/task.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/str.h"
+#include "host/shim/kill.h"
 #include "host/shim/rootfs.h"
 #include "host/shim/task_events.h"
+
+#define LOOK_MS 2000
 
 struct task *task_new(struct shim *s, const char *id, const char *bundle)
 {
@@ -59,6 +65,7 @@ void task_remove(struct task *t)
 	while (!list_empty(&t->execs))
 		shim_process_remove(container_of(t->execs.next, struct process, link));
 	task_event_end(t);
+	loop_remove(&t->look);
 	shim_process_remove(t->init);
 	if (t->mounted)
 		rootfs_unmount(t->mounted);
@@ -68,6 +75,25 @@ void task_remove(struct task *t)
 	free(t->mounted);
 	free(t);
 	shim_watch_idle(s);
+}
+
+static void on_look(void *arg)
+{
+	struct task *t = arg;
+
+	t->look = NULL;
+	if (access(t->bundle, F_OK) < 0 && errno == ENOENT) {
+		log_info("container %s has stopped, and its bundle has gone: it is deleted", t->id);
+		kill_forgotten(t->init);
+	} else {
+		task_stopped(t);
+	}
+}
+
+void task_stopped(struct task *t)
+{
+	if (t->init->standin && !t->look)
+		t->look = loop_add_timer(t->shim->loop, LOOK_MS, on_look, t);
 }
 
 /* The sandbox ends the waits for those that run. */

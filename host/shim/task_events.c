@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/shim/task_events.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "host/shim/events.h"
@@ -171,6 +176,23 @@ void task_event_exited(struct process *p)
 		wake(t, t->ooms);
 }
 
+/*
+ * As conmon does when a control group of the host runs out of memory: Podman and CRI-O look for
+ * this file when the container has ended. containerd has the event.
+ */
+static void note_oom(const struct task *t)
+{
+	auto_free char *path = path_join(t->bundle, "oom");
+	auto_close int fd = -1;
+
+	if (!t->init->standin)
+		return;
+	fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0644);
+	if (fd < 0)
+		log_warn("container %s: cannot make %s: %s", t->id, path, strerror(errno));
+	shim_process_ran_out(t->init);
+}
+
 void task_event_oom(const char *id, void *arg)
 {
 	Containerd__Events__TaskOOM event = CONTAINERD__EVENTS__TASK_OOM__INIT;
@@ -184,4 +206,5 @@ void task_event_oom(const char *id, void *arg)
 	events_publish(s->events, "/tasks/oom", &event.base);
 	t->ooms++;
 	wake(t, t->ooms - 1);
+	note_oom(t);
 }

@@ -144,7 +144,7 @@ static void copes_with_little(void **state)
 			false);
 	check_container(&g, "{\"process\":{\"cwd\":\"/\"},\"root\":{\"path\":\"/r\"},\"linux\":{}}",
 			"{\"process\":{\"cwd\":\"/\"},\"root\":{\"path\":\"/guest/rootfs\"},"
-			"\"linux\":{}}",
+			"\"linux\":{\"namespaces\":[{\"type\":\"uts\"}]}}",
 			false);
 	assert_int_equal(plan_container(&g, "/g", spec, &pidns, &err), -EINVAL);
 	assert_non_null(strstr(err.msg, "process"));
@@ -181,7 +181,8 @@ static void follows_the_configuration(void **state)
 			"\"mounts\":[{\"destination\":\"/dev/shm\",\"source\":\"shm\","
 			" \"type\":\"tmpfs\",\"options\":[\"noexec\",\"nosuid\",\"nodev\","
 			" \"mode=1777\",\"size=67108864\"]}],"
-			"\"linux\":{\"seccomp\":{\"defaultAction\":\"A\"}}}",
+			"\"linux\":{\"namespaces\":[{\"type\":\"uts\"}],"
+			"\"seccomp\":{\"defaultAction\":\"A\"}}}",
 			true);
 	spec = parse(
 		"{\"process\":{\"cwd\":\"/\",\"selinuxLabel\":\"x\"},\"root\":{\"path\":\"/\"}}");
@@ -208,14 +209,14 @@ static void time_offsets_are_passed_or_refused(void **state)
 			"\"linux\":{\"timeOffsets\":{\"boottime\":{\"secs\":7}},"
 			"\"namespaces\":[{\"type\":\"time\"}]}}",
 			"{\"process\":{\"cwd\":\"/\"},\"root\":{\"path\":\"/guest/rootfs\"},"
-			"\"linux\":{\"namespaces\":[{\"type\":\"time\"}],"
+			"\"linux\":{\"namespaces\":[{\"type\":\"time\"},{\"type\":\"uts\"}],"
 			"\"timeOffsets\":{\"boottime\":{\"secs\":7}}}}",
 			false);
 	check_container(&g,
 			"{\"process\":{\"cwd\":\"/\"},\"root\":{\"path\":\"/r\"},"
 			"\"linux\":{\"namespaces\":[{\"type\":\"time\"}]}}",
 			"{\"process\":{\"cwd\":\"/\"},\"root\":{\"path\":\"/guest/rootfs\"},"
-			"\"linux\":{}}",
+			"\"linux\":{\"namespaces\":[{\"type\":\"uts\"}]}}",
 			false);
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		auto_free char *text =
