@@ -1,0 +1,124 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# The real Docker with the command line as its runtime, and with the shim: the same lines with
+# runc or crun, and what is seen from inside is the same. On the fake driver but for the last.
+
+# shellcheck disable=SC2016,SC2034,SC2154 # for inner shells; shared with common.bash
+KATA_TEST_HYPERVISOR=fake
+load common
+load engines
+
+eval "common_$(declare -f teardown)"
+
+teardown()
+{
+	docker_remove
+	common_teardown
+}
+
+begin()
+{
+	engine=docker_
+	container_bundle "$bundle" -- true
+	docker_start "$BATS_TEST_TMPDIR/d" "$bundle" "$@"
+}
+
+state_of()
+{
+	docker_ inspect --format '{{.State.Status}} {{.State.ExitCode}}' "$1"
+}
+
+state_is()
+{
+	[ "$(state_of "$1")" = "$2" ]
+}
+
+@test "docker: run and build, with runc or crun and with kata" {
+	begin
+	mkdir "$BATS_TEST_TMPDIR/volume"
+	echo outside >"$BATS_TEST_TMPDIR/volume/file"
+	same_as_peer --network none --user demo --cap-drop all --cap-add CHOWN --group-add 7 --init \
+		--security-opt no-new-privileges --hostname box --env A=b --workdir /tmp --read-only \
+		--tmpfs /t:size=1m,mode=1777 --shm-size 2m --ulimit nofile=100:200 --oom-score-adj 100 \
+		-v "$BATS_TEST_TMPDIR/volume:/v:ro" --sysctl net.ipv4.ip_forward=1 --device /dev/zero:/dev/naught \
+		box sh -c 'exec 2>&1
+		id; grep -E "^(Cap|NoNew)" /proc/self/status; hostname; echo $A $HOME; pwd; cat /proc/1/comm
+		touch /file; touch /t/file && ls /t; df -k /t /dev/shm | awk "{ print \$2 }"; ulimit -n; ulimit -Hn
+		cat /proc/self/oom_score_adj; cat /v/file; touch /v/new; cat /proc/sys/net/ipv4/ip_forward
+		ls -l /dev/naught | cut -c1-24; ls /dev; exit 9'
+	run -127 docker_ run --rm --runtime kata --network none box nosuch
+	[[ $output == *'exec: "nosuch": executable file not found in $PATH'* ]]
+	run -126 docker_ run --rm --runtime kata --network none box /etc/passwd
+	for kind in network pid ipc; do
+		run -125 docker_ run --rm --runtime kata --"$kind" host box true
+		[[ $output == *"a container in a virtual machine cannot live in the host's "* ]]
+	done
+	[ -z "$(docker_ ps -q)" ]
+
+	# RUN steps, by the default runtime.
+	docker_stop
+	docker_again --default-runtime kata
+	printf 'FROM box\nRUN echo built >/built; id -u\nUSER demo\nRUN id -un >/tmp/who\nCMD ["cat", "/built", "/tmp/who"]\n' \
+		>"$BATS_TEST_TMPDIR/volume/Dockerfile"
+	DOCKER_BUILDKIT=0 docker_ build -q -t built "$BATS_TEST_TMPDIR/volume" >/dev/null
+	[ "$(docker_ run --rm --network none built | xargs)" = "built demo" ]
+}
+
+@test "docker: a container's life by all of its commands" {
+	begin
+	docker_ run -d --runtime kata --name one --network none --restart unless-stopped box \
+		sh -c 'trap "exit 5" TERM; echo out; echo err >&2; while :; do sleep 0.1; done' >/dev/null
+	logged() { [ "$(docker_ logs one 2>&1 | sort | xargs)" = "err out" ]; }
+	wait_for 20 logged
+	[ "$(docker_ exec -u 1000 -w /tmp -e A=b one sh -c 'id -u; pwd; echo $A; cat /proc/1/comm' | xargs)" = "1000 /tmp b sh" ]
+	run -4 docker_ exec one sh -c 'exit 4'
+	run -126 docker_ exec one nosuch
+
+	# top asks for numbers and shows what the host has there: what stands for the container.
+	run -0 docker_ top one
+	[ "${#lines[@]}" = 2 ]
+	[[ ${lines[1]} == *kata-standin* ]]
+	[[ $(docker_ stats --no-stream --format '{{.Name}} {{.PIDs}}' one) =~ ^one\ [1-9] ]]
+	echo data >"$BATS_TEST_TMPDIR/data"
+	docker_ cp "$BATS_TEST_TMPDIR/data" one:/tmp/data
+	[ "$(docker_ exec one cat /tmp/data)" = data ]
+	docker_ commit one copy >/dev/null
+	[ "$(docker_ run --rm --runtime kata --network none copy cat /tmp/data)" = data ]
+	docker_ pause one
+	state_is one "paused 0"
+	docker_ unpause one
+	docker_ update --memory 100m --memory-swap 200m --pids-limit 50 one
+	docker_ restart -t 5 one
+	state_is one "running 0"
+
+	# The sandbox is killed: the policy starts another.
+	kill -9 "$(pgrep -o -x containerd-shim)" "$(pgrep -o -x kata-standin)"
+	restarted() { [[ $(docker_ inspect --format '{{.RestartCount}} {{.State.Running}}' one) == [1-9]*true ]]; }
+	wait_for 40 restarted
+	docker_ exec one true
+	docker_ stop -t 10 one
+	state_is one "exited 5"
+	docker_ rm one
+	docker_ run -d --runtime kata --name again --network none --restart on-failure:2 box sh -c 'exit 1' >/dev/null
+	ended() { [ "$(docker_ inspect --format '{{.RestartCount}} {{.State.Status}}' again)" = "2 exited" ]; }
+	wait_for 60 ended
+}
+
+@test "docker: two services, and a network that comes late, in machines" {
+	container_config "$KATA_CONFIG" qemu 'machine_type="q35"'
+	begin --default-runtime kata
+	docker_ network create --subnet 10.125.0.0/24 net2 >/dev/null
+	docker_ run -d --name web -p 18082:80 box \
+		sh -c 'mkdir /www; hostname >/www/index.html; exec httpd -f -p 80 -h /www' >/dev/null
+	name=$(docker_ inspect --format '{{.Config.Hostname}}' web)
+	[ "$(docker_ run --rm --link web:service box sh -c 'until wget -qO- http://service/; do sleep 0.5; done' 2>/dev/null)" = "$name" ]
+	[ "$(curl -s -m 10 http://127.0.0.1:18082/)" = "$name" ]
+	docker_ network connect --ip 10.125.0.9 net2 web
+	connected() { [[ $(docker_ exec web ip -o -4 addr) == *10.125.0.9/24* ]]; }
+	wait_for 20 connected
+	docker_ network disconnect net2 web
+	gone() { ! connected; }
+	wait_for 20 gone
+	docker_ rm -f web >/dev/null
+}
