@@ -40,6 +40,7 @@ extern const struct command cmd_check;
 extern const struct command cmd_checkpoint;
 extern const struct command cmd_create;
 extern const struct command cmd_delete;
+extern const struct command cmd_direct_volume;
 extern const struct command cmd_env;
 extern const struct command cmd_events;
 extern const struct command cmd_exec;

@@ -17,11 +17,13 @@
 #include "host/sandbox/state.h"
 
 static const struct command *const commands[] = {
-	&cmd_create, &cmd_start,    &cmd_run,	  &cmd_state,	    &cmd_list,
-	&cmd_kill,   &cmd_delete,   &cmd_exec,	  &cmd_pause,	    &cmd_resume,
-	&cmd_ps,     &cmd_update,   &cmd_events,  &cmd_checkpoint,  &cmd_restore,
-	&cmd_spec,   &cmd_features, &cmd_version, &cmd_env,	    &cmd_metrics,
-	&cmd_policy, &cmd_iptables, &cmd_check,	  &cmd_hypervisors, &cmd_use,
+	&cmd_create,   &cmd_start,	   &cmd_run,	 &cmd_state,
+	&cmd_list,     &cmd_kill,	   &cmd_delete,	 &cmd_exec,
+	&cmd_pause,    &cmd_resume,	   &cmd_ps,	 &cmd_update,
+	&cmd_events,   &cmd_checkpoint,	   &cmd_restore, &cmd_spec,
+	&cmd_features, &cmd_version,	   &cmd_env,	 &cmd_metrics,
+	&cmd_policy,   &cmd_iptables,	   &cmd_check,	 &cmd_hypervisors,
+	&cmd_use,      &cmd_direct_volume,
 };
 
 static struct cli cli = { .log_format = "text", .root = SANDBOX_ROOT, .rootless = "auto" };

@@ -253,6 +253,23 @@ static void on_attached(const struct err *err, void *arg)
 		resize_sandbox(m->sb, on_sized, m);
 }
 
+/* Who asks for one of its volumes by path is told of the guest, and of this sandbox. */
+static int note_volumes(struct making *m, struct container *c, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < m->disks.n; i++) {
+		const struct disk_want *w = &m->disks.v[i];
+
+		if (w->use != DISK_VOLUME)
+			continue;
+		strv_add(&c->shared, w->source);
+		strv_add(&c->shared, w->mount_point);
+		r = direct_volume_join(DIRECT_VOLUMES, w->source, m->sb->st->id, err);
+	}
+	return r;
+}
+
 /* A local agent has the host's devices itself. */
 static void attach(struct making *m)
 {
@@ -262,7 +279,8 @@ static void attach(struct making *m)
 	if (!c || m->sb->caps & HV_CAP_LOCAL)
 		on_attached(NULL, m);
 	else if (disk_plan(&m->disk, &c->image, m->sb->caps & (HV_CAP_BLOCK_HOTPLUG | HV_CAP_BLOCK),
-			   m->spec, &m->disks, &err) < 0)
+			   m->spec, &m->disks, &err) < 0 ||
+		 note_volumes(m, c, &err) < 0)
 		fail(m, &err);
 	else
 		disks_attach(m->sb, c, &m->disks, on_attached, m);

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "host/hypervisor/hypervisor.h"
 #include "host/sandbox/sandbox.h"
+#include "host/storage/direct_volume.h"
 #include "host/storage/image/image.h"
 #include "proto/agent.pb-c.h"
 
@@ -21,6 +22,7 @@ enum disk_use {
 	DISK_LOWER, /* an image below it */
 	DISK_UPPER, /* what is written to above those */
 	DISK_DEVICE,
+	DISK_VOLUME, /* a file system that the guest mounts in the place of a mount */
 };
 
 /* One disk that a container wants. */
@@ -29,7 +31,10 @@ struct disk_want {
 	char *path; /* on the host */
 	int fd;	    /* borrowed: what keeps it ours as long as it is plugged in; -1: nothing */
 	bool read_only;
-	char *device;	    /* DISK_DEVICE: its place in the container */
+	char *device; /* DISK_DEVICE: its place in the container */
+	char *source; /* DISK_VOLUME: what the mount named, and where the guest has it */
+	char *mount_point;
+	struct direct_volume volume;
 	struct vm_place at; /* once it is plugged in */
 };
 
@@ -40,10 +45,14 @@ struct disk_plan {
 	struct sandbox_disk root; /* copied; source NULL: the root is no disk */
 };
 
+/* Where the guest mounts a direct volume: this and the volume's path in base64. */
+#define DISK_GUEST_VOLUMES "/run/kata-containers/sandbox/storage/"
+
 /*
  * What @spec wants: its root, which is the disk @root or the disks of @image (either may be
  * NULL or empty, for none), its linux.devices that are block devices, and bind
- * mounts of such device nodes, which become linux.devices. @can_plug: the machine takes
+ * mounts of such device nodes, which become linux.devices, and of direct volumes
+ * (host/storage/direct_volume.h), which then name the guest's path. @can_plug: the machine takes
  * disks; without it -ENOTSUP for what wants one. A container that may use all devices
  * (privileged) is given none of the host's disks: those leave @spec.
  */

@@ -38,6 +38,9 @@ void disk_plan_free(struct disk_plan *plan)
 	for (size_t i = 0; i < plan->n; i++) {
 		free(plan->v[i].path);
 		free(plan->v[i].device);
+		free(plan->v[i].source);
+		free(plan->v[i].mount_point);
+		direct_volume_release(&plan->v[i].volume);
 	}
 	free(plan->v);
 	sandbox_disk_free(&plan->root);
@@ -174,14 +177,62 @@ static int convert(Grpc__Spec *spec, size_t i, const struct stat *st, struct dis
 	return add_device(spec, dev, read_only, plan, err);
 }
 
+static bool has_word(const struct strv *words, const char *word)
+{
+	for (size_t i = 0; i < words->n; i++)
+		if (!strcmp(words->v[i], word))
+			return true;
+	return false;
+}
+
+static int cannot_mount(const Grpc__Mount *m, const char *device, struct err *err)
+{
+	return err_set(err, ENOTSUP,
+		       "mount %s: %s is the direct volume %s, and no disk can be plugged into this "
+		       "machine (machine_type, block_device_driver, default_bridges)",
+		       m->destination, m->source, device);
+}
+
+/* 1: @m is a direct volume, and planned. 0: it is none. */
+static int plan_volume(bool can_plug, Grpc__Mount *m, struct disk_plan *plan, struct err *err)
+{
+	auto_free char *name = NULL;
+	struct direct_volume v;
+	struct disk_want *w;
+	int r = direct_volume_load(DIRECT_VOLUMES, m->source, &v, err);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return err_wrap(err, "mount %s", m->destination);
+	if (!can_plug) {
+		r = cannot_mount(m, v.device, err);
+		direct_volume_release(&v);
+		return r;
+	}
+	name = direct_volume_name(m->source);
+	w = add(plan);
+	w->use = DISK_VOLUME;
+	w->path = xstrdup(v.device);
+	w->read_only = plan_mount_read_only(m) || has_word(&v.options, "ro");
+	w->source = xstrdup(m->source);
+	w->mount_point = xasprintf(DISK_GUEST_VOLUMES "%s", name);
+	w->volume = v;
+	plan_set(&m->source, w->mount_point);
+	return 1;
+}
+
 static int plan_mounts(bool can_plug, Grpc__Spec *spec, struct disk_plan *plan, struct err *err)
 {
 	for (size_t i = 0; spec->linux && i < spec->n_mounts;) {
-		const Grpc__Mount *m = spec->mounts[i];
+		Grpc__Mount *m = spec->mounts[i];
 		struct stat st;
-		int r;
+		int r = plan_mount_is_bind(m) ? plan_volume(can_plug, m, plan, err) : 0;
 
-		if (!plan_mount_is_bind(m) || stat(m->source, &st) < 0 || !S_ISBLK(st.st_mode)) {
+		if (r < 0)
+			return r;
+		if (r > 0 || !plan_mount_is_bind(m) || stat(m->source, &st) < 0 ||
+		    !S_ISBLK(st.st_mode)) {
 			i++;
 			continue;
 		}
@@ -270,6 +321,33 @@ static Grpc__Storage *new_root(const struct disk_plan *plan, const struct disk_w
 	return s;
 }
 
+static Grpc__Storage *new_volume(const struct disk_want *w)
+{
+	Grpc__Storage *s = xmalloc(sizeof(*s));
+	struct strv options = { NULL, 0 };
+
+	grpc__storage__init(s);
+	plan_set(&s->driver, driver_of(&w->at));
+	plan_set(&s->source, w->at.at);
+	plan_set(&s->mount_point, w->mount_point);
+	plan_set(&s->fstype, *w->volume.fstype ? w->volume.fstype : "ext4");
+	for (size_t i = 0; i < w->volume.options.n; i++)
+		strv_add(&options, w->volume.options.v[i]);
+	if (w->read_only && !has_word(&options, "ro"))
+		strv_add(&options, "ro");
+	s->n_options = options.n;
+	s->options = options.v;
+	if (w->volume.has_group) {
+		s->fs_group = xmalloc(sizeof(*s->fs_group));
+		grpc__fsgroup__init(s->fs_group);
+		s->fs_group->group_id = w->volume.group;
+		s->fs_group->group_change_policy =
+			w->volume.on_mismatch ? TYPES__FSGROUP_CHANGE_POLICY__OnRootMismatch :
+						TYPES__FSGROUP_CHANGE_POLICY__Always;
+	}
+	return s;
+}
+
 static Grpc__Device *new_device(const struct disk_want *w)
 {
 	Grpc__Device *d = xmalloc(sizeof(*d));
@@ -289,6 +367,8 @@ void disk_plan_request(const struct disk_plan *plan, const char *id,
 	for (size_t i = 0; i < plan->n; i++) {
 		if (plan->v[i].use == DISK_DEVICE)
 			req->devices[req->n_devices++] = new_device(&plan->v[i]);
+		else if (plan->v[i].use == DISK_VOLUME)
+			req->storages[req->n_storages++] = new_volume(&plan->v[i]);
 		else
 			req->storages[req->n_storages++] = new_root(plan, &plan->v[i], id);
 	}

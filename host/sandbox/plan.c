@@ -230,6 +230,9 @@ Grpc__CreateSandboxRequest *plan_sandbox(const struct plan_guest *g, const Grpc_
 
 enum plan_mount plan_mount(const Grpc__Mount *m)
 {
+	/* A direct volume that has its place in the guest already (disk.h). */
+	if (str_starts(m->source, "/run/kata-containers/sandbox/storage/"))
+		return PLAN_MOUNT_GUEST;
 	/* Of these trees the guest has its own; the host's would say nothing true there. */
 	if (is_at(m->source, "/proc") || is_at(m->source, "/sys"))
 		return PLAN_MOUNT_GUEST;

@@ -160,3 +160,51 @@ disks()
 	[ "$output" = $'/dev/sda / ext4 ro,relatime 0 0\nhi\nrefused\nstatus 0\nremoved' ]
 	[ ! -d "/run/kata-containers/shared/sandboxes/disk-root" ]
 }
+
+# volume ACTION [OPTION…]: of the path that the container names.
+volume()
+{
+	local action=$1
+
+	shift
+	kata direct-volume "$action" --volume-path "$BATS_TEST_TMPDIR/volume" "$@"
+}
+
+@test "a direct volume: the guest mounts what a storage plugin names" {
+	one=$(loop_disk first)
+	mke2fs -q -F -t ext4 "$BATS_TEST_TMPDIR/first" 1M
+	mkdir "$BATS_TEST_TMPDIR/volume"
+	run -1 volume stats
+	[[ $output == *"$BATS_TEST_TMPDIR/volume is no direct volume" ]]
+	run -1 volume add --mount-info '{"device":"sda"}'
+	[[ $output == *'device: "sda" is no absolute path' ]]
+	volume add --mount-info "{\"volume-type\":\"block\",\"device\":\"$one\",\"fstype\":\"ext4\",
+		\"options\":[\"noatime\"],\"metadata\":{\"fsGroup\":\"1000\"}}"
+	run -1 volume stats
+	[[ $output == *"the volume $BATS_TEST_TMPDIR/volume is in no sandbox" ]]
+	container_bundle "$bundle" -- sh -c 'grep " /data " /proc/mounts; stat -c %g /data; echo hi >/data/new; sync; read -r line'
+	python3 "$kata_tree/tests/lib/change_spec.py" "$bundle" "c['mounts'].append({'destination': '/data',
+'type': 'bind', 'source': '$BATS_TEST_TMPDIR/volume', 'options': ['rbind', 'rw']})"
+	container_config "$KATA_CONFIG" qemu machine_type='"q35"'
+	mkfifo "$BATS_TEST_TMPDIR/in"
+	exec 4<>"$BATS_TEST_TMPDIR/in"
+	kata run --bundle "$bundle" "$id" <&4 >"$bundle.out" 2>&1 3>&- &
+	runner=$!
+	wait_for 60 grep -q 1000 "$bundle.out"
+	[[ $(cat "$bundle.out") == "/dev/"*" /data ext4 rw,noatime 0 0"$'\n1000' ]]
+	run -0 volume stats
+	python3 -c 'import json, sys
+usage = json.loads(sys.argv[1])["usage"]
+assert 500000 < usage[0]["total"] <= 1048576 and usage[0]["unit"] == 1, usage' "$output"
+	run -1 volume resize --size 0
+	echo >&4
+	exec 4>&-
+	ends_with 0 "$runner"
+	[ "$(debugfs -R 'cat /new' "$BATS_TEST_TMPDIR/first" 2>/dev/null)" = hi ]
+	[ -z "$(ls -A "$BATS_TEST_TMPDIR/volume")" ]
+	run -1 volume stats
+	[[ $output == *"sandbox $id, which has the volume, is not running" ]]
+	volume remove
+	run -1 volume stats
+	[[ $output == *"is no direct volume" ]]
+}

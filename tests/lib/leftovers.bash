@@ -26,6 +26,7 @@ leftovers_programs='^(kata-(runtime|agent|monitor|standin|vmm)|containerd-shim(-
 leftovers_dirs=(/run/vc /run/kata-containers /run/kata /run/containerd/s /dev/shm)
 leftovers_kept=(/run/vc /run/vc/sbs /run/vc/vm /run/vc/firecracker /run/kata /run/kata-containers
 	/run/kata-containers/shared /run/kata-containers/shared/sandboxes
+	/run/kata-containers/shared/direct-volumes
 	/run/kata-containers/kvm-probe /run/kata-containers/programs /run/containerd/s)
 
 # One line per process: "process PID START-TIME NAME". The start time keeps a

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,11 +124,91 @@ static void the_agent_is_told(void **state)
 	grpc__spec__free_unpacked(spec, NULL);
 }
 
+/* ---- direct volumes --------------------------------------------------------------- */
+
+#define VOLUME(options)                                                                              \
+	"{\"ociVersion\": \"1.0.2\", \"mounts\": [{\"destination\": \"/data\", \"type\": \"bind\", " \
+	"\"source\": \"/v\", \"options\": [" options "]}, {\"destination\": \"/other\", "            \
+	"\"type\": \"bind\", \"source\": \"/w\"}], \"linux\": {}}"
+
+int __wrap_direct_volume_load(const char *root, const char *path, struct direct_volume *v,
+			      struct err *err);
+
+/* /v is one, and nothing else. */
+int __wrap_direct_volume_load(const char *root, const char *path, struct direct_volume *v,
+			      struct err *err)
+{
+	(void)err;
+	assert_string_equal(root, DIRECT_VOLUMES);
+	if (strcmp(path, "/v") != 0)
+		return -ENOENT;
+	*v = (struct direct_volume){ .type = xstrdup("block"),
+				     .device = xstrdup("/dev/sdz"),
+				     .fstype = xstrdup("xfs"),
+				     .has_group = true,
+				     .group = 7,
+				     .on_mismatch = true };
+	strv_add(&v->options, "noatime");
+	return 0;
+}
+
+static void volumes_are_mounted_by_the_guest(void **state)
+{
+	Grpc__CreateContainerRequest req = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+	Grpc__Spec *spec = parse(VOLUME("\"ro\""));
+	struct err err = ERR_INIT;
+	struct disk_plan plan;
+
+	(void)state;
+	assert_int_equal(disk_plan(NULL, NULL, true, spec, &plan, &err), 0);
+	assert_int_equal(plan.n, 1);
+	assert_int_equal(plan.v[0].use, DISK_VOLUME);
+	assert_string_equal(plan.v[0].path, "/dev/sdz");
+	assert_string_equal(plan.v[0].source, "/v");
+	assert_true(plan.v[0].read_only);
+	assert_string_equal(spec->mounts[0]->source, DISK_GUEST_VOLUMES "L3Y=");
+	assert_string_equal(spec->mounts[1]->source, "/w");
+	plan.v[0].at = (struct vm_place){ .type = VM_PLACE_SCSI };
+	snprintf(plan.v[0].at.at, sizeof(plan.v[0].at.at), "0:0:0:1");
+	disk_plan_request(&plan, "cc", &req);
+	assert_int_equal(req.n_storages, 1);
+	assert_string_equal(req.storages[0]->driver, "scsi");
+	assert_string_equal(req.storages[0]->fstype, "xfs");
+	assert_string_equal(req.storages[0]->mount_point, DISK_GUEST_VOLUMES "L3Y=");
+	assert_int_equal(req.storages[0]->n_options, 2);
+	assert_string_equal(req.storages[0]->options[0], "noatime");
+	assert_string_equal(req.storages[0]->options[1], "ro");
+	assert_int_equal(req.storages[0]->fs_group->group_id, 7);
+	assert_int_equal(req.storages[0]->fs_group->group_change_policy,
+			 TYPES__FSGROUP_CHANGE_POLICY__OnRootMismatch);
+	disk_plan_unrequest(&req);
+	disk_plan_free(&plan);
+	grpc__spec__free_unpacked(spec, NULL);
+}
+
+static void volumes_want_a_machine_that_takes_disks(void **state)
+{
+	Grpc__Spec *spec = parse(VOLUME(""));
+	struct err err = ERR_INIT;
+	struct disk_plan plan;
+
+	(void)state;
+	assert_int_equal(disk_plan(NULL, NULL, false, spec, &plan, &err), -ENOTSUP);
+	assert_string_equal(err_msg(&err),
+			    "mount /data: /v is the direct volume /dev/sdz, and no disk can be "
+			    "plugged into this machine (machine_type, block_device_driver, "
+			    "default_bridges)");
+	disk_plan_free(&plan);
+	grpc__spec__free_unpacked(spec, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(devices_are_found_or_named),
 		cmocka_unit_test(the_agent_is_told),
+		cmocka_unit_test(volumes_are_mounted_by_the_guest),
+		cmocka_unit_test(volumes_want_a_machine_that_takes_disks),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
