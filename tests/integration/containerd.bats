@@ -105,6 +105,32 @@ setup_containerd()
 	[ "$(grep -o exec-started <<<"$output" | wc -l)" = "$(($(grep -ow exit <<<"$output" | wc -l) - 1))" ]
 }
 
+@test "containerd: a snapshot's layers are the disks of a machine that shares no files" {
+	local snapshots=$BATS_TEST_TMPDIR/c/root/io.containerd.snapshotter.v1.overlayfs
+
+	container_config "$KATA_CONFIG" qemu shared_fs='"none"' block_device_driver='"virtio-scsi"'
+	container_bundle "$bundle" -- true
+	containerd_start "$BATS_TEST_TMPDIR/c" "$KATA_CONFIG"
+	containerd_snapshotter=overlayfs containerd_image "$bundle"
+	rm -rf /var/lib/kata-containers/images
+	ctr_ run --detach --snapshotter overlayfs --runtime io.containerd.kata.v2 example.org/busybox:1 "$id" sleep 1000
+	run -0 ctr_ tasks exec --exec-id e1 "$id" \
+		sh -c 'echo new >/etc/new; rm /etc/group; head -n 1 /proc/mounts; ls /etc'
+	[[ ${lines[0]} == "overlay / overlay rw,"* ]]
+	[[ $output == *$'\nnew\n'*passwd* ]] && [[ $output != *group* ]]
+	# One image for the layer, and what is written lies beside the snapshot's own, whose
+	# end it has.
+	[ "$(find /var/lib/kata-containers/images -name '*.erofs' | wc -l)" = 1 ]
+	[ "$(find "$snapshots" -name kata-c.img | wc -l)" = 1 ]
+	[ -z "$(find "$snapshots" -path '*/fs/etc/new')" ]
+	ctr_ tasks kill --signal KILL "$id"
+	wait_for 10 task_is "$id" STOPPED
+	run ctr_ tasks rm "$id"
+	ctr_ containers rm "$id"
+	gone() { [ -z "$(find "$snapshots" -name kata-c.img)" ]; }
+	wait_for 10 gone
+}
+
 @test "containerd: what happens while it is away is told when it is back" {
 	setup_containerd fake
 	mkfifo "$BATS_TEST_TMPDIR/go"

@@ -7,6 +7,7 @@
 #	containerd_start DIR CONFIGURATION	# sets $containerd; its log is DIR/log
 #	containerd_image BUNDLE [NAME COMMAND]	# example.org/busybox:1 from the bundle's root;
 #						# or another one, and what it runs, as JSON
+#						# $containerd_snapshotter: not native
 #	ctr_ ARGUMENT…				# ctr that speaks to it
 #	containerd_stop
 
@@ -82,5 +83,5 @@ containerd_image()
 		json.dump({"imageLayoutVersion": "1.0.0"}, open(f"{top}/oci-layout", "w"))
 	EOT
 	tar -C "$dir" -cf "$dir.tar" .
-	ctr_ images import --snapshotter native --all-platforms "$dir.tar" >/dev/null
+	ctr_ images import --snapshotter "${containerd_snapshotter:-native}" --all-platforms "$dir.tar" >/dev/null
 }
