@@ -37,10 +37,13 @@ struct task *service_task(struct shim *s, struct ttrpc_call *call, const char *i
 struct process *service_process(struct shim *s, struct ttrpc_call *call, const char *id,
 				const char *exec_id)
 {
-	struct task *t = find_task(s, call, id);
-	struct process *p = t ? task_process(t, exec_id) : NULL;
+	struct process *p;
+	struct task *t;
 
+	/* First: what is refused is answered, and gone. */
 	tell(call, id, exec_id);
+	t = find_task(s, call, id);
+	p = t ? task_process(t, exec_id) : NULL;
 	if (t && !p)
 		ttrpc_fail(call, TTRPC_NOT_FOUND, "process %s of container %s not found", exec_id,
 			   id);

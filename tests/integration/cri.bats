@@ -117,3 +117,18 @@ for name, id in {'pod': pod.id, 'one': one, 'two': two, 'three': three}.items():
 	cri_script cri_pod.py
 	[ -z "$(pgrep qemu-system)" ]
 }
+
+@test "cri: a container that cannot be made leaves its pod as it is" {
+	setup_cri fake
+	cri "
+pod = Pod(cri, 'pod')
+one = pod.start('one', 'sleep', '1000')
+bad = pod.create('bad', '/no/such/program')
+assert 'no such file' in cri.refused('StartContainer', container_id=bad).lower()
+assert cri.state(bad).state == EXITED
+cri('RemoveContainer', container_id=bad)
+assert cri.out(one, 'echo', 'still there') == 'still there'
+two = pod.start('two', 'sleep', '1000')
+pod.end()
+"
+}
