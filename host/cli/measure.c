@@ -40,7 +40,7 @@ static const char spec_text[] =
 	"{\"ociVersion\":\"1.0.2\",\"process\":{\"user\":{\"uid\":0,\"gid\":0},"
 	"\"args\":[\"/pause\"],\"cwd\":\"/\"},\"root\":{\"path\":\"rootfs\"},"
 	"\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"ipc\"},"
-	"{\"type\":\"uts\"}]}}";
+	"{\"type\":\"uts\"},{\"type\":\"network\"}]}}";
 
 struct measuring {
 	const struct cli *cli;
