@@ -28,6 +28,7 @@ struct command {
 	const char *more;	  /* sentences for its own help, or NULL */
 	const struct flag *flags; /* NULL: none */
 	int min_args, max_args;	  /* besides the flags; max < 0: any number */
+	bool wants_root;	  /* starts what takes rights on the host */
 	bool any_flags;		  /* none is looked at */
 	/*
 	 * Returns the exit status, or a negative errno and @err, which main()

@@ -33,6 +33,7 @@ const struct command cmd_create = {
 	.more = "Its process ID (--pid-file) is that of a process which stands for it: signals to it\n"
 		"reach the container, and it ends with the container's exit status.",
 	.flags = flags,
+	.wants_root = true,
 	.min_args = 1,
 	.max_args = 1,
 	.run = run,

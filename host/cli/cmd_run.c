@@ -112,6 +112,7 @@ const struct command cmd_run = {
 	.more = "The exit status is the container's own; 127 or 126 when its command cannot be found\n"
 		"or executed; 128 + signal when a signal ends the start; 1 when anything else fails.",
 	.flags = flags,
+	.wants_root = true,
 	.min_args = 1,
 	.max_args = 1,
 	.run = run,

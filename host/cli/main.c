@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "base/version.h"
 #include "host/cli/cli.h"
+#include "host/cli/rights.h"
 #include "host/config/config.h"
 #include "host/sandbox/state.h"
 
@@ -221,6 +222,8 @@ static int run_command(const struct command *c, int argc, char **argv, struct er
 		r = check_rootless(err);
 	if (r == 0)
 		r = check_cgroup_manager(err);
+	if (r == 0 && c->wants_root)
+		r = rights_check(err);
 	if (r < 0)
 		return r;
 	log_debug("%s %s, command %s", kata_version, kata_commit, c->name);

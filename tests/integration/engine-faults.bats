@@ -62,6 +62,17 @@ refused()
 	refused "console socket" create --bundle "$bundle" --console-socket "$BATS_TEST_TMPDIR/dead" "$id"
 }
 
+@test "who has no rights is told so in a sentence" {
+	container_bundle "$bundle" -- true
+	for command in create run; do
+		run -1 unshare --user --map-root-user "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" \
+			$command --bundle "$bundle" "$id" </dev/null
+		[[ $output == "kata-runtime: root of a user namespace (a rootless engine) has no rights"* ]]
+		[ "${#lines[@]}" = 1 ]
+		[ -z "$(ls -A "$KATA_ROOT")" ]
+	done
+}
+
 @test "descriptors cannot be preserved" {
 	container_bundle "$bundle" -- true
 	refused "preserve-fds" create --bundle "$bundle" --preserve-fds 1 "$id"

@@ -141,6 +141,22 @@ when_ready()
 	kata delete --force "$id"
 }
 
+@test "the specification counts as it was at create, and the program waits for start" {
+	container_bundle "$bundle" -- sh -c 'echo first >/told; exec sleep 1000'
+	kata create --bundle "$bundle" "$id" </dev/null >/dev/null 3>&-
+	[ ! -e "$bundle/rootfs/told" ]
+	sed -i 's/first/second/' "$bundle/config.json"
+	kata start "$id"
+	wait_for 10 test -s "$bundle/rootfs/told"
+	[ "$(cat "$bundle/rootfs/told")" = first ]
+	kata delete --force "$id"
+	# The ID is free again. Without a process there is nothing to start.
+	"$kata_tree/tests/lib/change_spec.py" "$bundle" "del c['process']"
+	run -1 kata create --bundle "$bundle" "$id" </dev/null
+	[[ $output == *process* ]]
+	run ! kata state "$id"
+}
+
 # lives_in PID KIND: the namespace of a process.
 lives_in()
 {

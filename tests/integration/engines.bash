@@ -149,7 +149,12 @@ engines_clear()
 
 	rm -f /dev/shm/libpod_lock
 	for dir in /sys/fs/cgroup/{,*/}{libpod_parent,docker}; do
-		[ ! -d "$dir" ] || find "$dir" -depth -type d -exec rmdir {} + || :
+		if [ "$(stat -f -c %T "$dir" 2>/dev/null)" = tmpfs ]; then
+			# No hierarchy, but a directory of its name, which engines take for one.
+			rm -rf --one-file-system "$dir"
+		elif [ -d "$dir" ]; then
+			find "$dir" -depth -type d -exec rmdir {} + || :
+		fi
 	done
 	# All that is mounted in it, the innermost first.
 	awk -v d="$engines_dir" 'index($5, d) == 1 { print $5 }' /proc/self/mountinfo | tac |
