@@ -4,6 +4,7 @@
  * agent: no loop, no log (its lines would mix with the agent's), errors go to
  * the agent over the pair.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -318,6 +319,15 @@ static int set_up(const struct launch *l, struct console *c, struct program *pro
 	return r < 0 ? r : prepare(l, c, prog, err);
 }
 
+/* In the words by which engines know it: theirs begin with small letters. */
+static void name_failure(int error, const char *path, struct err *err)
+{
+	auto_free char *why = xstrdup(strerror(error));
+
+	why[0] = (char)tolower((unsigned char)why[0]);
+	err_set(err, error, "exec %s: %s", path, why);
+}
+
 noreturn void child_main(const struct launch *l, int sync)
 {
 	struct console c = { .master = -1, .slave = -1 };
@@ -346,7 +356,7 @@ noreturn void child_main(const struct launch *l, int sync)
 	    label_set(prog.label, l->process, &err) < 0 || credentials_seal(l, &prog.who, &err) < 0)
 		goto failed;
 	execve(prog.path, prog.argv.v, prog.envp.v);
-	err_sys(&err, errno, "exec %s", prog.path);
+	name_failure(errno, prog.path, &err);
 failed:
 	/* Without a receiver there is nobody to tell. */
 	(void)sync_send(FD_SYNC, SYNC_FAILED, &err, -1);

@@ -233,8 +233,9 @@ static int plain_mount(int root, const Grpc__Mount *m, const struct mount_option
 	/* As runc: like the directory it covers; where there was none, all may write. */
 	if (!strcmp(m->type, "tmpfs") && before >= 0 && fstat(before, &st) == 0)
 		mode = xasprintf("mode=%04o", (unsigned)(st.st_mode & 07777));
-	if (o->copy_up)
-		initial.set &= ~(uint64_t)MOUNT_ATTR_RDONLY; /* until it is filled */
+	/* Until it is filled, and others are mounted in it: rootfs_seal(). */
+	if (!strcmp(m->type, "tmpfs"))
+		initial.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 	fd = mount_new(m->type, m->source, mode, &initial, err);
 	if (fd == -EPERM && !strcmp(m->type, "sysfs")) {
 		/* A user namespace without its own network: show the guest's. */
@@ -248,7 +249,7 @@ static int plain_mount(int root, const Grpc__Mount *m, const struct mount_option
 			return err_wrap(err, "mount %s", m->destination);
 	}
 	r = mount_attach(fd, target, m->destination, err);
-	return r < 0 ? r : mount_change(fd, o, err);
+	return r < 0 ? r : mount_change(fd, &initial, err);
 }
 
 /* One hierarchy of version 1, named by its controllers, in the directory @dir. */

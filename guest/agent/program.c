@@ -87,13 +87,24 @@ void program_args(const Grpc__Process *process, struct strv *argv)
 		strv_add(argv, process->args[i]);
 }
 
+/* Whether another of that name comes behind variable @i: of several the last one counts. */
+static bool comes_again(const Grpc__Process *process, size_t i)
+{
+	size_t len = strcspn(process->env[i], "=");
+
+	for (size_t k = i + 1; k < process->n_env; k++)
+		if (!strncmp(process->env[k], process->env[i], len + 1))
+			return true;
+	return false;
+}
+
 void program_env(const Grpc__Process *process, const char *home, struct strv *envp)
 {
 	const char *have = program_getenv(process, "HOME");
 
 	for (size_t i = 0; i < process->n_env; i++) {
 		/* An empty HOME counts as none, and a name without a value is no variable. */
-		if (strchr(process->env[i], '=') &&
+		if (strchr(process->env[i], '=') && !comes_again(process, i) &&
 		    ((have && *have) || strncmp(process->env[i], "HOME=", 5)))
 			strv_add(envp, process->env[i]);
 	}

@@ -172,6 +172,23 @@ static int make_read_only(int root, const char *path, struct err *err)
 	return r < 0 ? err_wrap(err, "%s", path) : mount_attach(fd, target, path, err);
 }
 
+/* Now that all that belongs in it is there. */
+static int seal_tmpfs(int root, const Grpc__Mount *m, struct err *err)
+{
+	auto_close int fd = -1;
+	struct mount_options o;
+	bool read_only;
+
+	mount_options_parse(m->options, m->n_options, &o);
+	read_only = !strcmp(m->type, "tmpfs") && !o.bind && o.set & MOUNT_ATTR_RDONLY;
+	mount_options_done(&o);
+	if (!read_only)
+		return 0;
+	fd = inroot_open(root, m->destination, O_PATH | O_DIRECTORY);
+	return fd < 0 ? err_sys(err, fd, "read-only mount %s", m->destination) :
+			mount_read_only(fd, false, err);
+}
+
 /* Some engines tell a path twice. */
 static bool is_among(char *const *paths, size_t n, const char *path)
 {
@@ -189,6 +206,8 @@ int rootfs_seal(const struct launch *l, struct err *err)
 
 	if (root < 0)
 		return err_sys(err, errno, "/");
+	for (size_t i = 0; r == 0 && i < l->spec->n_mounts; i++)
+		r = seal_tmpfs(root, l->spec->mounts[i], err);
 	for (size_t i = 0; r == 0 && lin && i < lin->n_readonlypaths; i++)
 		r = make_read_only(root, lin->readonlypaths[i], err);
 	for (size_t i = 0; r == 0 && lin && i < lin->n_maskedpaths; i++)

@@ -17,12 +17,14 @@
 #include "host/cli/console.h"
 #include "host/cli/debug_console.h"
 #include "host/cli/exec_process.h"
+#include "host/cli/newlines.h"
 #include "host/cli/opened.h"
 #include "host/cli/standin.h"
 
 #define ASK_LIMIT_MS   10000
 #define START_LIMIT_MS 60000
 #define STANDIN_END_MS 2000
+#define LINES_END_MS   2000
 #define PAUSED_LOOK_MS 100
 
 /* As engines and runc know them. */
@@ -73,9 +75,10 @@ struct exec {
 	struct attach attach;
 	Grpc__Process *process;
 	struct standin standin;
-	pid_t container; /* what stands for the container */
-	int console;	 /* the caller's socket; -1: none */
-	int terminal;	 /* what the process gets of it; -1: none */
+	pid_t container;       /* what stands for the container */
+	int console;	       /* the caller's socket; -1: none */
+	int terminal;	       /* what the process gets of it; -1: none */
+	struct newlines lines; /* where its terminal leads to none */
 	bool wrote_pid;
 	bool ended;
 	int status;
@@ -233,10 +236,17 @@ static int start(struct exec *e, struct err *err)
 		return r;
 	for (int i = 0; i < 3 && e->terminal >= 0; i++)
 		stdio[i] = e->terminal;
+	if (e->process->terminal && !opt.detach && !isatty(STDOUT_FILENO)) {
+		r = newlines_begin(&e->lines, e->o.loop, err);
+		if (r < 0)
+			return r;
+		stdio[STDOUT_FILENO] = e->lines.to;
+	}
 	task_set_exec(e->o.task, e->exec_id);
 	r = task_exec(e->o.task, e->process, stdio, &e->standin, ASK_LIMIT_MS, err);
 	close_fd(&e->standin.shim);
 	close_fd(&e->terminal);
+	close_fd(&e->lines.to);
 	if (r == 0 && e->process->terminal && !opt.detach)
 		attach_resize(e->o.task); /* so that the first look at it is right */
 	if (r == 0)
@@ -322,7 +332,12 @@ static int attend(struct exec *e, int argc, char **argv, struct err *err)
 static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 {
 	struct exec e = {
-		.cli = cli, .id = argv[0], .standin = STANDIN_NONE, .console = -1, .terminal = -1
+		.cli = cli,
+		.id = argv[0],
+		.standin = STANDIN_NONE,
+		.console = -1,
+		.terminal = -1,
+		.lines = NEWLINES_NONE,
 	};
 	int r;
 
@@ -335,6 +350,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 	close_fd(&e.terminal);
 	if (e.process)
 		grpc__process__free_unpacked(e.process, NULL);
+	newlines_end(&e.lines, LINES_END_MS);
 	opened_close(&e.o);
 	return r;
 }

@@ -31,6 +31,7 @@
 #define ABORT_LIMIT_MS	 2000  /* after a signal: then the hard way */
 #define CREATE_MARGIN_MS 30000 /* on top of what the configuration grants */
 #define STANDIN_END_MS	 2000
+#define LINES_END_MS	 2000
 
 /* As shells and engines know them. */
 #define STATUS_NOT_EXECUTABLE 126
@@ -304,9 +305,16 @@ int launch_create(struct launch *l, struct err *err)
 		return r;
 	for (int i = 0; i < 3 && l->terminal >= 0; i++)
 		stdio[i] = l->terminal;
+	if (terminal && !l->detach && !isatty(STDOUT_FILENO)) {
+		r = newlines_begin(&l->lines, l->loop, err);
+		if (r < 0)
+			return r;
+		stdio[STDOUT_FILENO] = l->lines.to;
+	}
 	r = task_create(l->task, l->bundle, terminal, stdio, &l->standin, limit, &pid, err);
 	close_fd(&l->standin.shim);
 	close_fd(&l->terminal);
+	close_fd(&l->lines.to);
 	if (r == 0)
 		r = write_pid_file(l, pid, err);
 	if (r < 0 && l->joined)
@@ -475,6 +483,7 @@ void launch_free(struct launch *l)
 {
 	standin_close(&l->standin, 0);
 	task_free(l->task);
+	newlines_end(&l->lines, LINES_END_MS);
 	loop_free(l->loop);
 	close_fd(&l->owner);
 	close_fd(&l->console);

@@ -17,6 +17,7 @@
 #include "base/proc.h"
 #include "base/program.h"
 #include "host/standin/protocol.h"
+#include "oci/spec.h"
 
 #define START_LIMIT_MS 5000
 
@@ -37,16 +38,6 @@ static const char *host_name(const char *oci)
 	return NULL;
 }
 
-static bool is_bind(const Grpc__Mount *m)
-{
-	if (!strcmp(m->type, "bind"))
-		return true;
-	for (size_t i = 0; i < m->n_options; i++)
-		if (!strcmp(m->options[i], "bind") || !strcmp(m->options[i], "rbind"))
-			return true;
-	return false;
-}
-
 static bool is_at(const char *path, const char *dir)
 {
 	size_t len = strlen(dir);
@@ -57,8 +48,8 @@ static bool is_at(const char *path, const char *dir)
 /* Whether the container sees the same there: of the kernel's own trees the guest has others. */
 static bool is_shared(const Grpc__Mount *m)
 {
-	return is_bind(m) && strcmp(m->destination, "/dev/shm") && strcmp(m->source, "/dev") &&
-	       !is_at(m->source, "/proc") && !is_at(m->source, "/sys");
+	return oci_mount_is_bind(m) && strcmp(m->destination, "/dev/shm") &&
+	       strcmp(m->source, "/dev") && !is_at(m->source, "/proc") && !is_at(m->source, "/sys");
 }
 
 static void add_root(const Grpc__Spec *spec, const char *rootfs, bool no_pivot, bool elsewhere,
@@ -75,7 +66,7 @@ static void add_root(const Grpc__Spec *spec, const char *rootfs, bool no_pivot, 
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		const Grpc__Mount *m = spec->mounts[i];
 
-		if (!strcmp(m->type, "proc") || (is_bind(m) && m->source[0] != '/'))
+		if (!strcmp(m->type, "proc") || (oci_mount_is_bind(m) && m->source[0] != '/'))
 			continue;
 		strv_add(flags, "--bind");
 		strv_add(flags, is_shared(m) ? m->source : "");

@@ -11,6 +11,7 @@
 #include "host/sandbox/disk.h"
 #include "host/sandbox/plan.h"
 #include "host/storage/disk.h"
+#include "oci/spec.h"
 
 bool sandbox_takes_disks(const struct config *config, bool first)
 {
@@ -227,11 +228,11 @@ static int plan_mounts(bool can_plug, Grpc__Spec *spec, struct disk_plan *plan, 
 	for (size_t i = 0; spec->linux && i < spec->n_mounts;) {
 		Grpc__Mount *m = spec->mounts[i];
 		struct stat st;
-		int r = plan_mount_is_bind(m) ? plan_volume(can_plug, m, plan, err) : 0;
+		int r = oci_mount_is_bind(m) ? plan_volume(can_plug, m, plan, err) : 0;
 
 		if (r < 0)
 			return r;
-		if (r > 0 || !plan_mount_is_bind(m) || stat(m->source, &st) < 0 ||
+		if (r > 0 || !oci_mount_is_bind(m) || stat(m->source, &st) < 0 ||
 		    !S_ISBLK(st.st_mode)) {
 			i++;
 			continue;

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "host/storage/share.h"
+#include "oci/spec.h"
 
 #define HOSTNAME_MAX_LEN 64 /* the kernel's */
 
@@ -32,16 +33,6 @@ Grpc__Spec *plan_copy(const Grpc__Spec *spec)
 	if (!copy)
 		abort(); /* there is no memory left */
 	return copy;
-}
-
-bool plan_mount_is_bind(const Grpc__Mount *m)
-{
-	if (!strcmp(m->type, "bind"))
-		return true;
-	for (size_t i = 0; i < m->n_options; i++)
-		if (!strcmp(m->options[i], "bind") || !strcmp(m->options[i], "rbind"))
-			return true;
-	return false;
 }
 
 static bool is_at(const char *path, const char *dir)
@@ -92,7 +83,7 @@ uint64_t plan_shm_size(const Grpc__Spec *spec, const char **source)
 	*source = NULL;
 	if (!m)
 		return 0;
-	if (plan_mount_is_bind(m)) {
+	if (oci_mount_is_bind(m)) {
 		/* The host's own is no measure. */
 		if (strcmp(m->source, "/dev/shm"))
 			*source = m->source;
@@ -238,7 +229,7 @@ enum plan_mount plan_mount(const Grpc__Mount *m)
 		return PLAN_MOUNT_GUEST;
 	if (is_at(m->source, PLAN_GUEST_SANDBOX))
 		return PLAN_MOUNT_GUEST;
-	if (!plan_mount_is_bind(m) || !strcmp(m->destination, "/dev/shm") ||
+	if (!oci_mount_is_bind(m) || !strcmp(m->destination, "/dev/shm") ||
 	    !strcmp(m->source, "/dev"))
 		return PLAN_MOUNT_GUEST;
 	return is_at(m->source, "/dev") ? PLAN_MOUNT_SHARE_IF_FILE : PLAN_MOUNT_SHARE;

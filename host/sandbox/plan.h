@@ -46,9 +46,6 @@ enum plan_mount {
 	PLAN_MOUNT_SHARE_IF_FILE, /* the same below /dev: only a regular file is shared */
 };
 
-/* Whether it shows something that is there already, instead of mounting a file system. */
-bool plan_mount_is_bind(const Grpc__Mount *mount);
-
 enum plan_mount plan_mount(const Grpc__Mount *mount);
 
 /* Whether its options say "ro": then the guest itself cannot write to it either. */

@@ -273,6 +273,26 @@ static void on_resized(const struct err *err, void *arg)
 	shim_process_unref(p);
 }
 
+static void tell_size(struct process *p)
+{
+	sandbox_resize_tty(p->shim->sandbox, p->id, p->exec_id, p->width, p->height, on_resized,
+			   shim_process_ref(p));
+}
+
+void shim_process_size_terminal(struct process *p)
+{
+	if (!p->terminal || !p->width || !p->height)
+		return;
+	if (shim_process_is_init(p)) {
+		tell_size(p);
+	} else if (p->spec && !p->spec->consolesize) {
+		p->spec->consolesize = xmalloc(sizeof(*p->spec->consolesize));
+		grpc__box__init(p->spec->consolesize);
+		p->spec->consolesize->width = p->width;
+		p->spec->consolesize->height = p->height;
+	}
+}
+
 void shim_process_started(struct process *p)
 {
 	struct sandbox *sb = p->shim->sandbox;
@@ -280,8 +300,7 @@ void shim_process_started(struct process *p)
 	p->state = PROCESS_RUNNING;
 	p->ran = true;
 	if (p->terminal && p->width && p->height)
-		sandbox_resize_tty(sb, p->id, p->exec_id, p->width, p->height, on_resized,
-				   shim_process_ref(p));
+		tell_size(p);
 	streams_start(p->io, sb, p->id, p->exec_id);
 	sandbox_wait(sb, p->id, p->exec_id, on_ended, shim_process_ref(p));
 }

@@ -80,6 +80,12 @@ int shim_process_open_streams(struct process *p, struct ttrpc_call *call, bool t
 			      const char *in, const char *out, const char *err_where,
 			      struct err *err);
 
+/*
+ * It is about to be started, and a size of its terminal may be known already: its first look at
+ * it finds that one. With an agent that takes none before the start, the one behind it does.
+ */
+void shim_process_size_terminal(struct process *p);
+
 /* It runs now: copy its streams, watch for its end. */
 void shim_process_started(struct process *p);
 

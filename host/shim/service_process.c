@@ -91,6 +91,7 @@ void service_start(struct ttrpc_call *call, const ProtobufCMessage *msg, void *c
 	if (!shim_process_is_init(p) && refuse_paused(task_find(s, p->id), call))
 		return;
 	p->state = PROCESS_STARTING;
+	shim_process_size_terminal(p);
 	if (shim_process_is_init(p))
 		sandbox_start_container(s->sandbox, p->id, on_started, change_new(p, call));
 	else

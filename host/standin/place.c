@@ -82,7 +82,7 @@ static bool is_covered(const struct options *o, int i)
 }
 
 /* Where @tree is to be mounted: in the image as the machine makes it, or in a cover. */
-static void make_target(const char *target, int tree)
+static void make_target(const char *target, int tree, bool cover)
 {
 	char path[PATH_MAX];
 	struct stat st;
@@ -95,9 +95,10 @@ static void make_target(const char *target, int tree)
 		(void)mkdir(path, 0755);
 		*p = '/';
 	}
-	if (S_ISDIR(st.st_mode))
-		(void)mkdir(path, 0755);
-	else
+	/* The machine's own file system there takes over the mode, and may be written by all. */
+	if (S_ISDIR(st.st_mode) && mkdir(path, 0755) == 0 && cover)
+		(void)chmod(path, 01777);
+	else if (!S_ISDIR(st.st_mode))
 		(void)mknod(path, S_IFREG | 0644, 0);
 }
 
@@ -112,7 +113,7 @@ void place_mounts(const struct options *o, int *trees)
 		if (trees[i] < 0 || (is_cover(o, i) && is_covered(o, i)))
 			continue;
 		if (is_cover(o, i) || is_covered(o, i))
-			make_target(target, trees[i]);
+			make_target(target, trees[i], is_cover(o, i));
 		/* What there is no place for is not seen. */
 		(void)move_mount(trees[i], "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
 	}

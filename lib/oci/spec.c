@@ -2,6 +2,8 @@
 #include "oci/spec.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -45,6 +47,31 @@ int oci_resources_parse(const char *json, size_t len, const char *name, Grpc__Li
 	return err_set(err, why.code, "%s", why.msg);
 }
 
+bool oci_mount_is_bind(const Grpc__Mount *m)
+{
+	if (!strcmp(m->type, "bind"))
+		return true;
+	for (size_t i = 0; i < m->n_options; i++)
+		if (!strcmp(m->options[i], "bind") || !strcmp(m->options[i], "rbind"))
+			return true;
+	return false;
+}
+
+/* runtime-spec, config.md, "Mounts": what is bound may be told relative to the bundle. */
+static void place_sources(const char *bundle, Grpc__Spec *spec)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		Grpc__Mount *m = spec->mounts[i];
+		char *path;
+
+		if (!oci_mount_is_bind(m) || !m->source[0] || m->source[0] == '/')
+			continue;
+		path = path_join(bundle, m->source);
+		free(m->source);
+		m->source = path;
+	}
+}
+
 int oci_spec_load(const char *bundle, Grpc__Spec **spec, struct err *err)
 {
 	auto_free char *path = path_join(bundle, "config.json");
@@ -62,6 +89,7 @@ int oci_spec_load(const char *bundle, Grpc__Spec **spec, struct err *err)
 		*spec = NULL;
 		return err_wrap(err, "%s", path);
 	}
+	place_sources(bundle, *spec);
 	return 0;
 }
 

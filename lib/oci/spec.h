@@ -13,6 +13,7 @@
 #ifndef OCI_SPEC_H
 #define OCI_SPEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -47,6 +48,9 @@ int oci_resources_parse(const char *json, size_t len, const char *name, Grpc__Li
  */
 int oci_spec_check(const Grpc__Spec *spec, struct err *err);
 int oci_process_check(const Grpc__Process *process, struct err *err);
+
+/* Whether @m binds what is there already: by its type or an option. */
+bool oci_mount_is_bind(const Grpc__Mount *m);
 
 /* The annotations of @spec, added to @out: name, value, name, value, … */
 void oci_spec_annotations(const Grpc__Spec *spec, struct strv *out);

@@ -30,6 +30,39 @@ load common
 	python3 "$BATS_TEST_DIRNAME/terminal.py" "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" run --bundle "$bundle" "$id"
 }
 
+@test "fake: a terminal whose output is for a file" {
+	container_bundle "$bundle" --terminal -- \
+		sh -c 'stty size; printf "a\r\n"; until [ -e /go ]; do sleep 0.1; done; printf "end\r"'
+	# The caller has one, though no descriptor leads to it.
+	in_terminal() { script -qec "stty rows 33 cols 44; $*" /dev/null </dev/null; }
+	runtime="'$kata_runtime' --config '$KATA_CONFIG' --root '$KATA_ROOT' --log '$KATA_LOG'"
+	in_terminal "$runtime run --bundle '$bundle' '$id' </dev/null >'$bundle.out' 2>&1" 3>&- &
+	caller=$!
+	wait_for 20 grep -qs a "$bundle.out"
+	in_terminal "$runtime exec --tty '$id' sh -c 'test -t 1 && echo lines; touch /go' </dev/null >'$bundle.exec'"
+	cmp "$bundle.exec" <(echo lines)
+	ends_with 0 "$caller"
+	cmp "$bundle.out" <(printf '33 44\na\r\nend\r')
+}
+
+@test "fake: mounts of the bundle, in read-only ones, in fresh places; a variable told twice" {
+	container_bundle "$bundle" -- sh -c 'ls /here/config.json /ro/in/config.json; stat -c %a /fresh/deep
+		touch /ro/x 2>&1; env | grep ONE='
+	"$kata_tree/tests/lib/change_spec.py" "$bundle" "
+tmpfs = lambda at, *o: {'destination': at, 'type': 'tmpfs', 'source': 'tmpfs', 'options': list(o)}
+bind = lambda at: {'destination': at, 'type': 'bind', 'source': '.', 'options': ['rbind', 'ro']}
+c['mounts'] += [bind('/here'), tmpfs('/ro', 'ro'), bind('/ro/in'), tmpfs('/fresh/deep', 'nosuid')]
+c['process']['env'] += ['ONE=first', 'ONE=last']"
+	run -0 kata run --bundle "$bundle" "$id"
+	diff - <(echo "$output") <<-'EOT'
+		/here/config.json
+		/ro/in/config.json
+		1777
+		touch: /ro/x: Read-only file system
+		ONE=last
+	EOT
+}
+
 @test "fake: own process namespace, host name and control group" {
 	run -0 in_container -- sh -c 'echo $$; hostname; ls /proc | grep -c "^[0-9]*$"'
 	[ "${lines[0]}" = 1 ]
