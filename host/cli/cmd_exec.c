@@ -157,7 +157,9 @@ static int check_state(struct exec *e, struct err *err)
 	if (!status || strcmp(status, "running") == 0)
 		return 0;
 	if (strcmp(status, "paused") == 0)
-		return err_set(err, EBUSY, "container %s is paused (--ignore-paused waits)", e->id);
+		return err_set(err, EBUSY,
+			       "cannot exec in a paused container: %s (--ignore-paused waits)",
+			       e->id);
 	return err_set(err, EBUSY, "container %s is %s", e->id,
 		       strcmp(status, "created") ? "stopped" : "created, but not started");
 }

@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "host/cli/cli.h"
 #include "host/cli/table.h"
 #include "host/cli/view.h"
+#include "host/sandbox/state.h"
 
 static struct {
 	const char *format;
@@ -80,6 +82,9 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 	if (strcmp(opt.format, "table") != 0 && strcmp(opt.format, "json") != 0)
 		return err_set(err, EINVAL, "unknown format \"%s\": it is table or json",
 			       opt.format);
+	/* The usual one is made with the first container; another that is not there is a slip. */
+	if (strcmp(cli->root, SANDBOX_ROOT) != 0 && access(cli->root, F_OK) < 0)
+		return err_sys(err, errno, "%s", cli->root);
 	loop = loop_new();
 	if (!loop)
 		return err_sys(err, errno, "cannot make an event loop");

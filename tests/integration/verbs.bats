@@ -154,7 +154,7 @@ counter()
 	run -1 kata pause "$id"
 	[[ $output == *"container $id is paused already" ]]
 	run -255 kata exec "$id" true
-	[[ $output == *"container $id is paused"* ]]
+	[[ $output == *"cannot exec in a paused container: $id"* ]]
 	run -1 kata delete "$id"
 	[[ $output == *"paused"* ]]
 	kata exec --ignore-paused "$id" echo waited >"$BATS_TEST_TMPDIR/waited" 3>&- &
