@@ -24,6 +24,11 @@ def write(path, text):
         f.write(text)
 
 
+def read(path):
+    with open(path) as f:
+        return f.read()
+
+
 def publish(volume, stamp, **files):
     """As the kubelet does: a new directory, and ..data is switched to it."""
     for name, text in files.items():
@@ -92,7 +97,14 @@ def first_looks(pod):
         mounts=[mount("empty-dir", "memory", "/memory"), mount("empty-dir", "disk", "/disk")],
         linux={"resources": {"memory_limit_in_bytes": 64 << 20, "cpu_quota": 50000, "cpu_period": 100000},
                "security_context": {"namespace_options": {"pid": 1}}})
-    three = pod.start("three", "sleep", "1000", **security(namespace_options={"pid": 0}))
+    three = pod.start("three", "sleep", "1000", **security(
+        namespace_options={"pid": 0}, masked_paths=["/etc/passwd", "/root"],
+        readonly_paths=["/etc"], capabilities={"add_capabilities": ["NET_ADMIN"],
+                                               "drop_capabilities": ["CHOWN"]}))
+    got = lines(three, """wc -c </etc/passwd; touch /root/x 2>&1; touch /etc/x 2>&1
+        chown 1:1 /tmp 2>&1; ip link set lo mtu 1500 && echo may""")
+    assert got == ["0", "touch: /root/x: Read-only file system", "touch: /etc/x: Read-only file system",
+                   "chown: /tmp: Operation not permitted", "may"], got
 
     tell = "for n in net ipc uts pid mnt; do readlink /proc/self/ns/$n; done; hostname"
     told = [lines(c, tell) for c in (one, two, three)]
@@ -116,13 +128,11 @@ def first_looks(pod):
         "touch: /new: Read-only file system", "redabc", "prepared", "tmpfs", "2777 2000",
         "1", "80", "below", "65536", "search example.org", "nameserver 10.0.0.53",
         "options ndots:3"], got
-    with open(kubelet + "/termination-log") as f:
-        assert f.read() == "ended\n"
+    assert read(kubelet + "/termination-log") == "ended\n"
     # In memory: the guest's, of the size that was wanted. On disk: the host's.
     assert lines(two, "cat /memory/part/x /disk/file; df -k /memory | tail -n 1 | awk '{print $2}'") \
         == ["below", "prepared", "8192"]
-    with open(KINDS + "empty-dir/disk/file") as f:
-        assert f.read() == "prepared\n"
+    assert read(KINDS + "empty-dir/disk/file") == "prepared\n"
     assert not os.path.exists(KINDS + "empty-dir/memory/file")
     return one, two, three
 
@@ -211,6 +221,25 @@ def ends(pod, one, two):
     assert cri("PodSandboxStatus", pod_sandbox_id=pod.id).status.state == 0
 
 
+def groups(path):
+    return glob.glob("/sys/fs/cgroup/**" + path, recursive=True)
+
+
+def tight():
+    """A pod's group with no room for a machine, as without an overhead in the RuntimeClass."""
+    legacy = os.path.isdir("/sys/fs/cgroup/memory")
+    parent = "/sys/fs/cgroup" + ("/memory" if legacy else "") + PARENT
+    os.makedirs(parent, exist_ok=True)
+    write(parent + ("/memory.limit_in_bytes" if legacy else "/memory.max"), str(32 << 20))
+    pod = Pod(cri, "tight", log_directory=top + "/logs", linux={
+        "cgroup_parent": PARENT, "resources": {"memory_limit_in_bytes": 32 << 20}})
+    assert cri.out(pod.start("one", "sleep", "1000"), "echo", "there is room") == "there is room"
+    members = [read(g + "/cgroup.procs") for g in groups("/kata_overhead/" + pod.id)]
+    assert any(members), members
+    pod.end()
+    assert not groups("/kata_overhead/" + pod.id)
+
+
 def main():
     volumes()
     pod = Pod(cri, "pod", hostname="the-pod", log_directory=top + "/logs",
@@ -224,8 +253,9 @@ def main():
     figures(pod, one, two)
     ends(pod, one, two)
     pod.end()
+    tight()
     # The kubelet makes and removes that one; there is nothing else in it any more.
-    for group in glob.glob("/sys/fs/cgroup/**" + PARENT, recursive=True):
+    for group in groups(PARENT):
         os.rmdir(group)
 
 
