@@ -12,7 +12,7 @@ eval "common_$(declare -f teardown)"
 
 teardown()
 {
-	buildah_ rm -a >/dev/null 2>&1 || :
+	[ -z "${engines_dir:-}" ] || buildah_ rm -a >/dev/null 2>&1 || :
 	podman_stop
 	common_teardown
 }

@@ -66,6 +66,7 @@ state_is()
 }
 
 @test "docker: a container's life by all of its commands" {
+	needs KATA_TEST_ENGINES
 	begin
 	docker_ run -d --runtime kata --name one --network none --restart unless-stopped box \
 		sh -c 'trap "exit 5" TERM; echo out; echo err >&2; while :; do sleep 0.1; done' >/dev/null
@@ -93,7 +94,7 @@ state_is()
 	state_is one "running 0"
 
 	# The sandbox is killed: the policy starts another.
-	kill -9 "$(pgrep -o -x containerd-shim)" "$(pgrep -o -x kata-standin)"
+	kill -9 "$(pgrep -o -x kata-agent)"
 	restarted() { [[ $(docker_ inspect --format '{{.RestartCount}} {{.State.Running}}' one) == [1-9]*true ]]; }
 	wait_for 40 restarted
 	docker_ exec one true

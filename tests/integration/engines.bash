@@ -72,7 +72,7 @@ podman_()
 
 podman_stop()
 {
-	[ -e "$engines_dir/root" ] || return 0
+	[ -n "${engines_dir:-}" ] || return 0
 	podman_ pod rm -fa -t 0
 	podman_ rm -fa -t 0
 	podman_ network prune -f
@@ -131,7 +131,8 @@ docker_remove()
 {
 	local all
 
-	[ -n "${dockerd:-}" ] || return 0
+	[ -n "${engines_dir:-}" ] || return 0
+	[ -n "${dockerd:-}" ] || { engines_clear; return 0; }
 	mapfile -t all < <(docker_ ps -aq)
 	[ "${#all[@]}" = 0 ] || docker_ rm -f "${all[@]}"
 	docker_ network prune -f
@@ -147,6 +148,7 @@ engines_clear()
 {
 	local dir
 
+	[ -n "$engines_dir" ] || return 0
 	rm -f /dev/shm/libpod_lock
 	for dir in /sys/fs/cgroup/{,*/}{libpod_parent,docker}; do
 		if [ "$(stat -f -c %T "$dir" 2>/dev/null)" = tmpfs ]; then
