@@ -4,7 +4,7 @@
 # Pods under a real containerd, one after another and many at once: none fails, nothing is left,
 # and containerd heard of each once. KATA_TEST_PODS (20) and KATA_TEST_AT_ONCE (8) say how many.
 
-# shellcheck disable=SC2034,SC2154 # shared with common.bash
+# shellcheck disable=SC2034,SC2046,SC2154 # shared with common.bash; names without spaces
 KATA_TEST_HYPERVISOR=fake
 load common
 load ../lib/containerd
@@ -18,21 +18,22 @@ teardown()
 	common_teardown
 }
 
-# specs POD: of its sandbox and of the container that joins it.
+# specs POD…: of its sandbox and of the container that joins it.
 specs()
 {
-	python3 - "$bundle/config.json" "$BATS_TEST_TMPDIR/$1" "$1" "$bundle/rootfs" <<-'EOT'
+	python3 - "$bundle" "$BATS_TEST_TMPDIR" "$@" <<-'EOT'
 		import json, sys
-		path, to, pod, root = sys.argv[1:]
-		c = json.load(open(path))
-		c["root"]["path"] = root
-		c["annotations"] = {"io.kubernetes.cri.container-type": "sandbox"}
-		c["process"]["args"] = ["sleep", "1000"]
-		json.dump(c, open(to + ".sandbox", "w"))
-		c["annotations"] = {"io.kubernetes.cri.container-type": "container",
-		    "io.kubernetes.cri.sandbox-id": pod}
-		c["process"]["args"] = ["sh", "-c", "exit 3"]
-		json.dump(c, open(to + ".member", "w"))
+		bundle, to, *pods = sys.argv[1:]
+		c = json.load(open(bundle + "/config.json"))
+		c["root"]["path"] = bundle + "/rootfs"
+		for pod in pods:
+		    c["annotations"] = {"io.kubernetes.cri.container-type": "sandbox"}
+		    c["process"]["args"] = ["sleep", "1000"]
+		    json.dump(c, open(f"{to}/{pod}.sandbox", "w"))
+		    c["annotations"] = {"io.kubernetes.cri.container-type": "container",
+		        "io.kubernetes.cri.sandbox-id": pod}
+		    c["process"]["args"] = ["sh", "-c", "exit 3"]
+		    json.dump(c, open(f"{to}/{pod}.member", "w"))
 	EOT
 }
 
@@ -59,12 +60,11 @@ no_shim()
 	containerd_start "$BATS_TEST_TMPDIR/c" "$KATA_CONFIG"
 	ctr --address "$containerd_dir/c.sock" events >"$BATS_TEST_TMPDIR/events" 2>/dev/null 3>&- &
 	listener=$!
+	specs $(seq -f "$id-%.0f" 0 $((pods - 1))) $(seq -f "$id-at-once-%.0f" 0 $((many - 1)))
 	for ((i = 0; i < pods; i++)); do
-		specs "$id-$i"
 		pod "$id-$i"
 	done
 	for ((i = 0; i < many; i++)); do
-		specs "$id-at-once-$i"
 		pod "$id-at-once-$i" 3>&- &
 		jobs+=("$!")
 	done
