@@ -65,8 +65,8 @@ state_is()
 	[ "$(docker_ run --rm --network none built | xargs)" = "built demo" ]
 }
 
+# bats test_tags=soak
 @test "docker: a container's life by all of its commands" {
-	needs KATA_TEST_ENGINES
 	begin
 	docker_ run -d --runtime kata --name one --network none --restart unless-stopped box \
 		sh -c 'trap "exit 5" TERM; echo out; echo err >&2; while :; do sleep 0.1; done' >/dev/null

@@ -3,7 +3,7 @@
 #
 # The real Podman with the command line as its runtime: the same lines with runc or crun, and
 # what is seen from inside is the same. On the fake driver; machines are in podman-vm.bats.
-# What takes long wants KATA_TEST_ENGINES, as `./check soak` gives it.
+# What takes long has the tag "soak", and runs in `./check soak`.
 
 # shellcheck disable=SC2016,SC2034,SC2154 # for inner shells; shared with common.bash
 KATA_TEST_HYPERVISOR=fake
@@ -140,8 +140,8 @@ state_is()
 
 }
 
+# bats test_tags=soak
 @test "podman: a container is paused, restarted, stopped, killed, and watched" {
-	needs KATA_TEST_ENGINES
 	begin
 	podman_ run -d --name c --network none --health-cmd 'test -e /healthy' --health-interval disable \
 		box sh -c 'trap "exit 5" TERM; touch /healthy; while :; do sleep 0.1; done' >/dev/null
@@ -197,8 +197,8 @@ ends_and_starts()
 	podman_ exec c true
 }
 
+# bats test_tags=soak
 @test "podman: its helpers and the sandbox are killed, and it tells the truth" {
-	needs KATA_TEST_ENGINES
 	begin
 	podman_ run -d --name c --network none box sleep 1000 >"$BATS_TEST_TMPDIR/id"
 	long=$(cat "$BATS_TEST_TMPDIR/id")
