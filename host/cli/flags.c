@@ -108,10 +108,10 @@ int flags_parse_all(const struct flag *flags, int argc, char **argv, bool *help,
 		i += r < 0 ? 0 : r;
 	}
 	/* What is left is no flag, and comes last. */
-	if (r >= 0) {
+	if (r >= 0 && n > 0)
 		memcpy(argv + i - n, words, (size_t)n * sizeof(*words));
+	if (r >= 0)
 		r = i - n;
-	}
 	free(words);
 	return r;
 }

@@ -16,6 +16,13 @@ load agent
 	done
 	rm -rf "${rootfs:?}/etc"
 	ln -s "$outside/etc" "$rootfs/etc"
+	# What the kernel tells is mounted on no link at all.
+	for dir in proc sys; do
+		run -125 oci_run -- true
+		[[ $output == *"/$dir: it must be mounted on ordinary directory"* ]]
+		rm "$rootfs/$dir"
+		mkdir "$rootfs/$dir"
+	done
 	run -0 oci_run '{"linux": {"maskedPaths": ["/proc/kcore", "/sys/firmware", "/etc/passwd"],
 		"readonlyPaths": ["/proc/sys", "/etc"]}, "process": {"terminal": true}}' -- \
 		sh -c 'ls -d /proc/self && test -c /dev/null && test -c /dev/console && echo inside'
@@ -59,7 +66,7 @@ load agent
 	rmdir "$rootfs/proc"
 	echo file >"$rootfs/proc"
 	run -125 oci_run -- true
-	[[ $output == *"/proc: Not a directory"* ]]
+	[[ $output == *"/proc: it must be mounted on ordinary directory"* ]]
 	rm "$rootfs/proc"
 	mkdir "$rootfs/proc"
 	for trick in 'mkfifo' 'mknod_zero' 'mkdir' 'loop' 'huge'; do
