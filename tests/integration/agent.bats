@@ -51,7 +51,7 @@ load agent
 	chmod 755 "$rootfs/bin/text"
 	call create c1 --rootfs "$rootfs" -- /bin/text
 	run -125 call start c1
-	[[ $output == *'exec /bin/text: Exec format error'* ]]
+	[[ $output == *'exec /bin/text: exec format error'* ]]
 	call remove c1
 }
 

@@ -63,7 +63,7 @@ SENSELESS = {
     "ociVersion": "2.0.0", "process.cwd": "tmp", "process.args": [], "process.env": ["A"],
     "process.user.uid": 4294967295, "process.user.gid": -1, "process.oomScoreAdj": 1001,
     "process.rlimits[0].type": "RLIMIT_X", "process.rlimits[0].soft": 2048,
-    "process.capabilities.bounding": ["KILL"], "root.path": "", "hooks.prestart[0].path": "true",
+    "root.path": "", "hooks.prestart[0].path": "true",
     "mounts[0].destination": "", "linux.namespaces[0].type": "x",
     "linux.namespaces[0].path": "relative", "linux.devices[0].path": "dev",
     "linux.devices[0].type": "x", "linux.resources.devices[0].access": "x",
