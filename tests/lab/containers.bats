@@ -29,6 +29,7 @@ the_machine_of_qemu()
 	[ -n "$(find /sys/kernel/debug/kvm -maxdepth 1 -name "$pid-*")" ]
 }
 
+# bats test_tags=soak
 @test "qemu: the list of container tests" {
 	hypervisor=qemu
 	container_config "$KATA_CONFIG" qemu machine_type='"q35"' disable_vhost_net=true default_maxvcpus=3 "${patient[@]}"
