@@ -81,7 +81,7 @@ leftovers_list()
 	done
 	printf -v kept 'file %s\n' "${leftovers_kept[@]}"
 	# Not through mounts: those are listed above. What programs said of themselves is kept.
-	find ${dirs[@]+"${dirs[@]}"} -xdev -not -path '/run/kata-containers/programs/*' -printf 'file %p\n' 2>/dev/null | grep -vxF "${kept%$'\n'}" || :
+	find ${dirs[@]+"${dirs[@]}"} -xdev -not -path '*/run/kata-containers/programs/*' -printf 'file %p\n' 2>/dev/null | grep -vxF "${kept%$'\n'}" || :
 )
 
 # Drops from the lines on standard input the control groups in which somebody
