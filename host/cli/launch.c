@@ -203,11 +203,16 @@ static const char *shim_log(const struct cli *cli)
 
 static int connect_to(struct launch *l, const char *address, struct err *err)
 {
+	int r = 0;
+
 	l->task = task_connect(l->loop, address, l->id, err);
-	if (!l->task)
-		return err_wrap(err, "cannot reach the sandbox process");
-	task_set_stop(l->task, &l->attach.stop);
-	return task_shim_pid(l->task, &l->shim_pid, CONNECT_LIMIT_MS, err);
+	if (l->task) {
+		task_set_stop(l->task, &l->attach.stop);
+		r = task_shim_pid(l->task, &l->shim_pid, CONNECT_LIMIT_MS, err);
+	}
+	if (l->task && r == 0)
+		return 0;
+	return err_wrap(err, "cannot reach the sandbox process (containerd-shim-kata-v2)");
 }
 
 static int start_shim(struct launch *l, struct err *err)

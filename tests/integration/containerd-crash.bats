@@ -27,13 +27,7 @@ begin()
 	python3 "$kata_tree/tests/lib/change_spec.py" "$bundle" "c['root']['path'] = '$bundle/rootfs'"
 	events=$BATS_TEST_TMPDIR/events
 	containerd_start "$BATS_TEST_TMPDIR/c" "$KATA_CONFIG"
-	listen
-}
-
-listen()
-{
-	ctr --address "$containerd_dir/c.sock" events >>"$events" 2>/dev/null 3>&- &
-	listener=$!
+	containerd_listen "$events"
 }
 
 run_spec()
@@ -119,7 +113,7 @@ clear_away()
 	kill -9 "$containerd" "$listener"
 	wait "$containerd" || :
 	containerd_again "$KATA_CONFIG"
-	listen
+	containerd_listen "$events"
 	wait_for 10 task_is "$id" RUNNING
 	[ "$(shim_of "$id")" = "$shim" ]
 	run -3 ctr_ tasks exec --exec-id e "$id" sh -c 'exit 3'
@@ -129,7 +123,7 @@ clear_away()
 	pkill -USR1 -P "$(agent_of "$id")"
 	wait_for 10 grep -q '"status": *"stopped"' "/run/vc/sbs/$id/state.json"
 	containerd_again "$KATA_CONFIG"
-	listen
+	containerd_listen "$events"
 	wait_for 10 task_is "$id" STOPPED
 	run ctr_ tasks rm "$id"
 	[[ $output == *"exit code 7"* ]]
@@ -155,7 +149,7 @@ clear_away()
 			kill -9 "$containerd" "$listener"
 			wait "$containerd" || :
 			containerd_again "$KATA_CONFIG"
-			listen
+			containerd_listen "$events"
 			;;
 		*) kill -9 "$("${victim}_of" "$name")" ;;
 		esac
@@ -169,7 +163,8 @@ clear_away()
 }
 
 @test "containerd: who is killed while a container is deleted" {
-	local victim name client held=$BATS_TEST_TMPDIR/held
+	local victim name client before pid held=$BATS_TEST_TMPDIR/held
+	heard_delete() { tail -n "+$(($1 + 1))" "$containerd_dir/log" | grep -q 'topic=/tasks/delete'; }
 	begin true
 	python3 "$kata_tree/tests/lib/change_spec.py" "$bundle" \
 		"hook('poststop', ': >$held; while [ ! -e $held.go ]; do sleep 0.1; done')"
@@ -185,13 +180,14 @@ clear_away()
 			kill -9 "$containerd" "$listener"
 			wait "$containerd" || :
 			: >"$held.go"
+			before=$(wc -l <"$containerd_dir/log")
 			containerd_again "$KATA_CONFIG"
-			listen
+			# It may hear of the end before anybody can listen to it.
+			wait_for 10 heard_delete "$before"
 			# This containerd has a shim without a task and makes no use of it: after a
 			# minute it ends by itself, and at once when it is told to.
 			! nothing_is_left "$name" || break
 			pid=$(pgrep -f "containerd-shim-kata-v2 .*-id=$name" | head -n 1)
-			wait_for 10 told "$name" delete
 			[ -z "$pid" ] || kill -TERM "$pid"
 		else
 			: >"$held.go"

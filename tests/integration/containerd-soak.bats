@@ -58,8 +58,7 @@ no_shim()
 	local i jobs=() job pods=${KATA_TEST_PODS:-20} many=${KATA_TEST_AT_ONCE:-8}
 	container_bundle "$bundle" -- true
 	containerd_start "$BATS_TEST_TMPDIR/c" "$KATA_CONFIG"
-	ctr --address "$containerd_dir/c.sock" events >"$BATS_TEST_TMPDIR/events" 2>/dev/null 3>&- &
-	listener=$!
+	containerd_listen "$BATS_TEST_TMPDIR/events"
 	specs $(seq -f "$id-%.0f" 0 $((pods - 1))) $(seq -f "$id-at-once-%.0f" 0 $((many - 1)))
 	for ((i = 0; i < pods; i++)); do
 		pod "$id-$i"

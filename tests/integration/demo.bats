@@ -8,7 +8,7 @@ tree=$BATS_TEST_DIRNAME/../..
 # eventually COMMAND…: until it succeeds, at most 10 s.
 eventually()
 {
-	local deadline=$((SECONDS + 10))
+	local deadline=$((SECONDS + 30))
 
 	until "$@"; do
 		[ "$SECONDS" -lt "$deadline" ] || { echo "waited in vain: $*" >&2; return 1; }
@@ -154,7 +154,7 @@ lanes()
 		kill -s "$signal" $!
 		wait $! || status=$?
 		[ "$status" = $((128 + $(kill -l "$signal"))) ]
-		none_left
+		eventually none_left
 	done
 }
 

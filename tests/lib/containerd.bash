@@ -9,6 +9,7 @@
 #						# or another one, and what it runs, as JSON
 #						# $containerd_snapshotter: not native
 #	ctr_ ARGUMENT…				# ctr that speaks to it
+#	containerd_listen FILE			# sets $listener, who adds its events to FILE
 #	containerd_stop
 
 containerd_start()
@@ -51,6 +52,24 @@ containerd_stop()
 ctr_()
 {
 	timeout --foreground 60 ctr --address "$containerd_dir/c.sock" "$@"
+}
+
+# It is heard only what is told after this: a listener takes a while to begin.
+containerd_listen()
+{
+	local i
+
+	ctr --address "$containerd_dir/c.sock" events >>"$1" 2>/dev/null 3>&- &
+	listener=$!
+	for ((i = 0; i < 100; i++)); do
+		ctr_ namespaces create "hear-$listener-$i" || return
+		sleep 0.1
+		! grep -q "/namespaces/create .*hear-$listener-" "$1" || break
+	done
+	ctr_ namespaces ls -q | grep "^hear-$listener-" | while read -r i; do
+		ctr_ namespaces rm "$i" >/dev/null
+	done
+	grep -q "/namespaces/create .*hear-$listener-" "$1"
 }
 
 containerd_image()

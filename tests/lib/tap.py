@@ -96,14 +96,8 @@ class Tally:
 def main():
     tally_file, name, limit, *command = sys.argv[1:]
     tally = Tally(tally_file, name)
-    try:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            start_new_session=True, text=True, errors="replace",
-        )
-    except OSError as error:
-        tally.result(False, f"{command[0]}: {error.strerror}")
-        return
+    child = None
+    early = []
     timed_out = threading.Event()
 
     def stop(signo=signal.SIGTERM):
@@ -123,6 +117,9 @@ def main():
         threading.Timer(30, stop, (signal.SIGKILL,)).start()
 
     def interrupted(signo, _):
+        if not child:
+            early.append(signo)
+            return
         stop()
         try:
             child.wait(30)
@@ -132,6 +129,17 @@ def main():
 
     for signo in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signo, interrupted)
+    try:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            start_new_session=True, text=True, errors="replace",
+        )
+    except OSError as error:
+        tally.result(False, f"{command[0]}: {error.strerror}")
+        return
+    if early:
+        # It came while there was nothing yet that it could end.
+        interrupted(early[0], None)
     timer = threading.Timer(float(limit), too_late)
     timer.start()
     for line in child.stdout:
