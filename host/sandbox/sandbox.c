@@ -98,18 +98,22 @@ void sandbox_rest(struct sandbox *sb)
 	vm_stop(sb->vm);
 }
 
-/* With a journal that is not empty, `delete` can still clear up what could not be undone. */
+/*
+ * With a journal that is not empty, `delete` can still clear up what could not be undone. The
+ * sockets beside it are the shim's, which after a boot that failed is there to be asked again.
+ */
 static void remove_state(const struct sandbox *sb)
 {
 	auto_free char *dir = path_join(sb->st->root, sb->st->id);
-	struct err err = ERR_INIT;
+	auto_free char *file = path_join(dir, "state.json");
 
 	if (sb->st->dirs.n > 0 || sb->st->mounts.n > 0 || sb->st->cgroups.n > 0 ||
 	    sb->st->network.n > 0)
 		return;
 	state_remove_members(sb->st);
-	if (tree_remove(dir, &err) < 0)
-		log_error("sandbox %s: %s", sb->st->id, err_msg(&err));
+	if (unlink(file) < 0 && errno != ENOENT)
+		log_error("sandbox %s: %s: %s", sb->st->id, file, strerror(errno));
+	(void)rmdir(dir);
 }
 
 void sandbox_destroy(struct sandbox *sb)
