@@ -154,14 +154,13 @@ static int check_state(struct exec *e, struct err *err)
 		r = wait_while_paused(e, &status, err);
 	if (r < 0)
 		return r;
-	if (!status || strcmp(status, "running") == 0)
+	if (!status || strcmp(status, "running") == 0 || strcmp(status, "created") == 0)
 		return 0;
 	if (strcmp(status, "paused") == 0)
 		return err_set(err, EBUSY,
 			       "cannot exec in a paused container: %s (--ignore-paused waits)",
 			       e->id);
-	return err_set(err, EBUSY, "container %s is %s", e->id,
-		       strcmp(status, "created") ? "stopped" : "created, but not started");
+	return err_set(err, EBUSY, "container %s is stopped", e->id);
 }
 
 /* Nobody else's, whatever processes there are. */

@@ -2,6 +2,7 @@
 #include "host/shim/kill.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -43,6 +44,17 @@ static void on_created_killed(const struct err *err, void *arg)
 		shim_process_exited(c->p, STATUS_KILLED);
 	tell(c, err);
 	change_free(c);
+}
+
+/*
+ * The program is not there yet that could handle a signal: those by which a user ends what
+ * handles none end it, others find nobody. As with runc, neither is a mistake.
+ */
+static bool ends_created(const struct process *p, uint32_t signo)
+{
+	return signo == SIGKILL || signo == SIGTERM ||
+	       (shim_process_is_init(p) &&
+		(signo == SIGHUP || signo == SIGINT || signo == SIGQUIT));
 }
 
 static void kill_created(struct process *p, struct ttrpc_call *call)
@@ -92,8 +104,13 @@ void kill_process(struct process *p, uint32_t signo, bool all, struct ttrpc_call
 			service_reply_empty(call);
 		else
 			refuse(p, call, TTRPC_NOT_FOUND, "has already finished");
-	} else if (p->state == PROCESS_CREATED && ends && !p->deleting) {
+	} else if (p->state == PROCESS_CREATED && !p->deleting && ends_created(p, signo)) {
 		kill_created(p, call);
+	} else if (p->state == PROCESS_CREATED && !p->deleting && shim_process_is_init(p)) {
+		if (call && signo < _NSIG)
+			service_reply_empty(call);
+		else if (call)
+			ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "no signal %" PRIu32, signo);
 	} else if (p->state != PROCESS_RUNNING) {
 		refuse(p, call, TTRPC_FAILED_PRECONDITION, "is not running");
 	} else {

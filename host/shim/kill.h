@@ -10,7 +10,8 @@
 
 /*
  * Send @signo to @p, or with @all to all of its container, and answer @call unless
- * it is NULL. A created process, which cannot get signals, ends by those that end.
+ * it is NULL. A created process, which cannot get signals, ends by those
+ * that end; a container that is created has no use for others, and takes them.
  */
 void kill_process(struct process *p, uint32_t signo, bool all, struct ttrpc_call *call);
 

@@ -145,7 +145,9 @@ void service_exec(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ct
 			   req->exec_id, req->id);
 		return;
 	}
-	if (t->init->state != PROCESS_RUNNING || t->init->exited || t->init->deleting) {
+	/* As runc, which takes one for a container that waits for its start, too. */
+	if (t->init->state == PROCESS_CREATING || t->init->state == PROCESS_STOPPED ||
+	    t->init->exited || t->init->deleting) {
 		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "container %s is not running", req->id);
 		return;
 	}
