@@ -41,62 +41,49 @@ static void set_value(void *member, enum config_type type, const union config_va
 	}
 }
 
+/* What @key is where no file sets it. */
+static const union config_value *default_of(const struct config_key *key, unsigned hypervisor)
+{
+	const union config_value *value = &key->unset;
+
+	for (size_t i = 0; i < config_default_count; i++)
+		if (config_defaults[i].offset == key->offset &&
+		    config_defaults[i].hypervisors & hypervisor)
+			value = &config_defaults[i].value;
+	return value;
+}
+
 void config_set_defaults(struct config *config, unsigned hypervisor)
 {
 	const struct config_key *key;
-	size_t i;
 
-	for (key = config_keys; key < config_keys + config_key_count; key++) {
-		const union config_value *value = &key->unset;
-
-		if (key->alias)
-			continue;
-		for (i = 0; i < config_default_count; i++)
-			if (config_defaults[i].offset == key->offset &&
-			    config_defaults[i].hypervisors & hypervisor)
-				value = &config_defaults[i].value;
-		set_value(member_of(config, key), key->type, value);
-	}
-}
-
-static bool same_list(const struct strv *a, const struct strv *b)
-{
-	for (size_t i = 0; i < a->n && i < b->n; i++)
-		if (strcmp(a->v[i], b->v[i]) != 0)
-			return false;
-	return a->n == b->n;
-}
-
-static bool same_value(const struct config_key *key, struct config *a, struct config *b)
-{
-	void *x = member_of(a, key), *y = member_of(b, key);
-
-	switch (key->type) {
-	case CONFIG_STRING:
-		return !strcmp(*(char **)x, *(char **)y);
-	case CONFIG_BOOL:
-		return *(bool *)x == *(bool *)y;
-	case CONFIG_INTEGER:
-		return *(int64_t *)x == *(int64_t *)y;
-	case CONFIG_FLOAT:
-		return !(*(double *)x < *(double *)y) && !(*(double *)x > *(double *)y);
-	case CONFIG_LIST:
-		return same_list(x, y);
-	}
-	return false;
+	for (key = config_keys; key < config_keys + config_key_count; key++)
+		if (!key->alias)
+			set_value(member_of(config, key), key->type, default_of(key, hypervisor));
 }
 
 bool config_is_default(const struct config *config, const char *name)
 {
 	const struct config_key *key = config_key_find(SECTION_HYPERVISOR, name);
-	struct config defaults = { .path = NULL };
-	bool same;
+	const union config_value *value;
+	const void *is;
 
 	assert(key);
-	config_set_defaults(&defaults, config_hypervisor_bit(config->hypervisor.name));
-	same = same_value(key, (struct config *)(uintptr_t)config, &defaults);
-	config_release(&defaults);
-	return same;
+	value = default_of(key, config_hypervisor_bit(config->hypervisor.name));
+	is = member_of((struct config *)(uintptr_t)config, key);
+	switch (key->type) {
+	case CONFIG_STRING:
+		return !strcmp(*(char *const *)is, value->string);
+	case CONFIG_BOOL:
+		return *(const bool *)is == value->boolean;
+	case CONFIG_INTEGER:
+		return *(const int64_t *)is == value->integer;
+	case CONFIG_FLOAT:
+		return !(*(const double *)is < value->real) && !(*(const double *)is > value->real);
+	case CONFIG_LIST:
+		return ((const struct strv *)is)->n == 0;
+	}
+	return false;
 }
 
 void config_release(struct config *config)
