@@ -19,9 +19,12 @@
 #include "host/network/netns.h"
 #include "host/network/sk_lookup.h"
 
+#define DIAG_MODULE "/sys/module/tcp_diag"
+
 #define BACKLOG	    128
 #define ACCEPT_MAX  16	 /* at a time: others have work to do, too */
 #define LOOK_MS	    3000 /* whether somebody who listened still does */
+#define FIRST_MS    1000 /* who listened before, where asking is dear */
 #define CARRIED_MAX 64
 
 struct net_loopback {
@@ -33,6 +36,7 @@ struct net_loopback {
 	struct loop_source *src[2], *look;
 	struct sk_lookup lookup;
 	struct listeners others;
+	bool blind;	     /* the kernel cannot tell who listens */
 	struct list carried; /* struct carried */
 	size_t n_carried;
 };
@@ -67,8 +71,10 @@ static void on_look(void *arg)
 static void look_at_others(struct net_loopback *l)
 {
 	struct listeners before = l->others;
-	int r = listeners_read(l->nl, &l->others);
+	int r = l->blind ? 0 : listeners_read(l->nl, &l->others);
 
+	/* Asked again it would look for its module again, with a process for it. */
+	l->blind |= r == -ENOENT;
 	if (r < 0)
 		log_warn("loopback: who listens in the pod's network: %s", strerror(-r));
 	for (size_t i = 0; i < before.n; i++)
@@ -227,8 +233,14 @@ static int start(struct net_loopback *l, struct err *err)
 	}
 	if (r == 0)
 		r = sk_lookup_attach(l->netns, l->listener[0], l->listener[1], &l->lookup, err);
-	if (r == 0)
+	/*
+	 * A kernel that has not loaded its means to tell who listens does so now, for which we
+	 * would wait, and a container's start with us. Whoever connects until then is carried.
+	 */
+	if (r == 0 && access(DIAG_MODULE, F_OK) == 0)
 		look_at_others(l);
+	else if (r == 0)
+		l->look = loop_add_timer(l->loop, FIRST_MS, on_look, l);
 	return r;
 }
 

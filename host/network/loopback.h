@@ -7,7 +7,8 @@
  *
  * Ports that somebody on this side of the namespace listens on are left to him (the
  * resolver that Docker puts there, say). Who begins to listen is found at the first
- * connection to his port, which is carried to him.
+ * connection to his port, which is carried to him; so is who listened before, in the first
+ * second, where the kernel has yet to load its module that knows.
  */
 #ifndef HOST_NETWORK_LOOPBACK_H
 #define HOST_NETWORK_LOOPBACK_H

@@ -196,6 +196,7 @@ static void test_others_keep_their_ports(void **state)
 	f->l = net_loopback_open(f->loop, f->netns, on_connection, f, &err);
 	assert_non_null(f->l);
 	assert_int_equal(dial(f, "127.0.0.11", 53, &fd), 0);
+	settle(f); /* where it is carried */
 	there = accept(before, NULL, NULL);
 	assert_true(there >= 0);
 	close(there);
