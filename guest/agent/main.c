@@ -204,8 +204,10 @@ static int run(struct agent *agent, const struct arguments *a)
 static void run_machine(struct agent *agent, const struct arguments *a)
 {
 	struct err err = ERR_INIT;
-	int r = init_machine(&err);
+	int r;
 
+	transport_early();
+	r = init_machine(&err);
 	log_port_console(agent);
 	if (r < 0)
 		log_error("%s", err_msg(&err));

@@ -45,7 +45,16 @@ int port_open(const char *name)
 	return -ENOENT;
 }
 
-int vsock_listen(unsigned cid, unsigned port)
+bool vsock_works(void)
+{
+	auto_close int dev = open("/dev/vsock", O_RDONLY | O_CLOEXEC);
+	unsigned local;
+
+	return dev >= 0 && ioctl(dev, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &local) == 0 &&
+	       local != VMADDR_CID_ANY;
+}
+
+int vsock_bind(unsigned cid, unsigned port)
 {
 	struct sockaddr_vm addr = {
 		.svm_family = AF_VSOCK,
@@ -53,17 +62,14 @@ int vsock_listen(unsigned cid, unsigned port)
 		.svm_port = port,
 	};
 	auto_close int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	auto_close int dev = open("/dev/vsock", O_RDONLY | O_CLOEXEC);
-	unsigned local;
 
-	if (fd < 0)
-		return -errno;
-	/* The socket alone works without any transport too, and nobody could ever connect. */
-	if (dev < 0 || ioctl(dev, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &local) < 0)
-		return -ENODEV;
-	if (local == VMADDR_CID_ANY)
-		return -ENODEV;
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, SOMAXCONN) < 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	    listen(fd, SOMAXCONN) < 0)
 		return -errno;
 	return take_fd(&fd);
+}
+
+int vsock_listen(unsigned cid, unsigned port)
+{
+	return vsock_works() ? vsock_bind(cid, port) : -ENODEV;
 }

@@ -3,12 +3,20 @@
 #ifndef AGENT_PORTS_H
 #define AGENT_PORTS_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /* Open the virtio-serial port called @name, non-blocking. -ENOENT when there is none (yet). */
 int port_open(const char *name);
 
-/* Listen on the vsock @port, non-blocking. -ENODEV and the like without a transport. */
+/* The machine has a vsock: a socket alone works without, and nobody could ever connect. */
+bool vsock_works(void);
+
+/* Listen on the vsock @port, non-blocking, whether it works already or not. */
+int vsock_bind(unsigned cid, unsigned port);
+
+/* The same; -ENODEV without a vsock. */
 int vsock_listen(unsigned cid, unsigned port);
 
 #endif

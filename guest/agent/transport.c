@@ -28,6 +28,7 @@ struct lookout {
 };
 
 static struct lookout lookout;
+static int early = -1;	/* what transport_early() has opened */
 static char *unix_path; /* to be removed at the end */
 
 static int serve_port(struct agent *agent, int fd)
@@ -56,8 +57,11 @@ static bool try_port(struct lookout *l)
 
 static bool try_vsock(struct lookout *l)
 {
-	int fd = vsock_listen(VMADDR_CID_ANY, AGENT_VSOCK_PORT), r;
+	int fd, r;
 
+	if (!vsock_works())
+		return false;
+	fd = early >= 0 ? take_fd(&early) : vsock_bind(VMADDR_CID_ANY, AGENT_VSOCK_PORT);
 	if (fd < 0)
 		return false;
 	r = ttrpc_server_listen(l->agent->server, fd);
@@ -156,12 +160,18 @@ static int open_serial(struct agent *agent, const char *path, struct err *err)
 	return r < 0 ? err_sys(err, r, "serial://%s", path) : 0;
 }
 
+void transport_early(void)
+{
+	early = vsock_bind(VMADDR_CID_ANY, AGENT_VSOCK_PORT);
+}
+
 int transport_open(struct agent *agent, struct err *err)
 {
 	const char *addr = agent->config.server_addr;
 
 	if (!addr)
 		return look_for(agent, AGENT_PORT_NAME, true);
+	close_fd(&early);
 	if (str_starts(addr, "unix://"))
 		return listen_unix(agent, addr + strlen("unix://"), err);
 	if (str_starts(addr, "vsock://"))
@@ -173,6 +183,7 @@ int transport_open(struct agent *agent, struct err *err)
 
 void transport_close(void)
 {
+	close_fd(&early);
 	if (unix_path)
 		(void)unlink(unix_path); /* who made the directory may have removed it */
 	free(unix_path);

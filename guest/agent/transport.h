@@ -6,6 +6,12 @@
 #include "guest/agent/agent.h"
 
 /*
+ * Listen on vsock port AGENT_VSOCK_PORT, where the kernel has one already, before there is a
+ * server: who calls while the machine is made ready waits, and need not call again.
+ */
+void transport_early(void);
+
+/*
  * Serve agent->server at the configured address: unix:///path, unix://@name,
  * vsock://CID:PORT, serial:///dev/x or serial://NAME of a virtio-serial port.
  * Without one: on the port AGENT_PORT_NAME, as soon as it appears, and on
