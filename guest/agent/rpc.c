@@ -61,6 +61,10 @@ static const struct ttrpc_method agent_methods[METHODS_MAX] = {
 	{ "ReadLoopback", rpc_read_loopback },
 	{ "WriteLoopback", rpc_write_loopback },
 	{ "CloseLoopback", rpc_close_loopback },
+	{ "ServeNames", rpc_serve_names },
+	{ "GetNameQuery", rpc_get_name_query },
+	{ "AnswerNameQuery", rpc_answer_name_query },
+	{ "AskNameServer", rpc_ask_name_server },
 	{ NULL, NULL },
 };
 

@@ -40,6 +40,11 @@ void rpc_read_loopback(struct ttrpc_call *call, const ProtobufCMessage *msg, voi
 void rpc_write_loopback(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_close_loopback(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 
+void rpc_serve_names(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_get_name_query(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_answer_name_query(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+void rpc_ask_name_server(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
+
 void rpc_get_diagnostic_data(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 void rpc_mem_agent(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx);
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "guest/agent/loopback.h"
 #include "guest/agent/module_load.h"
+#include "guest/agent/names.h"
 #include "guest/agent/rpc.h"
 #include "guest/agent/storage.h"
 
@@ -266,6 +267,7 @@ void sandbox_destroy(struct agent *agent, struct ttrpc_call *call)
 	}
 	agent->ending = true;
 	loopback_close_all();
+	names_close();
 	farewell.agent = agent;
 	farewell.call = call;
 	farewell.deadline = loop_now_ms() + REMOVE_MS;

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/netlink.h"
+#include "host/network/names.h"
 #include "host/network/netns.h"
 
 #define TUN_TYPE_TAP 2 /* IFLA_TUN_TYPE as IFF_TAP */
@@ -169,7 +170,7 @@ static void take_route(const struct nlmsghdr *m, struct net_view *v)
 			       .table = table ? number(table) : i->rtm_table };
 
 	/* Those of addresses, which the kernel makes, and what it has learned for a while. */
-	if (r.table == RT_TABLE_LOCAL || (i->rtm_flags & RTM_F_CLONED) ||
+	if (r.table == RT_TABLE_LOCAL || r.table == NAMES_TABLE || (i->rtm_flags & RTM_F_CLONED) ||
 	    (r.family != AF_INET && r.family != AF_INET6))
 		return;
 	r.dst = ip_of(nl_find(m, sizeof(*i), RTA_DST, 4), r.family, i->rtm_dst_len);
@@ -206,9 +207,10 @@ static void take_rule(const struct nlmsghdr *m, struct net_view *v)
 {
 	const struct fib_rule_hdr *i = NLMSG_DATA(m);
 	uint32_t at = number(nl_find(m, sizeof(*i), FRA_PRIORITY, 4));
+	uint32_t table = number(nl_find(m, sizeof(*i), FRA_TABLE, 4));
 
-	/* local, main, default; IPv6 has no default. */
-	if (at != 0 && at != 32766 && at != 32767)
+	/* local, main, default; IPv6 has no default. And ours. */
+	if (table != NAMES_TABLE && at != 0 && at != 32766 && at != 32767)
 		v->foreign_rules++;
 }
 

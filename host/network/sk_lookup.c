@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/bpf.h"
@@ -112,13 +111,6 @@ size_t sk_lookup_program(int sockets, int ports, struct bpf_insn code[SK_LOOKUP_
 	return w.n;
 }
 
-static int bpf(enum bpf_cmd cmd, union bpf_attr *attr)
-{
-	int r = (int)syscall(SYS_bpf, cmd, attr, sizeof(*attr));
-
-	return r < 0 ? -errno : r;
-}
-
 static int make_map(uint32_t type, uint32_t entries, uint32_t flags)
 {
 	union bpf_attr attr = {
@@ -129,7 +121,7 @@ static int make_map(uint32_t type, uint32_t entries, uint32_t flags)
 		.map_flags = flags,
 	};
 
-	return bpf(BPF_MAP_CREATE, &attr);
+	return bpf_call(BPF_MAP_CREATE, &attr);
 }
 
 static int set(int map, uint32_t key, uint32_t value)
@@ -140,7 +132,7 @@ static int set(int map, uint32_t key, uint32_t value)
 		.value = (uintptr_t)&value,
 	};
 
-	return bpf(BPF_MAP_UPDATE_ELEM, &attr);
+	return bpf_call(BPF_MAP_UPDATE_ELEM, &attr);
 }
 
 static int load(int sockets, int ports)
@@ -155,7 +147,7 @@ static int load(int sockets, int ports)
 		.prog_name = "kata_loopback",
 	};
 
-	return bpf(BPF_PROG_LOAD, &attr);
+	return bpf_call(BPF_PROG_LOAD, &attr);
 }
 
 static int attach(int netns, int v4, int v6, struct sk_lookup *s)
@@ -185,7 +177,7 @@ static int attach(int netns, int v4, int v6, struct sk_lookup *s)
 			.attach_type = BPF_SK_LOOKUP,
 		},
 	};
-	s->link = bpf(BPF_LINK_CREATE, &attr);
+	s->link = bpf_call(BPF_LINK_CREATE, &attr);
 	return s->link < 0 ? s->link : 0;
 }
 
@@ -210,7 +202,7 @@ int sk_lookup_leave(const struct sk_lookup *s, uint16_t port, bool leave)
 
 	if (leave)
 		return set(s->ports, key, 1);
-	r = bpf(BPF_MAP_DELETE_ELEM, &attr);
+	r = bpf_call(BPF_MAP_DELETE_ELEM, &attr);
 	return r == -ENOENT ? 0 : r;
 }
 

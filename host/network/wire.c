@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "host/network/device.h"
+#include "host/network/names.h"
 #include "host/network/netns.h"
 #include "host/network/physical.h"
 #include "host/network/wire_models.h"
@@ -194,14 +195,19 @@ static int undo_groups(int nl, const char *name, int index)
 	return device_take_groups(nl, index, false);
 }
 
+static int undo_names(int nl, const char *name, int index)
+{
+	(void)name;
+	(void)index;
+	return names_route(nl, false);
+}
+
 static const struct {
 	const char *word;
 	int (*undo)(int nl, const char *name, int index);
 } undoers[] = {
-	{ "link", undo_link },
-	{ "ingress", undo_ingress },
-	{ "limit", undo_limit },
-	{ "groups", undo_groups },
+	{ "link", undo_link },	   { "ingress", undo_ingress }, { "limit", undo_limit },
+	{ "groups", undo_groups }, { "names", undo_names },
 };
 
 /* "WORD NAME[ INDEX]": what has an index is found by it, for others may change the name. */

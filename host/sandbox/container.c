@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "host/sandbox/core.h"
 #include "host/sandbox/loopback.h"
+#include "host/sandbox/names.h"
 #include "host/sandbox/network.h"
 
 struct container *container_find(struct sandbox *sb, const char *id)
@@ -75,6 +76,7 @@ void container_free(struct container *c)
 	volumes_free(c->volumes);
 	strv_free(&c->shared);
 	free(c->netns);
+	free(c->resolv_conf);
 	free(c->bundle);
 	free(c->id);
 	free(c);
@@ -140,6 +142,8 @@ static void on_network(const struct err *err, void *arg)
 		on_started(NULL, err, e);
 		return;
 	}
+	/* In that order on the connection: its first question is taken. */
+	names_look(e->sb);
 	req.container_id = e->p->container_id;
 	call_agent(e->sb, "StartContainer", &req.base, AGENT_CALL_MS, on_started, e);
 }

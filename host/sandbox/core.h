@@ -55,6 +55,7 @@ struct sandbox {
 	struct network *net;	   /* NULL: none (network.h) */
 	struct loopback *loopback; /* NULL: none (loopback.h) */
 	bool loopback_asked;
+	struct names *names; /* NULL: none (names.h) */
 	struct vm *vm;	     /* NULL: none, or it has ended */
 	struct agent *agent; /* NULL while there is no connection */
 
@@ -122,6 +123,7 @@ struct container {
 	struct list processes; /* struct process; the init process is first */
 	pid_t pid;	       /* its stand-in; 0: the machine's process stands for it */
 	char *netns;	       /* linux.namespaces' path of the network; NULL: none */
+	char *resolv_conf;     /* names_source() */
 	Grpc__Hooks *hooks;    /* NULL: none */
 	bool poststop_due;     /* the others have begun */
 	bool busy;	       /* it is being made or removed */

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "host/sandbox/core.h"
 #include "host/sandbox/empty_dir.h"
+#include "host/sandbox/names.h"
 #include "host/sandbox/network.h"
 #include "oci/spec.h"
 
@@ -409,6 +410,7 @@ static void enter(struct sandbox *sb, const struct sandbox_container *new, Grpc_
 	c->bundle = xstrdup(new->bundle);
 	c->pid = new->pid;
 	c->netns = network_path(spec);
+	c->resolv_conf = names_source(spec);
 	c->hooks = plan_take_hooks(spec);
 	c->busy = true;
 	if (spec->linux)

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "host/sandbox/core.h"
 #include "host/sandbox/loopback.h"
+#include "host/sandbox/names.h"
 #include "host/sandbox/network.h"
 #include "host/storage/unmount.h"
 
@@ -49,6 +50,7 @@ void end_of_machine(struct sandbox *sb, const struct err *why)
 	call_end_all(sb);
 	root_cancel_all(sb);
 	resize_end(sb);
+	names_end(sb);
 	loopback_end(sb);
 	network_end(sb);
 	disks_end(sb);

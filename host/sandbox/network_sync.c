@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "host/sandbox/names.h"
 #include "host/sandbox/network_parts.h"
 
 /* An engine makes an interface by a dozen changes, a few milliseconds apart. */
@@ -117,6 +118,8 @@ static void end_round(struct network *net)
 	}
 	if (err.code)
 		log_warn("sandbox %s: network: %s", net->sb->st->id, err_msg(&err));
+	/* With a network may come who serves names. */
+	names_look(net->sb);
 	tell_waiters(net, &err);
 	if (net->again && net->sb->phase == PHASE_RUNNING)
 		begin_round(net);

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "host/sandbox/core.h"
 #include "host/sandbox/loopback.h"
+#include "host/sandbox/names.h"
 #include "host/sandbox/network.h"
 
 int sandbox_new(struct loop *loop, const struct sandbox_options *opt, sandbox_died_cb died,
@@ -128,6 +129,7 @@ void sandbox_destroy(struct sandbox *sb)
 	hooking_flush(sb);
 	while (!list_empty(&sb->containers))
 		container_free(container_of(sb->containers.next, struct container, link));
+	names_end(sb);
 	loopback_end(sb);
 	network_end(sb);
 	network_undo_stop(sb);

@@ -121,5 +121,28 @@ state_is()
 	docker_ network disconnect net2 web
 	gone() { ! connected; }
 	wait_for 20 gone
+
+	# Names: of each other, of the network's, and of a server outside, which Docker asks in the
+	# containers' name. The port stays the container's. One has come to the network late.
+	docker_ network connect --alias service net2 web
+	python3 "$BATS_TEST_DIRNAME/name_server.py" 10.125.0.1 2>/dev/null 3>&- &
+	server=$!
+	run -0 docker_ run --rm --name other --network net2 --dns 10.125.0.1 box sh -c '
+		for name in web service other outside.test; do
+			echo $name $(nslookup $name 2>/dev/null | awk "/^Name/ { n = 1 } n && /^Address/ { print \$2 }" | sort -u)
+		done
+		printf "\0\36\253\315\1\0\0\1\0\0\0\0\0\0\7outside\4test\0\0\1\0\1" | nc -w 5 127.0.0.11 53 | tail -c 4 | od -An -tu1
+		nc -l -p 53 -w 1 2>&1; nslookup nosuch. 2>&1 | grep -o NXDOMAIN | head -n 1'
+	kill "$server"
+	printf '%s\n' "$output"
+	[ "${lines[0]}" = "web 10.125.0.2" ]
+	[ "${lines[1]}" = "service 10.125.0.2" ]
+	[ "${lines[2]}" = "other 10.125.0.3" ]
+	[ "${lines[3]}" = "outside.test 10.9.8.7" ]
+	[ "$(xargs <<<"${lines[4]}")" = "10 9 8 7" ]
+	[ "${lines[5]}" = "nc: timed out" ]
+	[ "${lines[6]}" = NXDOMAIN ]
+	resolved() { docker_ exec web nslookup web >/dev/null 2>&1; }
+	wait_for 20 resolved
 	docker_ rm -f web >/dev/null
 }

@@ -134,6 +134,7 @@ static struct fixture *begin(void)
 	f->sb.loop = loop_new();
 	f->sb.phase = PHASE_RUNNING;
 	list_init(&f->sb.calls);
+	list_init(&f->sb.containers);
 	f->sb.net = f->net = xcalloc(1, sizeof(*f->net));
 	f->net->sb = &f->sb;
 	f->net->wishes = (struct net_wishes){ .model = NET_MODEL_TC, .queues = 1 };
