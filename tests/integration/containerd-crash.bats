@@ -77,6 +77,15 @@ nothing_is_left()
 		[ ! -e "/run/kata-containers/shared/sandboxes/$1" ] && ! pgrep -x kata-agent >/dev/null
 }
 
+# ends_badly PID: a child of this shell (of which a `run` would know nothing).
+ends_badly()
+{
+	local status=0
+
+	wait "$1" || status=$?
+	[ "$status" != 0 ] && [ "$status" != 127 ]
+}
+
 # What a client does when it hears of the end.
 clear_away()
 {
@@ -98,7 +107,7 @@ clear_away()
 		wait_for 10 is_over "$name"
 		wait_for 10 told "$name" exit '"exit_status":137'
 		# Who waits for the process hears of its end, or that nobody knows it any more.
-		run ! wait "$client"
+		ends_badly "$client"
 		clear_away "$name"
 		wait_for 10 told "$name" delete
 		[ "$(grep -c "/tasks/exit .*\"container_id\":\"$name\",\"id\":\"$name\"" "$events")" = 1 ]
@@ -153,7 +162,7 @@ clear_away()
 			;;
 		*) kill -9 "$("${victim}_of" "$name")" ;;
 		esac
-		run ! wait "$client"
+		ends_badly "$client"
 		ctr_ containers rm "$name" 2>/dev/null || :
 		wait_for 10 nothing_is_left "$name"
 		run -0 ctr_ tasks ls -q
@@ -196,5 +205,47 @@ clear_away()
 		wait "$client" || :
 		wait_for 10 is_over "$name"
 		clear_away "$name"
+	done
+}
+
+# kill_of VICTIM ID: a child of the sandbox's shim, when it is there.
+kill_of()
+{
+	wait_for 20 pgrep -P "$(shim_of "$2")" "$1" >/dev/null
+	pkill -9 -P "$(shim_of "$2")" "$1"
+}
+
+no_machine()
+{
+	nothing_is_left "$1" && ! pgrep -x virtiofsd >/dev/null && ! pgrep qemu-system >/dev/null
+}
+
+@test "containerd: a machine's monitor or its file server is killed, at the boot and later" {
+	local victim name client
+	container_config "$KATA_CONFIG" qemu
+	begin sleep 1000
+	for victim in qemu-system virtiofsd; do
+		name=$id-$victim
+		run_spec "$name" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+		client=$!
+		wait_for 10 test -e "/run/vc/sbs/$name/state.json"
+		kill_of "$victim" "$name"
+		ends_badly "$client"
+		grep "was killed by signal 9" "$BATS_TEST_TMPDIR/said"
+		ctr_ containers rm "$name" 2>/dev/null || :
+		wait_for 10 no_machine "$name"
+
+		run_spec "$name"
+		ctr_ tasks exec --exec-id e "$name" sleep 1000 3>&- 2>/dev/null &
+		client=$!
+		wait_for 30 told "$name" exec-started
+		kill_of "$victim" "$name"
+		wait_for 10 is_over "$name"
+		wait_for 10 told "$name" exit '"exit_status":137'
+		ends_badly "$client"
+		clear_away "$name"
+		wait_for 10 told "$name" delete
+		wait_for 10 no_machine "$name"
+		[ "$(grep -c "/tasks/exit .*\"container_id\":\"$name\",\"id\":\"$name\"" "$events")" = 1 ]
 	done
 }
