@@ -100,6 +100,13 @@ static int open_namespace(struct sandbox *sb, const Grpc__Spec *spec, bool *own,
 		return netns;
 	if (netns_is_ours(netns)) {
 		close(netns);
+		/* Who asks for it by name, as Docker, would believe to have it. */
+		if (*ns->path)
+			return err_set(err, EOPNOTSUPP,
+				       "linux.namespaces: %s is the host's network, in which a "
+				       "container in a virtual machine cannot live: give it a "
+				       "network of its own",
+				       ns->path);
 		return -1;
 	}
 	remember(sb, netns, path);

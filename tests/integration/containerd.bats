@@ -103,6 +103,10 @@ setup_containerd()
 	done
 	# Each process that was added has ended once, and so has the task.
 	[ "$(grep -o exec-started <<<"$output" | wc -l)" = "$(($(grep -ow exit <<<"$output" | wc -l) - 1))" ]
+	# As Docker asks for the host's network.
+	run ! run_task "$id-host" --with-ns network:/proc/self/ns/net -- true
+	[[ $output == *"/proc/self/ns/net is the host's network"* ]]
+	ctr_ containers rm "$id-host" 2>/dev/null || :
 }
 
 @test "containerd: a snapshot's layers are the disks of a machine that shares no files" {
