@@ -27,17 +27,20 @@ static void set_owner(struct empty_dir *dir, const struct stat *st)
 	dir->mode = st->st_mode & 07777;
 }
 
-/* The kubelet mounts a tmpfs there for one in memory. */
-static bool is_memory(const char *path, uint64_t *size)
+/* The kubelet mounts a tmpfs there for one in memory, and a hugetlbfs for one of huge pages. */
+static enum empty_dir_kind kind_of(const char *path, struct empty_dir *dir)
 {
 	struct statx stx;
 	struct statfs fs;
 
 	if (statx(AT_FDCWD, path, 0, STATX_TYPE, &stx) < 0 || statfs(path, &fs) < 0 ||
-	    fs.f_type != TMPFS_MAGIC || !(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
-		return false;
-	*size = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
-	return true;
+	    !(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		return EMPTY_DIR_DISK;
+	dir->size = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
+	dir->page = (uint64_t)fs.f_bsize;
+	return fs.f_type == TMPFS_MAGIC	    ? EMPTY_DIR_MEMORY :
+	       fs.f_type == HUGETLBFS_MAGIC ? EMPTY_DIR_HUGE :
+					      EMPTY_DIR_DISK;
 }
 
 /* The volume itself: …/kubernetes.io~empty-dir/NAME. */
@@ -48,7 +51,7 @@ static bool is_whole(const char *path, struct empty_dir *dir)
 
 	if (!*name || strchr(name, '/') || stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
 		return false;
-	dir->kind = is_memory(path, &dir->size) ? EMPTY_DIR_MEMORY : EMPTY_DIR_DISK;
+	dir->kind = kind_of(path, dir);
 	dir->name = xstrdup(name);
 	dir->below = xstrdup("");
 	set_owner(dir, &st);
@@ -93,7 +96,7 @@ static char *part_of(const struct empty_dir *whole, const char *path)
 	/* A name with a blank in it is escaped there. */
 	if (!root || strchr(root, '\\'))
 		return NULL;
-	if (whole->kind == EMPTY_DIR_MEMORY)
+	if (whole->kind != EMPTY_DIR_DISK)
 		return root[1] ? xstrdup(root + 1) : NULL;
 	part = strstr(root, mark);
 	return part && part[strlen(mark)] ? xstrdup(part + strlen(mark)) : NULL;
@@ -171,31 +174,76 @@ static void add_local(struct empty_dirs *dirs, const char *place, mode_t mode, g
 	add_storage(dirs, "local", "local", place, &options);
 }
 
+static void add_owner(const struct empty_dir *dir, struct strv *options)
+{
+	strv_addf(options, "mode=%o", (unsigned)dir->mode);
+	if (dir->uid)
+		strv_addf(options, "uid=%u", (unsigned)dir->uid);
+	if (dir->gid)
+		strv_addf(options, "gid=%u", (unsigned)dir->gid);
+}
+
 static void add_memory(struct empty_dirs *dirs, const char *place, const struct empty_dir *dir,
 		       uint64_t memory)
 {
 	struct strv options = { NULL, 0 };
 
-	strv_addf(&options, "mode=%o", (unsigned)dir->mode);
-	if (dir->uid)
-		strv_addf(&options, "uid=%u", (unsigned)dir->uid);
-	if (dir->gid)
-		strv_addf(&options, "gid=%u", (unsigned)dir->gid);
+	add_owner(dir, &options);
 	if (dir->size < memory)
 		strv_addf(&options, "size=%llu", (unsigned long long)dir->size);
 	add_storage(dirs, "ephemeral", "tmpfs", place, &options);
 }
 
-static void take(struct empty_dirs *dirs, const struct empty_dir *dir, uint64_t memory,
-		 Grpc__Mount *m)
+/* "2MB" and its like, as limits name the size of a page. */
+static uint64_t page_of(const char *name)
 {
-	bool in_memory = dir->kind == EMPTY_DIR_MEMORY;
-	auto_free char *place = xasprintf(PLAN_GUEST_SANDBOX "/%s/%s",
-					  in_memory ? "ephemeral" : "storage", dir->name);
+	char *unit;
+	uint64_t n = strtoull(name, &unit, 10);
+
+	switch (*unit) {
+	case 'K':
+		return n << 10;
+	case 'M':
+		return n << 20;
+	case 'G':
+		return n << 30;
+	}
+	return n;
+}
+
+/*
+ * The kubelet's mount names no size: what the container may use says how many pages the guest
+ * has to keep for it. Without a limit it may use none, and there is a place to mount.
+ */
+static void add_huge(struct empty_dirs *dirs, const char *place, const struct empty_dir *dir,
+		     const Grpc__LinuxResources *res)
+{
+	struct strv options = { NULL, 0 };
+	uint64_t size = dir->size;
+
+	for (size_t i = 0; res && i < res->n_hugepagelimits; i++)
+		if (page_of(res->hugepagelimits[i]->pagesize) == dir->page &&
+		    (!size || res->hugepagelimits[i]->limit < size))
+			size = res->hugepagelimits[i]->limit;
+	size -= size % dir->page;
+	strv_addf(&options, "pagesize=%llu", (unsigned long long)dir->page);
+	strv_addf(&options, "size=%llu", (unsigned long long)(size ? size : dir->page));
+	add_owner(dir, &options);
+	add_storage(dirs, "ephemeral", "hugetlbfs", place, &options);
+}
+
+static void take(struct empty_dirs *dirs, const struct empty_dir *dir, uint64_t memory,
+		 const Grpc__LinuxResources *res, Grpc__Mount *m)
+{
+	auto_free char *place =
+		xasprintf(PLAN_GUEST_SANDBOX "/%s/%s",
+			  dir->kind == EMPTY_DIR_DISK ? "storage" : "ephemeral", dir->name);
 	auto_free char *part = path_join(place, dir->below);
 
-	if (in_memory)
+	if (dir->kind == EMPTY_DIR_MEMORY)
 		add_memory(dirs, place, dir, memory);
+	else if (dir->kind == EMPTY_DIR_HUGE)
+		add_huge(dirs, place, dir, res);
 	else
 		add_local(dirs, place, dir->mode, dir->gid);
 	/* The kubelet has made that one, with the volume's group and permissions. */
@@ -207,14 +255,16 @@ static void take(struct empty_dirs *dirs, const struct empty_dir *dir, uint64_t 
 void empty_dirs_take(const struct source_place *place, Grpc__Spec *spec, bool disk, uint64_t memory,
 		     struct empty_dirs *dirs)
 {
+	const Grpc__LinuxResources *res = spec->linux ? spec->linux->resources : NULL;
+
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		struct empty_dir dir;
 
 		if (plan_mount(spec->mounts[i]) != PLAN_MOUNT_SHARE)
 			continue;
 		empty_dir_look(place, spec->mounts[i]->source, &dir);
-		if (dir.kind == EMPTY_DIR_MEMORY || (disk && dir.kind == EMPTY_DIR_DISK))
-			take(dirs, &dir, memory, spec->mounts[i]);
+		if (dir.kind > EMPTY_DIR_DISK || (disk && dir.kind == EMPTY_DIR_DISK))
+			take(dirs, &dir, memory, res, spec->mounts[i]);
 		empty_dir_free(&dir);
 	}
 }

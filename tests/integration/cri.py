@@ -29,8 +29,10 @@ SecurityProfile profile_type:1n localhost_ref:2s
 LinuxSandboxSecurityContext namespace_options:1=NamespaceOption run_as_user:3=Int64Value \
  readonly_rootfs:4b supplemental_groups:5*i privileged:6b run_as_group:8=Int64Value \
  seccomp:9=SecurityProfile
+HugepageLimit page_size:1s limit:2u
 LinuxContainerResources cpu_period:1i cpu_quota:2i cpu_shares:3i memory_limit_in_bytes:4i \
- oom_score_adj:5i cpuset_cpus:6s unified:9m memory_swap_limit_in_bytes:10i
+ oom_score_adj:5i cpuset_cpus:6s hugepage_limits:8*=HugepageLimit unified:9m \
+ memory_swap_limit_in_bytes:10i
 LinuxPodSandboxConfig cgroup_parent:1s security_context:2=LinuxSandboxSecurityContext sysctls:3m \
  overhead:4=LinuxContainerResources resources:5=LinuxContainerResources
 PodSandboxMetadata name:1s uid:2s namespace:3s attempt:4w

@@ -49,6 +49,9 @@ def volumes():
     part = kubelet + "/volume-subpaths/memory/one/2"
     os.makedirs(part)
     subprocess.run(["mount", "--bind", memory + "/part", part], check=True)
+    huge = KINDS + "empty-dir/huge"
+    os.makedirs(huge)
+    subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M,size=8M", "huge", huge], check=True)
     os.makedirs(KINDS + "empty-dir/disk")
     os.chmod(KINDS + "empty-dir/disk", 0o777)
     publish(KINDS + "configmap/settings", "first", colour="red", size="1")
@@ -94,7 +97,8 @@ def first_looks(pod):
     two = pod.start(
         "two", "sh", "-c", "trap 'echo term; exit 5' TERM; httpd -p 127.0.0.1:8080 -h /; "
         "while :; do sleep 0.2; done",
-        mounts=[mount("empty-dir", "memory", "/memory"), mount("empty-dir", "disk", "/disk")],
+        mounts=[mount("empty-dir", "memory", "/memory"), mount("empty-dir", "disk", "/disk"),
+                mount("empty-dir", "huge", "/huge")],
         linux={"resources": {"memory_limit_in_bytes": 64 << 20, "cpu_quota": 50000, "cpu_period": 100000},
                "security_context": {"namespace_options": {"pid": 1}}})
     three = pod.start("three", "sleep", "1000", **security(
@@ -132,6 +136,9 @@ def first_looks(pod):
     # In memory: the guest's, of the size that was wanted. On disk: the host's.
     assert lines(two, "cat /memory/part/x /disk/file; df -k /memory | tail -n 1 | awk '{print $2}'") \
         == ["below", "prepared", "8192"]
+    # Of huge pages, which the guest keeps for it: the mount names their number, or the limit.
+    assert lines(two, "grep -o '/huge hugetlbfs.*pagesize=2M' /proc/mounts | cut -d ' ' -f 2; "
+                 "awk '/HugePages_Total/ { print $2 }' /proc/meminfo") == ["hugetlbfs", "4"]
     assert read(KINDS + "empty-dir/disk/file") == "prepared\n"
     assert not os.path.exists(KINDS + "empty-dir/memory/file")
     return one, two, three

@@ -23,19 +23,16 @@
 #define GUEST	"/run/kata-containers/sandbox/"
 
 static char base[] = "/tmp/test-empty-dir-XXXXXX";
-static bool mounted;
+static bool mounted, huge;
 static const struct source_place here = SOURCE_HERE;
 
 static int setup(void **state)
 {
 	static const char *const dirs[] = {
-		VOLUMES "disk/a/b",
-		VOLUMES "memory",
-		PARTS "disk/one/0",
-		PARTS "disk/one/1",
-		PARTS "memory/one/0",
-		PARTS "nowhere/one/0",
-		"pod/volumes/kubernetes.io~csi/other",
+		VOLUMES "disk/a/b",    VOLUMES "memory",
+		VOLUMES "huge",	       PARTS "disk/one/0",
+		PARTS "disk/one/1",    PARTS "memory/one/0",
+		PARTS "nowhere/one/0", "pod/volumes/kubernetes.io~csi/other",
 	};
 
 	(void)state;
@@ -53,6 +50,8 @@ static int setup(void **state)
 		  mkdir(VOLUMES "memory/part", 0755) == 0 &&
 		  mount(VOLUMES "memory/part", PARTS "memory/one/0", NULL, MS_BIND, NULL) == 0 &&
 		  mount(VOLUMES "disk/a/b", PARTS "disk/one/0", NULL, MS_BIND, NULL) == 0;
+	huge = mounted &&
+	       mount("hugetlbfs", VOLUMES "huge", "hugetlbfs", 0, "pagesize=2M,mode=770") == 0;
 	return 0;
 }
 
@@ -62,6 +61,7 @@ static int teardown(void **state)
 	(void)umount2(PARTS "disk/one/0", MNT_DETACH);
 	(void)umount2(PARTS "memory/one/0", MNT_DETACH);
 	(void)umount2(VOLUMES "memory", MNT_DETACH);
+	(void)umount2(VOLUMES "huge", MNT_DETACH);
 	return chdir("/") < 0 ? -1 : tree_remove(base, NULL);
 }
 
@@ -214,13 +214,47 @@ static void test_take_memory(void **state)
 	free_spec(&spec);
 }
 
+static void test_take_huge(void **state)
+{
+	static const char *const sources[] = { VOLUMES "huge" };
+	Grpc__LinuxHugepageLimit small = GRPC__LINUX_HUGEPAGE_LIMIT__INIT, large = small;
+	Grpc__LinuxHugepageLimit *limits[] = { &large, &small };
+	Grpc__LinuxResources res = GRPC__LINUX_RESOURCES__INIT;
+	Grpc__Linux linux_ = GRPC__LINUX__INIT;
+	struct empty_dirs dirs = { NULL, 0 };
+	Grpc__Spec spec;
+
+	(void)state;
+	if (!huge)
+		return; /* no such file system here */
+	small.pagesize = (char *)"2MB";
+	small.limit = (8 << 20) + 4096;
+	large.pagesize = (char *)"1GB";
+	large.limit = 1 << 30;
+	res.hugepagelimits = limits;
+	res.n_hugepagelimits = ARRAY_SIZE(limits);
+	linux_.resources = &res;
+	for (int i = 0; i < 2; i++) {
+		make_spec(&spec, sources, ARRAY_SIZE(sources));
+		spec.linux = i == 0 ? &linux_ : NULL;
+		empty_dirs_take(&here, &spec, false, 1 << 30, &dirs);
+		assert_int_equal(dirs.n, 1);
+		assert_string_equal(spec.mounts[0]->source, GUEST "ephemeral/huge");
+		assert_string_equal(dirs.v[0]->fstype, "hugetlbfs");
+		check_storage(dirs.v[0], "ephemeral", GUEST "ephemeral/huge",
+			      i == 0 ? "pagesize=2097152,size=8388608,mode=770" :
+				       "pagesize=2097152,size=2097152,mode=770");
+		empty_dirs_free(&dirs);
+		free_spec(&spec);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_look),
-		cmocka_unit_test(test_look_mounted),
-		cmocka_unit_test(test_take_disk),
-		cmocka_unit_test(test_take_memory),
+		cmocka_unit_test(test_look),	  cmocka_unit_test(test_look_mounted),
+		cmocka_unit_test(test_take_disk), cmocka_unit_test(test_take_memory),
+		cmocka_unit_test(test_take_huge),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
