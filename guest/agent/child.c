@@ -157,14 +157,14 @@ static int open_console(const struct launch *l, int root, struct console *c, str
 
 /* In the container's namespaces; its own number there is what they are told. */
 static int run_hooks(const struct launch *l, enum hooks_phase phase, const char *status,
-		     struct err *err)
+		     const struct strv *env, struct err *err)
 {
 	auto_free char *state = NULL;
 
 	if (!l->hooks)
 		return 0;
 	state = hooks_state(l->hooks, l->id, status, getpid());
-	return hooks_run(l->hooks, phase, state, err);
+	return hooks_run(l->hooks, phase, state, env, err);
 }
 
 static int make_root(const struct launch *l, struct console *c, struct err *err)
@@ -191,7 +191,7 @@ static int make_root(const struct launch *l, struct console *c, struct err *err)
 	r = open_console(l, root, c, err);
 	if (r < 0)
 		return r;
-	r = run_hooks(l, HOOKS_CREATE_CONTAINER, "creating", err);
+	r = run_hooks(l, HOOKS_CREATE_CONTAINER, "creating", NULL, err);
 	if (r < 0)
 		return r;
 	r = rootfs_enter(root, l, err);
@@ -352,7 +352,7 @@ noreturn void child_main(const struct launch *l, int sync)
 	close_fd(&c.slave);
 	wait_for(SYNC_START);
 	(void)syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
-	if (run_hooks(l, HOOKS_START_CONTAINER, "created", &err) < 0 ||
+	if (run_hooks(l, HOOKS_START_CONTAINER, "created", &prog.envp, &err) < 0 ||
 	    label_set(prog.label, l->process, &err) < 0 || credentials_seal(l, &prog.who, &err) < 0)
 		goto failed;
 	execve(prog.path, prog.argv.v, prog.envp.v);

@@ -177,7 +177,7 @@ static int64_t limit_ms(const Grpc__Hook *h)
 	return (seconds < TIMEOUT_MAX_S ? seconds : TIMEOUT_MAX_S) * 1000;
 }
 
-static int run_one(const Grpc__Hook *h, const char *state, struct err *err)
+static int run_one(const Grpc__Hook *h, const char *state, const struct strv *env, struct err *err)
 {
 	auto_close int in = memfd_create("state", MFD_CLOEXEC), from = -1, to = -1;
 	auto_strv struct strv argv = { .n = 0 }, envp = { .n = 0 };
@@ -200,7 +200,9 @@ static int run_one(const Grpc__Hook *h, const char *state, struct err *err)
 		strv_add(&argv, h->path);
 	for (size_t i = 0; i < h->n_env; i++)
 		strv_add(&envp, h->env[i]);
-	if (envp.n == 0)
+	for (size_t i = 0; env && h->n_env == 0 && i < env->n; i++)
+		strv_add(&envp, env->v[i]);
+	if (!env && envp.n == 0)
 		strv_add(&envp, "PATH=/usr/sbin:/usr/bin:/sbin:/bin");
 	spec.argv = (const char *const *)argv.v;
 	spec.envp = (const char *const *)envp.v;
@@ -216,10 +218,10 @@ static int run_one(const Grpc__Hook *h, const char *state, struct err *err)
 }
 
 static int run_list(const char *kind, Grpc__Hook *const *list, size_t n, const char *state,
-		    struct err *err)
+		    const struct strv *env, struct err *err)
 {
 	for (size_t i = 0; i < n; i++) {
-		int r = run_one(list[i], state, err);
+		int r = run_one(list[i], state, env, err);
 
 		if (r < 0)
 			return err_wrap(err, "%s", kind);
@@ -227,7 +229,8 @@ static int run_list(const char *kind, Grpc__Hook *const *list, size_t n, const c
 	return 0;
 }
 
-int hooks_run(const Grpc__Spec *hooks, enum hooks_phase phase, const char *state, struct err *err)
+int hooks_run(const Grpc__Spec *hooks, enum hooks_phase phase, const char *state,
+	      const struct strv *env, struct err *err)
 {
 	const Grpc__Hooks *h = hooks ? hooks->hooks : NULL;
 	int r;
@@ -236,22 +239,22 @@ int hooks_run(const Grpc__Spec *hooks, enum hooks_phase phase, const char *state
 		return 0;
 	switch (phase) {
 	case HOOKS_CREATE:
-		r = run_list("prestart", h->prestart, h->n_prestart, state, err);
+		r = run_list("prestart", h->prestart, h->n_prestart, state, env, err);
 		return r < 0 ? r :
 			       run_list("createRuntime", h->createruntime, h->n_createruntime,
-					state, err);
+					state, env, err);
 	case HOOKS_CREATE_CONTAINER:
 		return run_list("createContainer", h->createcontainer, h->n_createcontainer, state,
-				err);
+				env, err);
 	case HOOKS_START_CONTAINER:
 		return run_list("startContainer", h->startcontainer, h->n_startcontainer, state,
-				err);
+				env, err);
 	case HOOKS_POSTSTART:
-		return run_list("poststart", h->poststart, h->n_poststart, state, err);
+		return run_list("poststart", h->poststart, h->n_poststart, state, env, err);
 	case HOOKS_POSTSTOP:
 		break;
 	}
-	return run_list("poststop", h->poststop, h->n_poststop, state, err);
+	return run_list("poststop", h->poststop, h->n_poststop, state, env, err);
 }
 
 int64_t hooks_limit_ms(const Grpc__Spec *hooks)
@@ -291,7 +294,7 @@ static int in_child(void *arg, struct err *err)
 
 	if (chdir(w->dir) < 0)
 		return err_sys(err, errno, "%s", w->dir);
-	return hooks_run(w->hooks, w->phase, w->state, err);
+	return hooks_run(w->hooks, w->phase, w->state, NULL, err);
 }
 
 static void on_done(const struct err *err, void *arg)

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "base/str.h"
 #include "guest/agent/job.h"
 #include "proto/oci.pb-c.h"
 
@@ -38,9 +39,11 @@ char *hooks_state(const Grpc__Spec *hooks, const char *id, const char *status, p
 /*
  * Run those of @phase in their order, each with @state on its standard input, in
  * the caller's view of the file system, until one fails or takes longer than its
- * timeout (without one: 10 s). @hooks may be NULL. Blocks: for a child of the agent.
+ * timeout (without one: 10 s). @hooks may be NULL. One that has no environment gets @env, NULL:
+ * a PATH. Blocks: for a child of the agent.
  */
-int hooks_run(const Grpc__Spec *hooks, enum hooks_phase phase, const char *state, struct err *err);
+int hooks_run(const Grpc__Spec *hooks, enum hooks_phase phase, const char *state,
+	      const struct strv *env, struct err *err);
 
 /* What those that the container's own child runs may take together; @hooks may be NULL. */
 int64_t hooks_limit_ms(const Grpc__Spec *hooks);

@@ -22,6 +22,8 @@ static int check_startable(struct loop *loop, struct sandbox_state *st, const ch
 		r = err_set(err, EINVAL, "cannot start a container that has stopped");
 	else if (strcmp(view.status, "creating") == 0)
 		r = err_set(err, EAGAIN, "cannot start a container that is being created");
+	else if (strcmp(view.status, "paused") == 0)
+		r = err_set(err, EINVAL, "cannot start a container in the paused state");
 	else if (strcmp(view.status, "created") != 0)
 		r = err_set(err, EINVAL, "cannot start an already running container");
 	view_free(&view);

@@ -18,7 +18,8 @@
 static struct {
 	const char *resources;
 	const char *memory, *memory_reservation, *memory_swap;
-	const char *cpu_period, *cpu_quota, *cpu_shares, *cpus, *mems, *rt_period, *rt_runtime;
+	const char *cpu_period, *cpu_quota, *cpu_shares, *cpus, *mems, *rt_period, *rt_runtime,
+		*burst, *idle;
 	const char *pids, *blkio_weight;
 	const char *kernel, *kernel_tcp, *l3_cache, *mem_bw;
 } opt;
@@ -34,6 +35,9 @@ static const struct flag flags[] = {
 	{ "cpu-period", NULL, FLAG_STRING, &opt.cpu_period, "MICROSECONDS", "see --cpu-quota" },
 	{ "cpu-quota", NULL, FLAG_STRING, &opt.cpu_quota, "MICROSECONDS",
 	  "processor time in each period; -1: no limit" },
+	{ "cpu-burst", NULL, FLAG_STRING, &opt.burst, "MICROSECONDS",
+	  "what it may save of its quota; 0 to the quota" },
+	{ "cpu-idle", NULL, FLAG_STRING, &opt.idle, "N", "1: it runs when nothing else does" },
 	{ "cpu-share", "cpu-shares", FLAG_STRING, &opt.cpu_shares, "N",
 	  "weight against others: 2 to 262144" },
 	{ "cpu-rt-period", NULL, FLAG_STRING, &opt.rt_period, "MICROSECONDS",
@@ -130,7 +134,8 @@ static int set_memory(struct limits *l, struct err *err)
 
 static int set_cpu(struct limits *l, struct err *err)
 {
-	long long period = 0, quota = 0, shares = 0, rt_period = 0, rt_runtime = 0;
+	long long period = 0, quota = 0, shares = 0, rt_period = 0, rt_runtime = 0, burst = 0;
+	long long idle = 0;
 	int r = number("cpu-period", opt.cpu_period, 0, 1000000, &period, err);
 
 	if (r == 0)
@@ -142,6 +147,15 @@ static int set_cpu(struct limits *l, struct err *err)
 	if (r == 0)
 		r = number("cpu-rt-runtime", opt.rt_runtime, -1, LLONG_MAX / 1000, &rt_runtime,
 			   err);
+	if (r == 0)
+		r = number("cpu-burst", opt.burst, 0, LLONG_MAX / 1000, &burst, err);
+	if (r == 0)
+		r = number("cpu-idle", opt.idle, 0, 1, &idle, err);
+	l->cpu.burst = (uint64_t)burst;
+	if (opt.idle) {
+		l->cpu.idle_of_case = GRPC__LINUX_CPU__IDLE_OF_IDLE;
+		l->cpu.idle = idle;
+	}
 	l->cpu.period = (uint64_t)period;
 	l->cpu.quota = quota;
 	l->cpu.shares = (uint64_t)shares;
@@ -152,7 +166,7 @@ static int set_cpu(struct limits *l, struct err *err)
 	if (opt.mems)
 		l->cpu.mems = (char *)(uintptr_t)opt.mems;
 	if (opt.cpu_period || opt.cpu_quota || opt.cpu_shares || opt.cpus || opt.mems ||
-	    opt.rt_period || opt.rt_runtime)
+	    opt.rt_period || opt.rt_runtime || opt.burst || opt.idle)
 		l->res.cpu = &l->cpu;
 	return r;
 }

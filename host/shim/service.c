@@ -81,6 +81,9 @@ static Containerd__V1__Types__Status status_of(const struct process *p, bool pau
 	case PROCESS_CREATING:
 		break;
 	case PROCESS_CREATED:
+		if (paused)
+			return CONTAINERD__V1__TYPES__STATUS__PAUSED;
+		/* fallthrough */
 	case PROCESS_STARTING:
 		return CONTAINERD__V1__TYPES__STATUS__CREATED;
 	case PROCESS_RUNNING:

@@ -39,7 +39,14 @@ static void request_free(struct request *r)
 	free(r);
 }
 
-/* The task, if it runs; else @call is answered. @verb: "paused". */
+/* It has processes that can rest: one that waits for its start among them, as with runc. */
+static bool is_there(const struct process *p)
+{
+	return (p->state == PROCESS_RUNNING || p->state == PROCESS_CREATED) && !p->exited &&
+	       !p->deleting;
+}
+
+/* The task, if that is so; else @call is answered. @verb: "paused". */
 static struct task *running(struct shim *s, struct ttrpc_call *call, const char *id,
 			    const char *verb)
 {
@@ -47,12 +54,12 @@ static struct task *running(struct shim *s, struct ttrpc_call *call, const char 
 
 	if (!t)
 		return NULL;
-	if (t->init->state == PROCESS_RUNNING && !t->init->exited && !t->init->deleting)
+	if (is_there(t->init))
 		return t;
 	ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "container %s cannot be %s: it is %s", id, verb,
 		   t->init->deleting		      ? "being deleted" :
 		   t->init->state == PROCESS_CREATING ? "still being created" :
-		   t->init->state <= PROCESS_STARTING ? "not started yet" :
+		   t->init->state == PROCESS_STARTING ? "being started" :
 							"stopped");
 	return NULL;
 }
@@ -68,9 +75,11 @@ static void on_changed(const struct err *err, void *arg)
 	if (t)
 		t->changing = false;
 	/* What has ended meanwhile neither rests nor goes on. */
-	if (t && !err && t->init->state == PROCESS_RUNNING && !t->init->exited) {
+	if (t && !err && is_there(t->init)) {
+		const char *awake = t->init->state == PROCESS_CREATED ? "created" : "running";
+
 		t->paused = r->pause;
-		if (sandbox_set_status(r->s->sandbox, r->id, r->pause ? "paused" : "running",
+		if (sandbox_set_status(r->s->sandbox, r->id, r->pause ? "paused" : awake,
 				       &failure) < 0)
 			log_warn("container %s: %s", r->id, err_msg(&failure));
 		if (r->pause)

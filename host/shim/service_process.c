@@ -88,7 +88,7 @@ void service_start(struct ttrpc_call *call, const ProtobufCMessage *msg, void *c
 							  "was started already");
 		return;
 	}
-	if (!shim_process_is_init(p) && refuse_paused(task_find(s, p->id), call))
+	if (refuse_paused(task_find(s, p->id), call))
 		return;
 	p->state = PROCESS_STARTING;
 	shim_process_size_terminal(p);
@@ -228,7 +228,9 @@ void service_delete(struct ttrpc_call *call, const ProtobufCMessage *msg, void *
 		ttrpc_fail(call, TTRPC_NOT_FOUND, "%s is being deleted", shim_process_name(p));
 		return;
 	}
-	if (p->state != PROCESS_STOPPED && p->state != PROCESS_CREATED) {
+	if (p->state != PROCESS_STOPPED &&
+	    (p->state != PROCESS_CREATED ||
+	     (shim_process_is_init(p) && task_find(s, p->id)->paused))) {
 		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "cannot delete %s: it is %s",
 			   shim_process_name(p),
 			   p->state == PROCESS_CREATING ? "still being created" :

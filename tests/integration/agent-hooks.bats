@@ -82,6 +82,10 @@ hook()
 		oci_run '{"hooks": {'"$(hook createRuntime 'sleep 3600; :' ', "timeout": 1')"'}}' -- true
 	eventually none_runs 'sleep 3600'
 	refused ENOENT 'prestart: hook: /no/such' oci_run '{"hooks": {"prestart": [{"path": "/no/such"}]}}' -- true
+	# As runc's: without an environment of its own it has the process's.
+	oci_run '{"hooks": {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", "echo $MINE >/hook-env"]}]},
+		"process": {"env": ["PATH=/bin", "MINE=yes"]}}' -- true
+	[ "$(cat "$rootfs/hook-env")" = yes ]
 	run -125 oci_run '{"hooks": {"startContainer": [{"path": "/bin/false", "args": ["false"]}]}}' -- true
 	[[ $output == *'startContainer: hook /bin/false: status 1'* ]]
 	call remove c1

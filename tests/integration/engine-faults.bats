@@ -109,7 +109,17 @@ refused()
 	sleep 0.2
 	status_is "$id" created
 	kill -0 "$(cat "$bundle.pid")"
-	kata delete "$id"
+	# As with runc: it can rest before it begins, and others go into it.
+	kata pause "$id"
+	status_is "$id" paused
+	run -1 kata start "$id"
+	[[ $output == *"cannot start a container in the paused state" ]]
+	run -1 kata delete "$id"
+	kata resume "$id"
+	status_is "$id" created
+	[ "$(kata exec "$id" echo inside)" = inside ]
+	kata pause "$id"
+	kata delete --force "$id"
 }
 
 # nobody_left: no process of a sandbox.

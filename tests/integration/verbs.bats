@@ -173,9 +173,10 @@ counter()
 		kata exec "$id" cat "/sys/fs/cgroup/$1"
 	}
 	[ "$(group memory.max)" = 67108864 ]
-	kata update --memory 32m --cpu-quota 20000 --cpu-period 100000 --pids-limit 50 "$id"
+	kata update --memory 32m --cpu-quota 20000 --cpu-period 100000 --cpu-burst 5000 --pids-limit 50 "$id"
 	[ "$(group memory.max)" = 33554432 ]
 	[ "$(group cpu.max)" = "20000 100000" ]
+	[ "$(group cpu.max.burst)" = 5000 ]
 	[ "$(group pids.max)" = 50 ]
 	kata update --resources - "$id" <<<'{"cpu": {"quota": -1, "shares": 512}, "pids": {"limit": -1}}'
 	[ "$(group cpu.max)" = "max 100000" ]

@@ -196,6 +196,8 @@ static void update_by_flags(void **state)
 	expect(*state, &cmd_update,
 	       "--cpu-shares 512 --cpu-quota -1 --cpu-period 50000 --cpuset-cpus 0-1 cc", 0, "",
 	       "{\"cpu\":{\"shares\":512,\"quota\":-1,\"period\":50000,\"cpus\":\"0-1\"}}");
+	expect(*state, &cmd_update, "--cpu-burst 1000 --cpu-idle 1 cc", 0, "",
+	       "{\"cpu\":{\"burst\":1000,\"idle\":1}}");
 }
 
 static void update_by_json(void **state)
@@ -222,6 +224,9 @@ static void update_names_the_flag(void **state)
 		{ "--memory nan cc", "flag --memory: \"nan\" is no size" },
 		{ "--memory-swap 99999999999g cc",
 		  "flag --memory-swap: \"99999999999g\" is no size" },
+		{ "--cpu-idle 2 cc", "flag --cpu-idle: 2 is not between 0 and 1" },
+		{ "--cpu-burst -1 cc",
+		  "flag --cpu-burst: -1 is not between 0 and 9223372036854775" },
 		{ "--cpu-quota 1.5 cc", "flag --cpu-quota: \"1.5\" is no whole number" },
 		{ "--cpu-share 300000 cc", "flag --cpu-share: 300000 is not between 0 and 262144" },
 		{ "--blkio-weight 9 cc", "flag --blkio-weight: 9 is not between 10 and 1000" },
