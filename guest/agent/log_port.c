@@ -20,15 +20,19 @@
 #define LOOK_MS 2
 #define WAIT_MS 5000
 
+/* What hosts ask for, by agent.log_vport; until the kernel's line can be read it is a guess. */
+#define USUAL_PORT 1025
+
 static struct {
 	struct agent *agent;
 	int64_t deadline;
 	int console; /* where lines go while nobody is connected, */
 	int serial;  /* but for this, where the machine has it */
 	int client, listen_fd;
+	int early;  /* what log_port_early() has opened */
 	char *path; /* unix: to be removed at the end */
 	struct loop_source *listener, *hangup;
-} port = { .console = STDERR_FILENO, .serial = -1, .client = -1, .listen_fd = -1 };
+} port = { .console = STDERR_FILENO, .serial = -1, .client = -1, .listen_fd = -1, .early = -1 };
 
 static void use(int fd, enum log_format format)
 {
@@ -103,8 +107,12 @@ static void listen_at(int fd)
 
 static bool try_vsock(void)
 {
-	int fd = vsock_listen(VMADDR_CID_ANY, port.agent->config.log_vport);
+	unsigned vport = port.agent->config.log_vport;
+	int fd;
 
+	if (!vsock_works())
+		return false;
+	fd = port.early >= 0 ? take_fd(&port.early) : vsock_bind(VMADDR_CID_ANY, vport);
 	if (fd < 0)
 		return false;
 	listen_at(fd);
@@ -137,9 +145,16 @@ static void listen_locally(const char *own)
 	listen_at(fd);
 }
 
+void log_port_early(void)
+{
+	port.early = vsock_bind(VMADDR_CID_ANY, USUAL_PORT);
+}
+
 void log_port_open(struct agent *agent)
 {
 	port.agent = agent;
+	if (agent->config.log_vport != USUAL_PORT)
+		close_fd(&port.early);
 	port.deadline = loop_now_ms() + WAIT_MS;
 	if (agent->guest)
 		look(NULL);
@@ -155,6 +170,7 @@ void log_port_close(void)
 	loop_remove(&port.listener);
 	close_fd(&port.client);
 	close_fd(&port.listen_fd);
+	close_fd(&port.early);
 	if (port.path && port.path[0] != '@')
 		(void)unlink(port.path);
 	free(port.path);

@@ -12,6 +12,12 @@
 void log_port_console(struct agent *agent);
 
 /*
+ * Listen where hosts usually ask for the log, where the kernel has a vsock already: who connects
+ * while the machine is made ready gets all that is said from then on.
+ */
+void log_port_early(void);
+
+/*
  * Move the log to the virtio-serial port AGENT_LOG_NAME as soon as it appears,
  * or to whoever connects to the configured vsock port; for a local process, to
  * its unix socket SOCKET.log if a port is configured.

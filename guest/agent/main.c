@@ -207,6 +207,7 @@ static void run_machine(struct agent *agent, const struct arguments *a)
 	int r;
 
 	transport_early();
+	log_port_early();
 	r = init_machine(&err);
 	log_port_console(agent);
 	if (r < 0)
