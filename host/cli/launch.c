@@ -265,7 +265,7 @@ static bool is_elsewhere(const struct launch *l)
 	return ops && !(hypervisor_caps(ops, l->config) & (HV_CAP_FS_SHARE | HV_CAP_LOCAL));
 }
 
-static int start_standin(struct launch *l, struct err *err)
+static int begin_standin(struct launch *l, struct err *err)
 {
 	const char *path = l->spec->root->path;
 	auto_free char *rootfs = path[0] == '/' ? xstrdup(path) : path_join(l->bundle, path);
@@ -279,7 +279,26 @@ static int start_standin(struct launch *l, struct err *err)
 			return l->terminal;
 	}
 	standin_for_container(l->spec, rootfs, l->opt->no_pivot, is_elsewhere(l), &flags);
-	return standin_start(l->id, &flags, l->terminal, &l->standin, err);
+	return standin_begin(l->id, &flags, l->terminal, &l->standin, err);
+}
+
+/*
+ * The two processes that the container needs here. The stand-in waits for what the kernel
+ * does about its namespaces while the shim starts; but whoever waits for a terminal gets it
+ * when there is a sandbox for it.
+ */
+static int start_both(struct launch *l, struct err *err)
+{
+	bool early = l->console < 0;
+	struct err late = ERR_INIT;
+	int r = early ? begin_standin(l, err) : 0, there;
+
+	if (r == 0)
+		r = find_sandbox(l, err);
+	if (r == 0 && !early)
+		r = begin_standin(l, err);
+	there = standin_await(l->id, &l->standin, r < 0 ? &late : err);
+	return r < 0 ? r : there;
 }
 
 static int write_pid_file(struct launch *l, pid_t pid, struct err *err)
@@ -302,10 +321,8 @@ int launch_create(struct launch *l, struct err *err)
 			hook_time_create(l->spec);
 	int stdio[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
 	pid_t pid = 0;
-	int r = find_sandbox(l, err);
+	int r = start_both(l, err);
 
-	if (r == 0)
-		r = start_standin(l, err);
 	if (r < 0)
 		return r;
 	for (int i = 0; i < 3 && l->terminal >= 0; i++)
@@ -443,8 +460,11 @@ static void give_up(struct launch *l, int code)
 		leave(l, code);
 		return;
 	}
-	if (code == -EEXIST && !l->task)
-		return; /* what is there is somebody else's */
+	if (code == -EEXIST && !l->task) {
+		/* What else is there is somebody else's. */
+		standin_close(&l->standin, STANDIN_END_MS);
+		return;
+	}
 	launch_wait_shim(l, l->attach.stop ? ABORT_LIMIT_MS : END_LIMIT_MS);
 	standin_close(&l->standin, STANDIN_END_MS);
 }

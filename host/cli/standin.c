@@ -165,32 +165,50 @@ static int spawn(const char *id, const struct strv *flags, int terminal, int con
 	return proc_spawn(&spec, proc, err);
 }
 
-int standin_start(const char *id, const struct strv *flags, int terminal, struct standin *st,
+int standin_begin(const char *id, const struct strv *flags, int terminal, struct standin *st,
 		  struct err *err)
 {
 	int control[2] = { -1, -1 }, shim[2] = { -1, -1 }, r = 0;
-	struct proc first = { 0, -1 };
+	struct proc maker = { 0, -1 };
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, shim) < 0)
 		r = err_sys(err, errno, "cannot make a socket pair");
 	if (r == 0)
-		r = spawn(id, flags, terminal, control[1], shim[1], &first, err);
+		r = spawn(id, flags, terminal, control[1], shim[1], &maker, err);
 	close_fd(&control[1]);
 	close_fd(&shim[1]);
+	close_fd(&maker.pidfd);
 	st->control = control[0];
 	st->shim = shim[0];
-	if (r == 0)
-		r = await_ready(id, st, err);
-	if (first.pid > 0) {
-		if (r < 0)
-			kill(first.pid, SIGKILL);
-		waitpid(first.pid, NULL, 0);
-		close_fd(&first.pidfd);
-	}
+	st->maker = maker.pid;
+	if (r < 0)
+		standin_close(st, 0);
+	return r;
+}
+
+int standin_await(const char *id, struct standin *st, struct err *err)
+{
+	int r;
+
+	if (st->maker <= 0)
+		return 0;
+	r = await_ready(id, st, err);
+	if (r < 0)
+		kill(st->maker, SIGKILL);
+	waitpid(st->maker, NULL, 0);
+	st->maker = 0;
 	if (r < 0)
 		standin_close(st, 1000);
 	return r;
+}
+
+int standin_start(const char *id, const struct strv *flags, int terminal, struct standin *st,
+		  struct err *err)
+{
+	int r = standin_begin(id, flags, terminal, st, err);
+
+	return r < 0 ? r : standin_await(id, st, err);
 }
 
 int standin_release(struct standin *st)

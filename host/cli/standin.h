@@ -5,7 +5,8 @@
  * that is added to it, always as a child of kata-runtime:
  *
  *	standin_for_container() or standin_for_exec()	what it is to look like
- *	standin_start()		it is there, and ends with this process
+ *	standin_start()		it is there, and ends with this process; or, with something
+ *				else to do meanwhile, standin_begin() and standin_await()
  *	the request to the shim, with st.shim and st.pid: task_create()
  *	standin_release()	it goes on without this process
  */
@@ -23,11 +24,12 @@ struct standin {
 	int pidfd;   /* -1: none */
 	int control; /* -1: none, or released */
 	int shim;    /* the shim's end of their socket; -1: none */
+	pid_t maker; /* which makes it and ends: standin_await() is due; 0: none */
 };
 
-#define STANDIN_NONE          \
-	{                     \
-		0, -1, -1, -1 \
+#define STANDIN_NONE             \
+	{                        \
+		0, -1, -1, -1, 0 \
 	}
 
 /*
@@ -41,10 +43,19 @@ void standin_for_container(const Grpc__Spec *spec, const char *rootfs, bool no_p
 void standin_for_exec(pid_t container, struct strv *flags);
 
 /*
- * Start one for container @id; @terminal, unless -1, becomes its controlling terminal
- * (borrowed). Returns when it is all that @flags say, within 5 s. 0, or -errno and @err,
- * and nothing is left. *@st is STANDIN_NONE before.
+ * Begin to start one for container @id; @terminal, unless -1, becomes its controlling terminal
+ * (borrowed). 0, or -errno and @err, and nothing is left. *@st is STANDIN_NONE before.
  */
+int standin_begin(const char *id, const struct strv *flags, int terminal, struct standin *st,
+		  struct err *err);
+
+/*
+ * What was begun is all that its flags say, within 5 s. 0, or -errno and @err, and nothing is
+ * left. Of what was not begun: 0.
+ */
+int standin_await(const char *id, struct standin *st, struct err *err);
+
+/* One after the other. */
 int standin_start(const char *id, const struct strv *flags, int terminal, struct standin *st,
 		  struct err *err);
 
