@@ -14,6 +14,10 @@
 last=
 tty=
 
+# Without a console Linux waits for each letter of what it has to say until a port that is not
+# there is ready, and in some machines that never is.
+silent=8250.nr_uarts=0
+
 # with_tty THIS OTHERWISE-THAT
 with_tty()
 {
@@ -31,7 +35,7 @@ run_qemu()
 	"$@" "$program" -M "microvm,pit=off,pic=off,rtc=off,isa-serial=${tty:-off}" -accel kvm \
 		-cpu host -m "$mib" -nodefaults -no-user-config -display none -no-reboot \
 		${tty:+-serial stdio} -kernel "$kernel" -initrd "$initrd" \
-		-append "$words ${tty:+console=ttyS0} reboot=t ${last:-reset}"
+		-append "$words $(with_tty console=ttyS0 $silent) reboot=t ${last:-reset}"
 }
 
 run_firecracker()
@@ -44,13 +48,11 @@ run_firecracker()
 	"$@" "$program" --no-api --config-file "$work/firecracker.json"
 }
 
-# Without a console Linux waits for each letter of what it has to say until a port that is not
-# there is ready, and in this machine that never is.
 run_cloud_hypervisor()
 {
 	"$@" "$program" --kernel "$kernel" --initramfs "$initrd" --memory size="${mib}M" \
 		--cpus boot=1 --console off --serial "$(with_tty tty off)" \
-		--cmdline "$words $(with_tty console=ttyS0 8250.nr_uarts=0) ${last:-off}"
+		--cmdline "$words $(with_tty console=ttyS0 $silent) ${last:-off}"
 }
 
 # flatten ELF FLAT: a kernel as it lies in memory, from where its first part lies.
@@ -73,12 +75,13 @@ flatten()
 }
 
 # It loads no ELF file, starts only with a control socket, and has a console only on a
-# terminal. Its power-off and its keyboard controller's reset do not end it.
+# terminal. Its power-off and its keyboard controller's reset do not end it, nor a triple
+# fault with ACPI.
 run_stratovirt()
 {
 	local argv=("$program" -machine microvm -kernel "$work/flat" -initrd "$initrd" -m "$mib"
 		-smp 1 -qmp "unix:$work/qmp,server,nowait" ${tty:+-serial stdio}
-		-append "$words pci=off reboot=t ${tty:+console=ttyS0} ${last:-reset}")
+		-append "$words pci=off acpi=off reboot=t $(with_tty console=ttyS0 $silent) ${last:-reset}")
 
 	[ -e "$work/flat" ] || flatten "$kernel" "$work/flat"
 	rm -f "$work/qmp"
