@@ -149,6 +149,37 @@ end_containerd()
 	[[ $(network_state) != *@(ingress|_kata)* ]]
 }
 
+# 512 KiB a second, in bits; what is sent at once is a second's worth. Without it is a moment.
+rate=4194304
+with_a_rate()
+{
+	local begun
+
+	network_bundle "$bundle" 'net-echo serve 7 & echo ready; wait'
+	start_container "$id" "$bundle"
+	wait_for "$limit" network_ask "$out" 10.9.0.2 tcp 1 100
+	begun=$SECONDS
+	network_ask "$out" 10.9.0.2 tcp 1 2500000
+	echo "took $((SECONDS - begun)) s"
+	[ $((SECONDS - begun)) -ge 3 ]
+}
+
+@test "network: firecracker, an interface with a rate" {
+	needs KATA_TEST_FIRECRACKER
+	network_make
+	container_config "$KATA_CONFIG" firecracker rx_rate_limiter_max_rate=$rate tx_rate_limiter_max_rate=$rate \
+		agent.dial_timeout=60
+	with_a_rate
+}
+
+@test "network: clh, an interface with a rate" {
+	needs KATA_TEST_CLOUD_HYPERVISOR
+	network_make
+	container_config "$KATA_CONFIG" clh virtio_fs_daemon='"/usr/lib/qemu/virtiofsd"' \
+		virtio_fs_extra_args='[]' net_rate_limiter_bw_max_rate=$rate agent.dial_timeout=60
+	with_a_rate
+}
+
 @test "network: clh, both ways, and an interface that is plugged in" {
 	needs KATA_TEST_CLOUD_HYPERVISOR
 	network_make
