@@ -446,6 +446,7 @@ void boot_agent_answers(struct sandbox *sb)
 	Grpc__SetPolicyRequest req = GRPC__SET_POLICY_REQUEST__INIT;
 
 	loop_remove(&sb->boot_limit);
+	log_debug("sandbox %s: its agent answers", sb->st->id);
 	if (sb->asked) {
 		/* The connection was lost after the request: nobody knows what became of it. */
 		call_end_lost(sb);

@@ -50,8 +50,10 @@ static void finish(struct call *c, const ProtobufCMessage *rsp, const struct err
 	void *arg = c->arg;
 	struct err why = ERR_INIT;
 
-	if (c->name)
+	if (c->name) {
 		prom_observe(&c->sb->rpcs, c->name, loop_now_ms() - c->begun);
+		log_debug("the agent has answered: %s", c->name);
+	}
 	if (err)
 		why = *err;
 	forget(c);
