@@ -134,6 +134,21 @@ static void tell_warnings(const struct launch *l, size_t of_files)
 			log_warn("%s", warnings->v[i]);
 }
 
+/* Who looks at the container later knows its bundle only. */
+static int check_spec(const struct launch *l, struct err *err)
+{
+	auto_free char *own = path_join(l->bundle, "config.json");
+	struct stat a, b;
+
+	if (stat(l->opt->spec, &a) < 0)
+		return err_sys(err, errno, "--config %s", l->opt->spec);
+	if (stat(own, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		return 0;
+	return err_set(err, ENOTSUP,
+		       "--config %s is another file than the bundle's own: only %s is read",
+		       l->opt->spec, own);
+}
+
 static int load(struct launch *l, struct err *err)
 {
 	size_t of_files;
@@ -142,6 +157,9 @@ static int load(struct launch *l, struct err *err)
 	l->bundle = path_real(l->opt->bundle, err);
 	if (!l->bundle)
 		return err_wrap(err, "cannot find the bundle");
+	r = l->opt->spec ? check_spec(l, err) : 0;
+	if (r < 0)
+		return r;
 	l->config = config_load(l->cli->config, err);
 	if (!l->config)
 		return err->code;

@@ -19,6 +19,7 @@
 /* The flags of both. */
 struct launch_options {
 	const char *bundle;
+	const char *spec; /* crun's: the bundle's own config.json by any path, or NULL */
 	const char *pid_file;
 	const char *console_socket;
 	const char *preserve_fds;
@@ -30,6 +31,8 @@ struct launch_options {
 #define LAUNCH_FLAGS(opt)                                                                       \
 	{ "bundle", "b", FLAG_STRING, &(opt).bundle, "DIR",                                     \
 	  "the bundle (default: this directory)" },                                             \
+	{ "config", "f", FLAG_STRING, &(opt).spec, "FILE",                                      \
+	  "only for callers of crun: the bundle's own config.json" },                           \
 	{ "pid-file", NULL, FLAG_STRING, &(opt).pid_file, "FILE",                               \
 	  "write the container's process ID to FILE" },                                         \
 	{ "console-socket", NULL, FLAG_STRING, &(opt).console_socket, "SOCKET",                 \

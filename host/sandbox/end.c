@@ -7,7 +7,9 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/str.h"
+#include "cgroup/cgroup.h"
 #include "host/sandbox/core.h"
 #include "host/sandbox/loopback.h"
 #include "host/sandbox/names.h"
@@ -212,6 +214,14 @@ static void on_stop_limit(void *arg)
 	end_machine_gone(sb);
 }
 
+/* What somebody else has frozen would neither answer nor die. */
+static void thaw_processes(const struct sandbox_state *st)
+{
+	for (size_t i = 0; i < st->n_processes; i++)
+		if (proc_alive(st->processes[i].pid, st->processes[i].start))
+			cgroup_thaw_process(st->processes[i].pid);
+}
+
 static void end_machine(struct sandbox *sb)
 {
 	link_down(sb);
@@ -247,6 +257,7 @@ void end_begin(struct sandbox *sb, bool ask, sandbox_done done, void *arg)
 	if (sb->phase >= PHASE_ENDING)
 		return;
 	sb->phase = PHASE_ENDING;
+	thaw_processes(sb->st);
 	loop_remove(&sb->boot_limit);
 	loop_remove(&sb->link_retry);
 	loop_remove(&sb->link_limit);

@@ -57,8 +57,9 @@ static bool wait_ended(const struct sandbox_state *st, bool shim, int64_t deadli
 static void kill_processes(const struct sandbox_state *st, bool shim, struct err *first)
 {
 	for (size_t i = 0; i < st->n_processes; i++)
-		if (is_shim(&st->processes[i]) == shim)
-			proc_kill(st->processes[i].pid, st->processes[i].start, SIGKILL);
+		if (is_shim(&st->processes[i]) == shim &&
+		    proc_kill(st->processes[i].pid, st->processes[i].start, SIGKILL))
+			cgroup_thaw_process(st->processes[i].pid);
 	if (wait_ended(st, shim, loop_now_ms() + KILL_LIMIT_MS))
 		return;
 	for (size_t i = 0; i < st->n_processes; i++) {

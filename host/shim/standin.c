@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "cgroup/cgroup.h"
 #include "host/shim/kill.h"
 #include "host/shim/process.h"
 #include "host/standin/protocol.h"
@@ -166,6 +167,7 @@ void standin_end(struct standin *st, uint32_t status)
 
 	if (!st || st->fd < 0)
 		return;
+	cgroup_thaw_process(st->pid);
 	/* The queue of its end is empty: this is the first and last that it is told. */
 	if (send(st->fd, &r, sizeof(r), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EPIPE)
 		log_warn("%s: cannot end its stand-in in order: %s", shim_process_name(st->p),

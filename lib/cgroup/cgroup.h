@@ -183,6 +183,12 @@ int cgroup_devices(struct cgroup *cg, const struct cgroup_device_rule *rules, si
 int cgroup_freeze(struct cgroup *cg, bool frozen, struct err *err);
 bool cgroup_frozen(struct cgroup *cg);
 
+/*
+ * Thaw the group that @pid lives in, whoever froze it: a process that is to end does not, as
+ * long as it is frozen (version 1). Nothing happens when that is not possible.
+ */
+void cgroup_thaw_process(pid_t pid);
+
 /* Send @signo to all processes in the group and below. A process may fork meanwhile:
  * to kill for sure, repeat until cgroup_populated() is false. SIGKILL ends frozen ones, too. */
 void cgroup_signal(struct cgroup *cg, int signo);

@@ -55,6 +55,12 @@ int knob_set(struct cgroup *cg, const char *controller, const char *file, const 
 int knob_set_number(struct cgroup *cg, const char *controller, const char *file, int64_t v,
 		    const char *unlimited, struct err *err);
 
+/*
+ * The group that freezes a process whose /proc/PID/cgroup is @text: that of the freezer of
+ * version 1, or else that of version 2. NULL without either; the caller frees. Pure.
+ */
+char *freezer_path(const char *text);
+
 /* Whether the group has @file of @controller. */
 bool knob_exists(struct cgroup *cg, const char *controller, const char *file);
 

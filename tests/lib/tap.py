@@ -21,7 +21,7 @@ import threading
 import time
 
 # How many of those that took longest are told, and from how many seconds on.
-SLOWEST = 10
+SLOWEST = 30
 SLOW = 5
 
 

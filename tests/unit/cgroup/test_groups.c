@@ -2,6 +2,7 @@
 /* Groups of the kernel that runs the tests; skipped for who may not make any. */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -128,11 +130,74 @@ static void test_deep(void **state)
 	free(pids);
 }
 
+/* Version 1 keeps a frozen process even from SIGKILL. */
+static void test_thaw(void **state)
+{
+	struct cgroup *cg = make("frozen");
+	struct err err = ERR_INIT;
+	pid_t pid = fork();
+	int status, tenths = 0;
+
+	(void)state;
+	if (pid == 0) {
+		for (;;)
+			pause();
+	}
+	assert_true(pid > 0);
+	assert_int_equal(cgroup_attach(cg, pid, &err), 0);
+	if (cgroup_freeze(cg, true, &err) < 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		fail_msg("%s", err_msg(&err));
+	}
+	while (!cgroup_frozen(cg) && tenths++ < 100)
+		usleep(100000);
+	cgroup_thaw_process(pid);
+	assert_false(cgroup_frozen(cg));
+	kill(pid, SIGKILL);
+	for (tenths = 0; waitpid(pid, &status, WNOHANG) == 0 && tenths < 100; tenths++)
+		usleep(100000);
+	assert_true(tenths < 100);
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+	destroy(cg);
+	/* Nobody, and who is in no group that could be frozen. */
+	cgroup_thaw_process(pid);
+	cgroup_thaw_process(1);
+}
+
+static void test_freezer_path(void **state)
+{
+	static const struct {
+		const char *text, *path;
+	} cases[] = {
+		{ "", NULL },
+		{ "0::/\n", "/" },
+		{ "0::/a b:c\n", "/a b:c" },
+		{ "3:cpu,cpuacct:/c\n2:freezer:/f/g\n0::/u\n", "/f/g" },
+		{ "0::/u\n2:cpu,freezer:/f", "/f" },
+		{ "4:freezers:/no\n3:name=freezer:/no\n0::/u\n", "/u" },
+		{ "4:cpu:/no\n1:name=systemd:/no\n", NULL },
+		{ "nonsense\n::\n:\n0:", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		auto_free char *path = freezer_path(cases[i].text);
+
+		if (!cases[i].path)
+			assert_null(path);
+		else
+			assert_string_equal(path, cases[i].path);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cpus),
 		cmocka_unit_test(test_deep),
+		cmocka_unit_test(test_thaw),
+		cmocka_unit_test(test_freezer_path),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
