@@ -31,6 +31,7 @@
 #include "guest/agent/launch.h"
 #include "guest/agent/program.h"
 #include "guest/agent/rootfs.h"
+#include "guest/agent/sources.h"
 #include "guest/agent/sync.h"
 #include "guest/agent/sysctl.h"
 #include "guest/agent/traits.h"
@@ -65,14 +66,14 @@ static int place(int fd, int to, int flags)
 }
 
 /*
- * Keep only what is ours, under known numbers; the sources of mounts come behind
+ * Keep only what is ours, under known numbers; the sources of mounts and devices come behind
  * FD_OTHERS. Everything else of the agent goes now, not at exec: a container that
  * is created and not started must not hold the ends of other containers' pipes.
  */
 static int keep_descriptors(const struct launch *l, int sync)
 {
 	int ours[FD_OTHERS] = { l->stdio[0], l->stdio[1], l->stdio[2], sync };
-	size_t mounts = l->sources ? l->spec->n_mounts : 0, n = FD_OTHERS + mounts;
+	size_t mounts = l->sources ? sources_count(l->spec) : 0, n = FD_OTHERS + mounts;
 	auto_free int *fds = xcalloc(n, sizeof(*fds));
 	int r = 0;
 

@@ -246,7 +246,7 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 	if (sources_open(req->oci, &l.ns, &l.sources, err) == 0)
 		c->init = process_new(c, *req->exec_id ? req->exec_id : c->id, &l, on_created, NULL,
 				      err);
-	sources_done(l.sources, req->oci->n_mounts);
+	sources_done(l.sources, sources_count(req->oci));
 	ns_plan_done(&l.ns);
 	if (c->init && c->hooks)
 		container_hooks_create(c);

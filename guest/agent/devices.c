@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -12,9 +13,11 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "guest/agent/inroot.h"
+#include "guest/agent/mount_options.h"
 #include "guest/agent/mounts.h"
 
 struct device {
+	int source; /* in a user namespace: its node of sources_open(), or -1: the guest's own */
 	const char *path;
 	mode_t mode; /* with the type */
 	dev_t number;
@@ -24,12 +27,17 @@ struct device {
 
 static int bind_node(int root, const struct device *d, struct err *err)
 {
-	auto_close int source = open(d->path, O_PATH | O_CLOEXEC), target = -1;
+	const struct mount_options o = { .set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
+	auto_close int target = inroot_make(root, d->path, false, err), own = -1;
 
-	if (source < 0)
-		return err_sys(err, errno, "device %s", d->path);
-	target = inroot_make(root, d->path, false, err);
-	return target < 0 ? target : mount_bind_fd(source, target, d->path, err);
+	if (target < 0)
+		return target;
+	if (d->source >= 0)
+		return mount_attach(d->source, target, d->path, err);
+	own = mount_copy(AT_FDCWD, d->path, false, err);
+	if (own < 0 || mount_change(own, &o, err) < 0)
+		return err_wrap(err, "device %s", d->path);
+	return mount_attach(own, target, d->path, err);
 }
 
 static int make_node(int root, const struct device *d, struct err *err)
@@ -71,6 +79,7 @@ static int make_defaults(int root, bool userns, struct err *err)
 
 	for (size_t i = 0; i < ARRAY_SIZE(defaults); i++) {
 		struct device d = {
+			.source = -1,
 			.path = defaults[i].path,
 			.mode = S_IFCHR | 0666,
 			.number = makedev(defaults[i].major, defaults[i].minor),
@@ -83,9 +92,11 @@ static int make_defaults(int root, bool userns, struct err *err)
 	return 0;
 }
 
-static int make_spec_device(int root, const Grpc__LinuxDevice *s, bool userns, struct err *err)
+static int make_spec_device(int root, const Grpc__LinuxDevice *s, bool userns, int source,
+			    struct err *err)
 {
 	struct device d = {
+		.source = source,
 		.path = s->path,
 		.mode = s->filemode & 07777,
 		.number = makedev((unsigned)s->major, (unsigned)s->minor),
@@ -133,7 +144,8 @@ static int make_ptmx(int root, struct err *err)
 	return 0;
 }
 
-int devices_make(int root, const Grpc__Linux *linux_spec, bool userns, struct err *err)
+int devices_make(int root, const Grpc__Linux *linux_spec, bool userns, const int *sources,
+		 struct err *err)
 {
 	static const char *const links[][2] = {
 		{ "/dev/fd", "/proc/self/fd" },
@@ -146,7 +158,8 @@ int devices_make(int root, const Grpc__Linux *linux_spec, bool userns, struct er
 	for (size_t i = 0; r == 0 && linux_spec && i < linux_spec->n_devices; i++) {
 		/* Engines list the links' places and the defaults too. */
 		if (strcmp(linux_spec->devices[i]->path, "/dev/ptmx"))
-			r = make_spec_device(root, linux_spec->devices[i], userns, err);
+			r = make_spec_device(root, linux_spec->devices[i], userns,
+					     sources ? sources[i] : -1, err);
 	}
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(links); i++)
 		r = make_link(root, links[i][0], links[i][1], err);

@@ -10,9 +10,10 @@
 
 /*
  * Make the default devices, those of the specification and the usual links
- * below the root directory @root. @userns: nodes cannot be made, so the
- * agent's own are bound.
+ * below the root directory @root. @userns: nodes cannot be made, so @sources, those of
+ * sources_open() for the devices (or NULL), are bound, and else the agent's own.
  */
-int devices_make(int root, const Grpc__Linux *linux_spec, bool userns, struct err *err);
+int devices_make(int root, const Grpc__Linux *linux_spec, bool userns, const int *sources,
+		 struct err *err);
 
 #endif

@@ -152,18 +152,20 @@ int inroot_make(int root, const char *path, bool want_dir, struct err *err)
 
 int inroot_make_parent(int root, const char *path, char **name, struct err *err)
 {
-	auto_free char *dir = xstrdup(path);
-	char *slash = strrchr(dir, '/');
-	const char *base = slash ? slash + 1 : path;
+	auto_free char *dir = xstrdup(path), *base = NULL;
+	char *end = dir + strlen(dir), *slash;
 	int fd;
 
+	while (end > dir && end[-1] == '/')
+		*--end = '\0';
+	slash = strrchr(dir, '/');
+	base = xstrdup(slash ? slash + 1 : dir);
 	if (!*base || !strcmp(base, ".") || !strcmp(base, ".."))
 		return err_set(err, EINVAL, "%s: not the path of a file", path);
-	base = path + (base - (slash ? dir : path));
 	if (slash)
 		*slash = '\0';
 	fd = inroot_make(root, slash ? dir : "", true, err);
 	if (fd >= 0)
-		*name = xstrdup(base);
+		*name = take_ptr(base);
 	return fd;
 }

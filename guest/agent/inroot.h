@@ -20,7 +20,10 @@ int inroot_open(int root, const char *path, int flags);
  */
 int inroot_make(int root, const char *path, bool dir, struct err *err);
 
-/* Split @path in its parent directory, made as needed (descriptor), and its last name. */
+/*
+ * Split @path in its parent directory, made as needed (descriptor), and its last name. Slashes
+ * at the end do not count. -EINVAL without a name.
+ */
 int inroot_make_parent(int root, const char *path, char **name, struct err *err);
 
 #endif

@@ -75,7 +75,8 @@ int rootfs_build(const struct launch *l, struct err *err)
 			return r;
 	}
 	if (!dev_is_bound(spec)) {
-		r = devices_make(root, spec->linux, l->userns, err);
+		r = devices_make(root, spec->linux, l->userns,
+				 l->sources ? l->sources + spec->n_mounts : NULL, err);
 		if (r < 0)
 			return r;
 	}

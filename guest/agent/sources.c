@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -99,6 +101,49 @@ static int source_of(const Grpc__Mount *m, const struct mount_options *o, const 
 	return take_fd(&fd);
 }
 
+/* Who @id of the container is outside of it; itself without mappings that are known here. */
+static uint32_t outside(uint32_t id, Grpc__LinuxIDMapping *const *maps, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (id >= maps[i]->containerid && id - maps[i]->containerid < maps[i]->size)
+			return maps[i]->hostid + (id - maps[i]->containerid);
+	return id;
+}
+
+/* A node of device @d in the directory @dir, as a mount. */
+static int node_of(const char *dir, size_t i, const Grpc__LinuxDevice *d, const Grpc__Linux *spec,
+		   struct err *err)
+{
+	const struct mount_options o = { .set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
+	auto_free char *path = xasprintf("%s/%zu", dir, i);
+	mode_t type = !strcmp(d->type, "b") ? S_IFBLK : S_IFCHR, mode = d->filemode & 07777;
+	auto_close int fd = -1;
+
+	if (mode == 0)
+		mode = 0666;
+	if (mknod(path, type, makedev((unsigned)d->major, (unsigned)d->minor)) < 0 ||
+	    chown(path, outside(d->uid, spec->uidmappings, spec->n_uidmappings),
+		  outside(d->gid, spec->gidmappings, spec->n_gidmappings)) < 0 ||
+	    chmod(path, mode) < 0)
+		return err_sys(err, errno, "device %s", d->path);
+	fd = mount_copy(AT_FDCWD, path, false, err);
+	if (fd < 0 || mount_change(fd, &o, err) < 0) {
+		err_wrap(err, "device %s", d->path);
+		return -1;
+	}
+	return take_fd(&fd);
+}
+
+static bool is_node(const Grpc__LinuxDevice *d)
+{
+	return !strcmp(d->type, "b") || !strcmp(d->type, "c") || !strcmp(d->type, "u");
+}
+
+size_t sources_count(const Grpc__Spec *spec)
+{
+	return spec->n_mounts + (spec->linux ? spec->linux->n_devices : 0);
+}
+
 void sources_done(int *sources, size_t n)
 {
 	for (size_t i = 0; sources && i < n; i++)
@@ -106,9 +151,43 @@ void sources_done(int *sources, size_t n)
 	free(sources);
 }
 
+static size_t count_nodes(const Grpc__Linux *spec)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; spec && i < spec->n_devices; i++)
+		n += is_node(spec->devices[i]);
+	return n;
+}
+
+/*
+ * Those of the devices, into @fds. They lie in a file system of their own, which is gone from
+ * here when all are made, and for good with the last of them.
+ */
+static bool open_nodes(const Grpc__Linux *spec, int *fds, struct err *err)
+{
+	char dir[] = "/run/kata-nodes-XXXXXX";
+	bool any = false;
+
+	if (!mkdtemp(dir)) {
+		err_sys(err, errno, "%s", dir);
+		return false;
+	}
+	if (mount("kata-nodes", dir, "tmpfs", 0, "mode=0700,size=64k") < 0)
+		err_sys(err, errno, "%s: mount a tmpfs", dir);
+	for (size_t i = 0; err->code == 0 && i < spec->n_devices; i++) {
+		if (is_node(spec->devices[i]))
+			fds[i] = node_of(dir, i, spec->devices[i], spec, err);
+		any = any || fds[i] >= 0;
+	}
+	(void)umount2(dir, MNT_DETACH);
+	(void)rmdir(dir);
+	return any;
+}
+
 int sources_open(const Grpc__Spec *spec, const struct ns_plan *ns, int **sources, struct err *err)
 {
-	int *fds = xcalloc(spec->n_mounts + 1, sizeof(*fds));
+	int *fds = xcalloc(sources_count(spec) + 1, sizeof(*fds));
 	bool any = false;
 
 	for (size_t i = 0; i < spec->n_mounts; i++) {
@@ -125,8 +204,12 @@ int sources_open(const Grpc__Spec *spec, const struct ns_plan *ns, int **sources
 		if (err->code)
 			err_wrap(err, "mount %s", m->destination);
 	}
+	for (size_t i = spec->n_mounts; i < sources_count(spec); i++)
+		fds[i] = -1;
+	if (!err->code && has_userns(ns) && count_nodes(spec->linux) > 0)
+		any = open_nodes(spec->linux, fds + spec->n_mounts, err) || any;
 	if (!any || err->code) {
-		sources_done(fds, spec->n_mounts);
+		sources_done(fds, sources_count(spec));
 		fds = NULL;
 	}
 	*sources = fds;

@@ -14,12 +14,16 @@
 #include "proto/agent.pb-c.h"
 
 /*
- * Copies of the sources of those mounts of @spec, attached nowhere, in *@sources: one for
- * each mount, -1 for the others; NULL when there are none.
+ * Copies of the sources of those mounts of @spec, and nodes for its devices where the container
+ * cannot make them (in a user namespace), all attached nowhere, in *@sources: one for each
+ * mount, then one for each device, -1 for the others; NULL when there are none.
  */
 int sources_open(const Grpc__Spec *spec, const struct ns_plan *ns, int **sources, struct err *err);
 
-/* Close and free them all; @n is the number of mounts. NULL is allowed. */
+/* How many there are of @spec. */
+size_t sources_count(const Grpc__Spec *spec);
+
+/* Close and free them all; @n is their number. NULL is allowed. */
 void sources_done(int *sources, size_t n);
 
 #endif

@@ -193,7 +193,8 @@ static int spawn(struct hook *h, const Grpc__Hook *spec, const struct hook_place
 	struct proc_spec how = {
 		.path = spec->path,
 		.argv = args,
-		.envp = env,
+		/* Without one it has ours, as with other runtimes: scripts want a PATH. */
+		.envp = spec->n_env > 0 ? env : NULL,
 		.stdio = { stdio[0], stdio[1], stdio[2] },
 		.keep = keep,
 		.nkeep = 1,

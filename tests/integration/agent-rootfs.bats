@@ -161,6 +161,22 @@ load agent
 	in_agent umount "$src/sub" "$src"
 }
 
+@test "rootfs: devices of a container that can make none" {
+	local users='[{"containerID": 0, "hostID": 100000, "size": 100}]'
+
+	chown 100000:100000 "$rootfs"
+	run -0 oci_run '{"linux": {"namespaces": ["+", {"type": "user"}], "uidMappings": '"$users"', "gidMappings": '"$users"',
+		"devices": ["+", {"path": "/dev/elsewhere/full", "type": "c", "major": 1, "minor": 7, "uid": 10, "gid": 11, "fileMode": 416},
+			{"path": "/dev/ram", "type": "b", "major": 1, "minor": 5}],
+		"resources": {"devices": [{"allow": true, "access": "rwm"}]}}}' -- sh -c '
+		stat -c "%u %g %a %t %T %F" /dev/elsewhere/full /dev/ram
+		cat /dev/null; head -c 3 /dev/zero | wc -c
+		echo x 2>&1 >/dev/elsewhere/full
+		grep -cE "^[^ ]+ /dev/(null|elsewhere/full|ram) [^ ]+ rw,nosuid,noexec," /proc/mounts'
+	[[ $output == $'10 11 640 1 7 character special file\n0 0 666 1 5 block special file\n3\n'*'No space left'*$'\n3' ]]
+	[ -z "$(nsenter -t "$agent" -m sh -c 'ls -d /run/kata-nodes-* 2>/dev/null; grep kata-nodes /proc/mounts')" ]
+}
+
 @test "rootfs: a mount point behind a link stays inside" {
 	mkdir "$BATS_TEST_TMPDIR/outside"
 	ln -s "$BATS_TEST_TMPDIR/outside" "$rootfs/absolute"
@@ -197,7 +213,7 @@ load agent
 }
 
 @test "rootfs: devices of the specification" {
-	run -0 in_container --device c:/dev/mine:1:5 --device p:/dev/pipe:0:0 -- \
+	run -0 in_container --device c:/dev/mine/:1:5 --device p:/dev/pipe:0:0 -- \
 		sh -c 'stat -c "%F %t:%T %a" /dev/mine; stat -c %F /dev/pipe'
 	[ "$output" = $'character special file 1:5 640\nfifo' ]
 	echo x >"$rootfs/file"

@@ -146,8 +146,11 @@ static void test_parent(void **state)
 	parent("/top", "top");
 	parent("", NULL);
 	parent("/", NULL);
-	parent("/dev/", NULL);
+	parent("/dev/", "dev");
+	parent("dev//", "dev");
+	parent("//", NULL);
 	parent("/dev/..", NULL);
+	parent("/dev/../", NULL);
 	parent("/dev/.", NULL);
 }
 
