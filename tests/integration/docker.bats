@@ -146,3 +146,46 @@ state_is()
 	wait_for 20 resolved
 	docker_ rm -f web >/dev/null
 }
+
+# bats test_tags=soak
+@test "docker: services of a swarm of one node, in machines" {
+	container_config "$KATA_CONFIG" qemu 'machine_type="q35"'
+	begin --default-runtime kata
+	ip link add eth9 type veth peer name eth9p
+	ip addr add 192.168.77.1/24 dev eth9
+	ip link set eth9 up
+	ip link set eth9p up
+	docker_ swarm init --advertise-addr 192.168.77.1 --listen-addr 192.168.77.1 >/dev/null
+	docker_ network create --driver overlay --attachable --subnet 10.126.0.0/24 over >/dev/null
+	# dnsrr: the virtual address of a service wants IPVS of the host's kernel.
+	for service in "web --endpoint-mode dnsrr --publish mode=host,published=18090,target=80" "vip"; do
+		# shellcheck disable=SC2086 # words
+		docker_ service create --detach --network over --restart-delay 1s --name $service box \
+			sh -c 'mkdir /www; hostname >/www/index.html; exec httpd -f -p 80 -h /www' >/dev/null
+	done
+	tasks() { docker_ ps -q --filter "label=com.docker.swarm.service.name=$1"; }
+	served() { [ "$(curl -s -m 5 http://192.168.77.1:18090/)" = "$(tasks web)" ]; }
+	wait_for 60 served
+	addressed() { docker_ service inspect --format '{{.Endpoint.VirtualIPs}}' vip | grep -q 10.126.0; }
+	wait_for 60 addressed
+	vip=$(docker_ service inspect --format '{{(index .Endpoint.VirtualIPs 0).Addr}}' vip)
+	at() { docker_ inspect --format '{{.NetworkSettings.Networks.over.IPAddress}}' "$(tasks "$1")"; }
+	vip_runs() { [ -n "$(tasks vip)" ]; }
+	wait_for 60 vip_runs
+	run -0 docker_ run --rm --network over box sh -c '
+		address() { nslookup $1 2>/dev/null | awk "/^Name/ { n = 1 } n && /^Address/ { print \$2 }" | sort -u; }
+		address web; address vip; address tasks.vip; wget -qO- http://$(address web)/; wget -qO- http://$(address tasks.vip)/'
+	printf '%s\n' "$output"
+	[ "${lines[*]}" = "$(at web) ${vip%/*} $(at vip) $(tasks web) $(tasks vip)" ]
+
+	# A machine that dies is a task that has failed: another takes its place.
+	before=$(tasks web)
+	kill -9 "$(pgrep -o -f "qemu-system.*$before")"
+	replaced() { [ -n "$(tasks web)" ] && [ "$(tasks web)" != "$before" ] && served; }
+	wait_for 90 replaced
+	docker_ service rm web vip >/dev/null
+	none() { [ -z "$(docker_ ps -aq)" ]; }
+	wait_for 60 none
+	docker_ swarm leave --force >/dev/null
+	ip link del eth9
+}
