@@ -18,6 +18,7 @@
 #include "host/cli/hook_time.h"
 #include "host/cli/host_ns.h"
 #include "host/cli/join.h"
+#include "host/cli/renew.h"
 #include "host/cli/shim_start.h"
 #include "host/config/annotations.h"
 #include "host/hypervisor/hypervisor.h"
@@ -181,6 +182,11 @@ static int check_free(const struct launch *l, struct err *err)
 	struct sandbox_state *taken = NULL;
 	int r = state_load(l->cli->root, l->id, &taken, err);
 
+	if (r == 0 && renew_is_due(taken, l->id)) {
+		r = renew_make_room(taken, err);
+		state_free(taken);
+		return r;
+	}
 	state_free(taken);
 	if (r != -ENOENT)
 		return r < 0 ? r : err_set(err, EEXIST, "container %s already exists", l->id);

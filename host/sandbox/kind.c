@@ -50,3 +50,13 @@ int kind_of(const Grpc__Spec *spec, enum kind *kind, const char **sandbox, struc
 	}
 	return 0;
 }
+
+bool kind_is_member(const struct strv *annotations, const char *sandbox)
+{
+	for (size_t i = 0; i + 1 < annotations->n; i += 2)
+		for (size_t k = 0; k < ARRAY_SIZE(engines); k++)
+			if (!strcmp(annotations->v[i], engines[k].sandbox_id) &&
+			    !strcmp(annotations->v[i + 1], sandbox))
+				return true;
+	return false;
+}

@@ -6,7 +6,10 @@
 #ifndef HOST_SANDBOX_KIND_H
 #define HOST_SANDBOX_KIND_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
+#include "base/str.h"
 #include "proto/oci.pb-c.h"
 
 enum kind {
@@ -22,5 +25,8 @@ enum kind {
  * value that is not known, or a container that does not name its sandbox.
  */
 int kind_of(const Grpc__Spec *spec, enum kind *kind, const char **sandbox, struct err *err);
+
+/* Whether a container with these annotations (key, value, …) names @sandbox as its pod. */
+bool kind_is_member(const struct strv *annotations, const char *sandbox);
 
 #endif

@@ -197,6 +197,22 @@ ends_and_starts()
 	podman_ exec c true
 }
 
+@test "podman: a pod is restarted, and its containers end in order" {
+	begin
+	mkdir "$BATS_TEST_TMPDIR/v"
+	podman_ pod create --name pod --share-parent=false --network none --infra-image box \
+		--infra-command "sleep 1000" >/dev/null
+	podman_ run -d --pod pod --name c -v "$BATS_TEST_TMPDIR/v:/v" box \
+		sh -c 'trap "echo ended >>/v/ends; exit 5" TERM; echo begun >>/v/ends; while :; do sleep 0.1; done' >/dev/null
+	wait_for 20 grep -q begun "$BATS_TEST_TMPDIR/v/ends"
+	podman_ pod restart pod >/dev/null
+	[ "$(xargs <"$BATS_TEST_TMPDIR/v/ends")" = "begun ended" ] || wait_for 20 eval \
+		'[ "$(xargs <"$BATS_TEST_TMPDIR/v/ends")" = "begun ended begun" ]'
+	state_is c "running 0"
+	[ "$(pgrep -c -x kata-agent)" -ge 1 ] && [ "$(find /run/vc/sbs -mindepth 1 -maxdepth 1 -type d | wc -l)" = 1 ]
+	podman_ pod rm -f -t 0 pod >/dev/null
+}
+
 # bats test_tags=soak
 @test "podman: its helpers and the sandbox are killed, and it tells the truth" {
 	begin
