@@ -92,15 +92,25 @@ static void on_flushed(void *arg)
 {
 	struct shim *s = arg;
 
+	loop_remove(&s->limit);
 	answer_ends(s, &s->end_err);
 	/* In the next round, when the answers are on their way. */
 	loop_defer(s->loop, on_over, s);
+}
+
+static void on_waited(void *arg)
+{
+	struct shim *s = arg;
+
+	s->limit = NULL;
+	answer_ends(s, &s->end_err);
 }
 
 /* Nothing is left on disk when the caller of Shutdown hears of the end. */
 static void finish(struct shim *s, const struct err *failure)
 {
 	struct err err = *failure;
+	bool asked = !list_empty(&s->ends);
 
 	loop_remove(&s->limit);
 	s->resting = true;
@@ -115,7 +125,9 @@ static void finish(struct shim *s, const struct err *failure)
 	if (err.code == 0 && s->opt.owner_fd >= 0)
 		err = s->death;
 	s->end_err = err;
-	events_flush(s->events, SHIM_EVENTS_LIMIT_MS, on_flushed, s);
+	s->limit = loop_add_timer(s->loop, SHIM_ANSWER_LIMIT_MS, on_waited, s);
+	events_flush(s->events, asked ? SHIM_ANSWERED_LIMIT_MS : SHIM_EVENTS_LIMIT_MS, on_flushed,
+		     s);
 }
 
 static void on_stopped(const struct err *err, void *arg)

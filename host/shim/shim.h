@@ -18,8 +18,13 @@
 /* sandbox_stop() takes at most 10 s. */
 #define SHIM_END_LIMIT_MS 15000
 
-/* So long does the end wait for containerd to take the last events. */
-#define SHIM_EVENTS_LIMIT_MS 2000
+/*
+ * So long does the end wait for containerd to take the last events. One that is started anew
+ * calls Shutdown before it takes any, and begins to when that is answered.
+ */
+#define SHIM_EVENTS_LIMIT_MS   2000
+#define SHIM_ANSWER_LIMIT_MS   500
+#define SHIM_ANSWERED_LIMIT_MS 15000
 
 /* The byte by which the owner leaves the shim alone. */
 #define SHIM_KEEP 'k'
@@ -98,7 +103,7 @@ struct shim *shim_new(struct loop *loop, const struct shim_options *opt);
 /*
  * End the sandbox with all tasks, remove what is on disk, answer the Shutdown
  * calls and stop the loop. Once begun it goes on; it ends within
- * SHIM_END_LIMIT_MS. @why is for the log.
+ * SHIM_END_LIMIT_MS, and the time that containerd has for the last events. @why is for the log.
  */
 void shim_end(struct shim *s, const char *why);
 

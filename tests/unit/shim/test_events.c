@@ -336,6 +336,16 @@ static void expect(const char *topics)
 	assert_string_equal(str_text(&daemon_.got), str_text(&expected));
 }
 
+static void run_until_told(struct fixture *f, unsigned n)
+{
+	int64_t limit = loop_now_ms() + LIMIT_MS;
+
+	while (daemon_.n < n) {
+		assert_true(loop_now_ms() < limit);
+		loop_step(f->loop, 20);
+	}
+}
+
 static void tell_of_a_whole_life(void **state)
 {
 	struct fixture *f = *state;
@@ -389,6 +399,28 @@ static void tell_nothing_of_what_fails(void **state)
 	expect("create delete");
 }
 
+/* One that is started anew asks for the end first, and takes events when it is answered. */
+static void wait_for_a_daemon_that_waits_for_the_end(void **state)
+{
+	struct fixture *f = *state;
+	int64_t begun;
+
+	assert_ok(create(f));
+	assert_ok(get(f, "Start", ""));
+	fake_exits("", 0);
+	assert_ok(get(f, "Wait", ""));
+	run_until_told(f, 3);
+	daemon_down();
+	assert_ok(get(f, "Delete", ""));
+	begun = loop_now_ms();
+	assert_ok(get(f, "Shutdown", ""));
+	assert_true(loop_now_ms() - begun < SHIM_EVENTS_LIMIT_MS);
+	assert_false(f->shim->over);
+	daemon_up(f->loop);
+	run_until(f, &f->shim->over);
+	expect("create start exit delete");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 #define S(f) cmocka_unit_test_setup_teardown(f, begin_with_shim, end_with_shim)
 
@@ -405,6 +437,7 @@ int main(void)
 		S(tell_of_a_whole_life),
 		S(tell_of_a_machine_that_dies),
 		S(tell_nothing_of_what_fails),
+		S(wait_for_a_daemon_that_waits_for_the_end),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
