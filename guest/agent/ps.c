@@ -207,6 +207,28 @@ static int add_user(struct format *f, struct err *err)
 	return add_named(f, list, ARRAY_SIZE(list), err);
 }
 
+/* Letters without a dash, and -x: BSD's. */
+static int add_bsd(struct format *f, struct err *err)
+{
+	static const char *const list[][2] = { { "pid", NULL },
+					       { "tty", NULL },
+					       { "stat", NULL },
+					       { "bsdtime", NULL },
+					       { "command", NULL } };
+
+	return add_named(f, list, ARRAY_SIZE(list), err);
+}
+
+static int add_jobs(struct format *f, struct err *err)
+{
+	static const char *const list[][2] = {
+		{ "pid", NULL }, { "pgid", NULL }, { "sid", NULL },
+		{ "tty", NULL }, { "time", NULL }, { "comm", "CMD" }
+	};
+
+	return add_named(f, list, ARRAY_SIZE(list), err);
+}
+
 /* Without a style: as ps alone. */
 static int add_short(struct format *f, struct err *err)
 {
@@ -218,7 +240,7 @@ static int add_short(struct format *f, struct err *err)
 }
 
 struct style {
-	bool full, user;
+	bool full, user, bsd, jobs;
 };
 
 /* One argument; returns how many of those behind it were used up, or -EINVAL. */
@@ -245,7 +267,11 @@ static int parse_arg(struct format *f, struct style *style, char *const *args, s
 			style->full = true;
 		else if (*letters == 'u' && (!dash || strpbrk(arg, "ax")))
 			style->user = true;
-		else if (!strchr(dash ? "eAaxdw" : "axwf", *letters))
+		else if (dash && *letters == 'j')
+			style->jobs = true;
+		else if (strchr(dash ? "x" : "axwf", *letters))
+			style->bsd = true;
+		else if (!dash || !strchr("eAadw", *letters))
 			return err_set(err, EINVAL, "ps: option \"%s%c\" is not supported",
 				       dash ? "-" : "", *letters);
 	}
@@ -265,7 +291,11 @@ static int parse_args(struct format *f, char *const *args, size_t n, struct err 
 	}
 	if (f->n > 0)
 		return 0;
-	return style.user ? add_user(f, err) : style.full ? add_full(f, err) : add_short(f, err);
+	return style.user ? add_user(f, err) :
+	       style.full ? add_full(f, err) :
+	       style.jobs ? add_jobs(f, err) :
+	       style.bsd  ? add_bsd(f, err) :
+			    add_short(f, err);
 }
 
 /* ---- the table -------------------------------------------------------------- */

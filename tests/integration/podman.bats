@@ -214,6 +214,46 @@ ends_and_starts()
 }
 
 # bats test_tags=soak
+@test "podman: it is killed at each step, and can be told to remove all" {
+	begin
+	mv "$engines_dir/kata-runtime" "$engines_dir/real"
+	cat >"$engines_dir/kata-runtime" <<-EOT
+		#!/bin/bash
+		verb=\$(cat "$engines_dir/verb" 2>/dev/null)
+		if [ -n "\$verb" ] && [[ " \$* " == *" \$verb "* ]]; then
+			rm "$engines_dir/verb"
+			pkill -9 -f "^podman --root $engines_dir/root"
+		fi
+		exec "$engines_dir/real" "\$@"
+	EOT
+	chmod +x "$engines_dir/kata-runtime"
+	nothing_left()
+	{
+		! pgrep -x kata-standin && ! pgrep -x kata-agent && ! pgrep -x conmon && [ -z "$(ls -A /run/vc/sbs)" ]
+	} >/dev/null
+	for verb in create start exec kill delete; do
+		[[ $verb != [cs]* ]] || echo "$verb" >"$engines_dir/verb"
+		podman_ run -d --name c --network none box sleep 1000 >/dev/null || :
+		[[ $verb == [cs]* ]] || echo "$verb" >"$engines_dir/verb"
+		case $verb in
+		exec) podman_ exec c sleep 500 || : ;;
+		kill)
+			podman_ stop -t 1 c || :
+			wait_for 20 state_is c "exited 137"
+			;;
+		delete) podman_ rm -f -t 0 c || : ;;
+		esac
+		[ ! -e "$engines_dir/verb" ]
+		# With runc, too, one that Podman saw not yet created, or not yet started, is there, and
+		# the next start says so.
+		podman_ start c || [[ $verb == [cs]* ]]
+		[[ $verb == [cs]* ]] || podman_ exec c true
+		podman_ rm -f -t 0 c >/dev/null
+		wait_for 20 nothing_left
+	done
+}
+
+# bats test_tags=soak
 @test "podman: its helpers and the sandbox are killed, and it tells the truth" {
 	begin
 	podman_ run -d --name c --network none box sleep 1000 >"$BATS_TEST_TMPDIR/id"

@@ -120,6 +120,7 @@ static void expect_style(const char *line, const char *headers, const char *row)
 static void styles(void **state)
 {
 	static const char *const full[] = { "", "-ef", "-e -f", "-A -f", "-efw" };
+	static const char *const bsd[] = { "ax", "x", "-x", "axww", "axf" };
 	static const char *const user[] = { "aux", "-aux", "u", "axuw" };
 
 	(void)state;
@@ -130,6 +131,9 @@ static void styles(void **state)
 		expect_style(user[i],
 			     "USER PID %CPU %MEM VSZ RSS TTY STAT START TIME COMMAND\nroot 7 15.0 ",
 			     " 0:01 sh -c a?b\n");
+	for (size_t i = 0; i < ARRAY_SIZE(bsd); i++)
+		expect_style(bsd[i], "PID TTY STAT TIME COMMAND\n", " 0:01 sh -c a?b\n");
+	expect_style("-ej", "PID PGID SID TTY TIME CMD\n", " 00:00:01 sh\n");
 	expect("-e", "PID TTY       TIME CMD\n"
 		     "  7 pts/0 00:00:01 sh\n"
 		     " 12 pts/0 01:00:00 a) (b\n");
