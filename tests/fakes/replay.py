@@ -110,7 +110,7 @@ def main():
                     if record:
                         step["status"], step["answer"] = status, body
                     elif step["status"] != status or (words := within(body, step["answer"])):
-                        print(f"{step['method']} {step['path']} {step.get('body')}: answered {status}")
+                        print(f"{step['method']} {step['path']} {step.get('body')}: answered {status} {body}")
                         print(words if step["status"] == status else f"not {step['status']}")
                         wrong += 1
             finally:

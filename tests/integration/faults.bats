@@ -112,7 +112,7 @@ garbage()
 	printf '#!/bin/busybox sh\necho "init is lost in thought"\nwhile :; do /bin/busybox sleep 100; done\n' >"$BATS_TEST_TMPDIR/i/init"
 	chmod +x "$BATS_TEST_TMPDIR/i/init"
 	(cd "$BATS_TEST_TMPDIR/i" && find . | cpio -o -H newc --quiet) >"$BATS_TEST_TMPDIR/initrd"
-	FAULT_LINES=20 fails_naming "agent" initrd="\"$BATS_TEST_TMPDIR/initrd\"" agent.dial_timeout=5
+	FAULT_LINES=20 fails_naming "agent" initrd="\"$BATS_TEST_TMPDIR/initrd\"" agent.dial_timeout=8
 	[[ $told == *"lost in thought"* ]]
 }
 
