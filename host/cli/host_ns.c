@@ -2,7 +2,11 @@
 #include "host/cli/host_ns.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
@@ -40,6 +44,30 @@ static bool is_host(const Grpc__Spec *spec, const char *type, const char *own)
 	return true;
 }
 
+/* Those that nothing on the host enters, so that nothing else would say what is wrong. */
+static int check_path(const Grpc__LinuxNamespace *ns, struct err *err)
+{
+	static const struct {
+		const char *type;
+		int flag;
+	} types[] = { { "cgroup", CLONE_NEWCGROUP },
+		      { "user", CLONE_NEWUSER },
+		      { "time", CLONE_NEWTIME } };
+	auto_close int fd = -1;
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		if (!*ns->path || strcmp(ns->type, types[i].type))
+			continue;
+		fd = open(ns->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		if (fd < 0)
+			return err_sys(err, errno, "linux.namespaces: %s", ns->path);
+		if (ioctl(fd, NS_GET_NSTYPE) != types[i].flag)
+			return err_set(err, EINVAL, "linux.namespaces: %s is no %s namespace",
+				       ns->path, ns->type);
+	}
+	return 0;
+}
+
 int host_ns_check(const Grpc__Spec *spec, bool net, struct err *err)
 {
 	for (size_t i = net; i < ARRAY_SIZE(kinds); i++)
@@ -48,5 +76,8 @@ int host_ns_check(const Grpc__Spec *spec, bool net, struct err *err)
 				       "linux.namespaces: a container in a virtual machine cannot "
 				       "live in %s: %s",
 				       kinds[i].what, kinds[i].instead);
+	for (size_t i = 0; spec->linux && i < spec->linux->n_namespaces; i++)
+		if (check_path(spec->linux->namespaces[i], err) < 0)
+			return err->code;
 	return 0;
 }

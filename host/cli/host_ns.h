@@ -11,6 +11,9 @@
  * the network, processes or IPC of the host: there is no such namespace in @spec, or it leads to
  * the caller's own. With @net the network may be the host's: the configuration says that who
  * made it cares for it (disable_new_netns).
+ *
+ * And a cgroup, user or time namespace by a path that leads to none: -EINVAL, or what opening
+ * it gave. These are the guest's; nothing on the host enters them.
  */
 int host_ns_check(const Grpc__Spec *spec, bool net, struct err *err);
 

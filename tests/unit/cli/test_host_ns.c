@@ -70,9 +70,37 @@ static void refuses_the_hosts(void **state)
 	}
 }
 
+/* Namespaces by a path that nothing on the host enters. */
+static void paths_are_of_their_kind(void **state)
+{
+	static const struct {
+		const char *last, *says;
+		int code;
+	} cases[] = {
+		{ "cgroup=/proc/self/ns/cgroup", NULL, 0 },
+		{ "user=/proc/self/ns/user", NULL, 0 },
+		{ "time=/proc/self/ns/time", NULL, 0 },
+		{ "cgroup=/proc/self/ns/ipc", "/proc/self/ns/ipc is no cgroup namespace", EINVAL },
+		{ "user=/proc/self/ns/net", "/proc/self/ns/net is no user namespace", EINVAL },
+		{ "time=/proc/self/stat", "/proc/self/stat is no time namespace", EINVAL },
+		{ "user=/nonexistent", "/nonexistent: No such file", ENOENT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *const list[] = { "network", "pid", "ipc", cases[i].last };
+		struct err err = ERR_INIT;
+
+		assert_int_equal(check(list, 4, false, &err), -cases[i].code);
+		if (cases[i].says)
+			assert_non_null(strstr(err_msg(&err), cases[i].says));
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(refuses_the_hosts) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(refuses_the_hosts),
+					    cmocka_unit_test(paths_are_of_their_kind) };
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
