@@ -10,14 +10,7 @@ KATA_TEST_HYPERVISOR=fake
 load common
 load ../lib/containerd
 
-eval "common_$(declare -f teardown)"
-
-teardown()
-{
-	[ -z "${listener:-}" ] || kill "$listener" 2>/dev/null || :
-	containerd_stop
-	common_teardown
-}
+containerd_tests
 
 # A containerd that starts $spec, and $events, what it tells of it.
 begin()
@@ -33,11 +26,6 @@ begin()
 run_spec()
 {
 	ctr_ run --detach --null-io --runtime io.containerd.kata.v2 --config "$spec" "$1"
-}
-
-task_is()
-{
-	[ "$(ctr_ tasks ls | awk -v id="$1" '$1 == id { print $3 }')" = "$2" ]
 }
 
 # It has ended, and containerd may have thrown it away, too.

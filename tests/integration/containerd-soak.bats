@@ -9,14 +9,7 @@ KATA_TEST_HYPERVISOR=fake
 load common
 load ../lib/containerd
 
-eval "common_$(declare -f teardown)"
-
-teardown()
-{
-	[ -z "${listener:-}" ] || kill "$listener" 2>/dev/null || :
-	containerd_stop
-	common_teardown
-}
+containerd_tests
 
 # specs POD…: of its sandbox and of the container that joins it.
 specs()

@@ -8,13 +8,7 @@ KATA_TEST_HYPERVISOR=qemu
 load common
 load ../lib/containerd
 
-eval "common_$(declare -f teardown)"
-
-teardown()
-{
-	containerd_stop
-	common_teardown
-}
+containerd_tests
 
 # run_task ID [OPTION…] -- COMMAND…
 run_task()
@@ -29,11 +23,6 @@ run_task()
 	shift
 	ctr_ run --detach --snapshotter native --runtime io.containerd.kata.v2 "${options[@]}" \
 		example.org/busybox:1 "$name" "$@"
-}
-
-task_is()
-{
-	[ "$(ctr_ tasks ls | awk -v id="$1" '$1 == id { print $3 }')" = "$2" ]
 }
 
 # The topics of a container's events, as containerd's log has them; all tasks are of it.

@@ -9,8 +9,10 @@
 #						# or another one, and what it runs, as JSON
 #						# $containerd_snapshotter: not native
 #	ctr_ ARGUMENT…				# ctr that speaks to it
+#	task_is ID STATUS
 #	containerd_listen FILE			# sets $listener, who adds its events to FILE
-#	containerd_stop
+#	containerd_stop				# it, and the listener
+#	containerd_tests			# after common: each test's end stops it first
 
 containerd_start()
 {
@@ -46,12 +48,29 @@ containerd_again()
 
 containerd_stop()
 {
+	[ -z "${listener:-}" ] || kill "$listener" 2>/dev/null || :
 	kill "$containerd" 2>/dev/null && wait "$containerd" || :
+}
+
+containerd_tests()
+{
+	eval "common_$(declare -f teardown)"
+	# shellcheck disable=SC2317 # bats calls it
+	teardown()
+	{
+		containerd_stop
+		common_teardown
+	}
 }
 
 ctr_()
 {
 	timeout --foreground 60 ctr --address "$containerd_dir/c.sock" "$@"
+}
+
+task_is()
+{
+	[ "$(ctr_ tasks ls | awk -v id="$1" '$1 == id { print $3 }')" = "$2" ]
 }
 
 # It is heard only what is told after this: a listener takes a while to begin.
