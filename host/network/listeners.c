@@ -15,7 +15,8 @@
 #include "base/cleanup.h"
 #include "base/netlink.h"
 
-#define ANSWER_S 5 /* the kernel gives it at once */
+#define NAMES_PORT 53
+#define ANSWER_S   5 /* the kernel gives it at once */
 
 int listeners_open(struct err *err)
 {
@@ -65,6 +66,42 @@ void listeners_take(const struct nlmsghdr *m, struct listeners *l)
 		l->port[l->n++] = port;
 }
 
+static bool is_at(const struct inet_diag_msg *d, struct in_addr at)
+{
+	uint16_t port = ntohs(d->id.idiag_sport);
+
+	return d->idiag_state == TCP_LISTEN && d->id.idiag_src[0] == at.s_addr &&
+	       (port == NAMES_PORT || ntohl(at.s_addr) != INADDR_LOOPBACK);
+}
+
+static int on_one(const struct nlmsghdr *m, void *arg)
+{
+	const struct inet_diag_msg *d = NLMSG_DATA(m);
+	struct in_addr at = *(struct in_addr *)arg;
+
+	return m->nlmsg_type == SOCK_DIAG_BY_FAMILY && m->nlmsg_len >= NLMSG_LENGTH(sizeof(*d)) &&
+	       is_at(d, at);
+}
+
+static void begin(struct str *m, uint8_t family)
+{
+	const struct inet_diag_req_v2 req = {
+		.sdiag_family = family,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_states = 1 << TCP_LISTEN,
+	};
+
+	nl_begin(m, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &req, sizeof(req));
+}
+
+bool listeners_serve_names(int nl, struct in_addr at)
+{
+	auto_str struct str m = STR_INIT;
+
+	begin(&m, AF_INET);
+	return nl_send(nl, &m, on_one, &at) == 1;
+}
+
 static int on_message(const struct nlmsghdr *m, void *arg)
 {
 	listeners_take(m, arg);
@@ -78,14 +115,9 @@ int listeners_read(int nl, struct listeners *l)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++) {
-		struct inet_diag_req_v2 req = {
-			.sdiag_family = families[i],
-			.sdiag_protocol = IPPROTO_TCP,
-			.idiag_states = 1 << TCP_LISTEN,
-		};
 		auto_str struct str m = STR_INIT;
 
-		nl_begin(&m, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &req, sizeof(req));
+		begin(&m, families[i]);
 		r = nl_send(nl, &m, on_message, &found);
 		/* A kernel without IPv6. */
 		if (families[i] == AF_INET6 && r == -ENOENT)

@@ -4,6 +4,7 @@
 #define HOST_NETWORK_LISTENERS_H
 
 #include <linux/netlink.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,13 @@ int listeners_open(struct err *err);
 int listeners_read(int nl, struct listeners *l);
 
 bool listeners_have(const struct listeners *l, uint16_t port);
+
+/*
+ * Whether somebody takes connections at @at, of 127.0.0.0/8, for names: at port 53, or at another
+ * one to which the port is mapped, as Docker does. At 127.0.0.1 all sorts of programs listen:
+ * there it is the port itself.
+ */
+bool listeners_serve_names(int nl, struct in_addr at);
 
 /* Add what @m tells of, if that is a listener that connections to the loopback reach. */
 void listeners_take(const struct nlmsghdr *m, struct listeners *l);

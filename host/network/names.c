@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/netlink.h"
 #include "dns/ask.h"
+#include "host/network/listeners.h"
 #include "host/network/netns.h"
 
 /* The loopback, of whatever namespace. */
@@ -68,6 +69,18 @@ int names_route(int nl, bool add)
 	r = first_of(r, put_rule(nl, add, IPPROTO_TCP));
 	r = first_of(r, 0);
 	return add ? r : first_of(r, first_of(put_route(nl, false), 0));
+}
+
+bool net_names_served(int netns, struct in_addr server)
+{
+	auto_close int nl = -1;
+	int home;
+
+	if (netns_enter(netns, &home, NULL) < 0)
+		return false;
+	nl = listeners_open(NULL);
+	netns_leave(&home);
+	return nl >= 0 && listeners_serve_names(nl, server);
 }
 
 int net_names_socket(int netns, bool tcp)

@@ -22,6 +22,9 @@
 int net_names_open(int netns, const struct net_journal *journal, struct dns_sockets *s,
 		   struct err *err);
 
+/* Whether somebody in @netns serves names at @server, of 127.0.0.0/8. */
+bool net_names_served(int netns, struct in_addr server);
+
 /* A socket in @netns to ask with (dns/ask.h), or -errno. */
 int net_names_socket(int netns, bool tcp);
 

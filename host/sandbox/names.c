@@ -219,6 +219,18 @@ static size_t servers_of(const char *path, struct in_addr servers[DNS_SERVERS_MA
 	return dns_loopback_servers(str_text(&text), servers);
 }
 
+/*
+ * Somebody serves names there, on the host's side. A container of the pod may as well: that is
+ * the guest's own affair. Whom we have served once we go on to: he may be away for a while.
+ */
+static bool is_served(const struct sandbox *sb, struct in_addr server)
+{
+	for (size_t i = 0; sb->names && i < sb->names->n; i++)
+		if (sb->names->servers[i].s_addr == server.s_addr)
+			return true;
+	return net_names_served(sb->net->netns, server);
+}
+
 /* What all containers together name, the first ones first. */
 static size_t wanted(const struct sandbox *sb, struct in_addr servers[DNS_SERVERS_MAX])
 {
@@ -235,7 +247,7 @@ static size_t wanted(const struct sandbox *sb, struct in_addr servers[DNS_SERVER
 
 			while (k < n && servers[k].s_addr != found[i].s_addr)
 				k++;
-			if (k == n && n < DNS_SERVERS_MAX)
+			if (k == n && n < DNS_SERVERS_MAX && is_served(sb, found[i]))
 				servers[n++] = found[i];
 		}
 	}

@@ -35,6 +35,7 @@ struct fixture {
 	struct ttrpc_server *agent;
 	char resolv_conf[32];
 	int server; /* at SERVER */
+	int listener;
 	unsigned served;
 	size_t n_servers;
 	struct ttrpc_call *next; /* GetNameQuery */
@@ -140,6 +141,22 @@ static int udp_of(struct fixture *f)
 	return fd;
 }
 
+/* Who serves names listens to TCP, too. */
+static int listen_at(struct fixture *f, const char *address, uint16_t port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
+				  .sin_addr.s_addr = inet_addr(address) };
+	int home, fd;
+
+	assert_int_equal(netns_enter(f->net.netns, &home, NULL), 0);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	netns_leave(&home);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	return fd;
+}
+
 static void write_servers(struct fixture *f, const char *text)
 {
 	assert_int_equal(file_replace(f->resolv_conf, text, strlen(text), 0644, NULL), 0);
@@ -170,6 +187,8 @@ static struct fixture *begin(const struct ttrpc_method *of_agent)
 	f->net.journal = (struct net_journal){ note, forget, NULL };
 	f->server = udp_of(f);
 	assert_int_equal(bind(f->server, (struct sockaddr *)&at, sizeof(at)), 0);
+	/* Docker's, at some port. */
+	f->listener = listen_at(f, SERVER, 12345);
 	f->agent = ttrpc_server_new(f->sb.loop);
 	ttrpc_server_add(f->agent, &grpc__agent_service__descriptor, of_agent, f);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -192,6 +211,7 @@ static void end(struct fixture *f)
 	ttrpc_server_free(f->agent);
 	loop_free(f->sb.loop);
 	close_fd(&f->server);
+	close_fd(&f->listener);
 	close_fd(&f->net.netns);
 	unlink(f->resolv_conf);
 	prom_histogram_free(&f->sb.rpcs);
@@ -277,11 +297,36 @@ static void has_so_many_at_a_time(void **state)
 	end(f);
 }
 
+static void who_serves_himself_is_left_alone(void **state)
+{
+	struct fixture *f = begin(methods);
+	auto_close int some = listen_at(f, "127.0.0.1", 5353), fd = -1;
+
+	(void)state;
+	/* A container that serves names, say: nobody is there on this side. */
+	assert_true(some >= 0);
+	write_servers(f, "nameserver 127.0.0.1\nnameserver 127.0.0.12\n");
+	names_look(&f->sb);
+	assert_null(f->sb.names);
+	fd = listen_at(f, "127.0.0.1", DNS_PORT);
+	names_look(&f->sb);
+	settle(f);
+	assert_int_equal(f->n_servers, 1);
+	/* He is away for a while. */
+	close_fd(&fd);
+	names_look(&f->sb);
+	settle(f);
+	assert_int_equal(f->served, 1);
+	end(f);
+}
+
 static void follows_the_file(void **state)
 {
 	struct fixture *f = begin(methods);
+	auto_close int second = listen_at(f, "127.0.0.53", DNS_PORT);
 
 	(void)state;
+	assert_true(second >= 0);
 	write_servers(f, "nameserver 10.0.0.1\n");
 	names_look(&f->sb);
 	assert_null(f->sb.names);
@@ -347,6 +392,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(asks_the_server_and_no_other),
 		cmocka_unit_test(has_so_many_at_a_time),
+		cmocka_unit_test(who_serves_himself_is_left_alone),
 		cmocka_unit_test(follows_the_file),
 		cmocka_unit_test(an_agent_that_cannot),
 		cmocka_unit_test(what_the_server_asks_others),
