@@ -193,3 +193,53 @@ state_is()
 	docker_ swarm leave --force >/dev/null
 	ip link del eth9
 }
+
+# The daemon, and its containerd with it, are killed while it carries out a command; it is started
+# again, and what it says of the container is so: one that runs takes commands, any can be removed,
+# and nothing is left. The same with the engine's own runtime.
+# bats test_tags=soak
+@test "docker: the daemon is killed at each step" {
+	local runtime step after name pid status
+	begin
+	die() {
+		pid=$(cat "$engines_dir/exec/containerd/containerd.pid" 2>/dev/null || :)
+		kill -9 "$dockerd" ${pid:+"$pid"}
+		wait "$dockerd" || :
+		docker_again
+	}
+	for runtime in peer kata; do
+		for step in create run exec stop kill restart rm; do
+			for after in 0.03 0.1 0.3; do
+				name=$runtime-$step-$after
+				case $step in
+				create) begun=(create --runtime "$runtime" --name "$name" --network none box sleep 1000) ;;
+				run) begun=(run -d --runtime "$runtime" --name "$name" --network none box sleep 1000) ;;
+				*)
+					docker_ run -d --runtime "$runtime" --name "$name" --network none box sleep 1000 >/dev/null
+					case $step in
+					exec) begun=(exec "$name" sleep 1000) ;;
+					stop | restart) begun=("$step" -t 1 "$name") ;;
+					kill) begun=(kill "$name") ;;
+					rm) begun=(rm -f "$name") ;;
+					esac
+					;;
+				esac
+				docker_ "${begun[@]}" >/dev/null 2>&1 &
+				client=$!
+				sleep "$after"
+				die
+				wait "$client" || :
+				status=$(docker_ inspect --format '{{.State.Status}}' "$name" 2>/dev/null) || status=none
+				echo "$name: $status"
+				case $status in
+				running) docker_ exec "$name" true ;;
+				none) continue ;;
+				created | exited) docker_ start "$name" >/dev/null && docker_ exec "$name" true ;;
+				*) false ;;
+				esac
+				docker_ rm -f "$name" >/dev/null
+			done
+		done
+		[ -z "$(docker_ ps -aq)" ]
+	done
+}

@@ -130,11 +130,12 @@ during()
 	if [ "$program" = kata-runtime ]; then
 		pid=$runner
 		[ "$phase" = running ] || wait_for 5 status_is "$id" creating
+		kill -9 "$pid"
 	else
-		wait_for 10 eval 'pid=$(victim '"$program"') && [ -n "$pid" ]'
+		# What starts the shim has its name, too, and may be gone before it is hit.
+		wait_for 10 eval 'pid=$(victim '"$program"') && [ -n "$pid" ] && kill -9 "$pid" 2>/dev/null'
 	fi
 	start=$SECONDS
-	kill -9 "$pid"
 	wait "$runner" || status=$?
 	[ "$status" != 0 ]
 	wait_for 3 machine_is_gone

@@ -105,7 +105,7 @@ fails_with()
 		fails_with '*status 3*' >"$BATS_TEST_TMPDIR/round" || { cat "$BATS_TEST_TMPDIR/round"; false; }
 	done
 	diff <(echo "$before") <(network_state)
-	[ -z "$(ls /run/vc/vm)" ]
+	[ ! -e "/run/vc/vm/$id" ]
 	# In each of them there was something to undo: filters, and limits both ways of both.
 	[ "$(grep -c 'Egress Redirect to device tap0_kata' "$BATS_TEST_TMPDIR/seen")" = 50 ]
 	[ "$(grep -c tbf "$BATS_TEST_TMPDIR/seen")" = 200 ]
