@@ -39,8 +39,20 @@ def drain(f, device, s):
         tell(f, device, data, address[2])
 
 
+def until_quiet(f, sockets):
+    """All that comes until nothing does for a while: a frame is on its way over two devices."""
+    for _ in range(50):
+        if not select.select([s for _, s in sockets], [], [], 0.2)[0]:
+            return
+        for device, s in sockets:
+            drain(f, device, s)
+
+
 def main():
     sockets = [(d, watch(d)) for d in sys.argv[2:]]
+    # What came before all of them were watched was seen by some.
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        until_quiet(nowhere, sockets)
     ended = []
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
     with open(sys.argv[1] + ".part", "w", encoding="utf-8") as part:
@@ -49,6 +61,7 @@ def main():
             select.select([s for _, s in sockets], [], [], 0.2)
             for device, s in sockets:
                 drain(part, device, s)
+        until_quiet(part, sockets)
     os.rename(sys.argv[1] + ".part", sys.argv[1])
 
 
