@@ -199,7 +199,9 @@ state_is()
 # and nothing is left. (But for the sockets of Docker's own shims.)
 # bats test_tags=soak
 @test "docker: the daemon is killed at each step" {
-	local step after name pid status
+	local step after name pid status before
+	sockets() { find /run/containerd/s -type s 2>/dev/null | sort; }
+	before=$(sockets)
 	begin
 	none_left() { ! pgrep -f containerd-shim-kata >/dev/null; }
 	die() {
@@ -238,7 +240,7 @@ state_is()
 	[ -z "$(docker_ ps -aq)" ]
 	# Whose caller died in the middle of it ends within a minute.
 	wait_for 90 none_left
-	docker_remove
-	pkill -9 -f containerd-shim-runc || :
-	rm -f /run/containerd/s/*
+	# Of Docker's own shims those of this daemon; their sockets are its alone, too.
+	pkill -9 -f "containerd-shim-runc.* -address $BATS_TEST_TMPDIR/d/" || :
+	comm -13 <(echo "$before") <(sockets) | xargs -r rm -f
 }
