@@ -132,8 +132,7 @@ during()
 		[ "$phase" = running ] || wait_for 5 status_is "$id" creating
 		kill -9 "$pid"
 	else
-		# What starts the shim has its name, too, and may be gone before it is hit.
-		wait_for 10 eval 'pid=$(victim '"$program"') && [ -n "$pid" ] && kill -9 "$pid" 2>/dev/null'
+		wait_for 10 eval 'pid=$(victim '"$program"') && [ -n "$pid" ] && kill -9 "$pid"'
 	fi
 	start=$SECONDS
 	wait "$runner" || status=$?
@@ -152,8 +151,12 @@ victim()
 {
 	local name=$1
 
-	[ "$name" != qemu ] || name=qemu-system-
-	program_of "$id" "$name"
+	case $name in
+	qemu) program_of "$id" qemu-system- ;;
+	# `shim start` has its name, too, and may have ended when it is hit.
+	containerd-shim-kata-v2) pgrep -f -- "^[^ ]*/$name .*-id=$id .*-listen-fd=" | head -n 1 ;;
+	*) program_of "$id" "$name" ;;
+	esac
 }
 
 machine_processes()
