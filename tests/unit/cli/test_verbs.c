@@ -248,6 +248,17 @@ static void ps(void **state)
 	expect(*state, &cmd_ps, "--format json cc -ef", 0, "null\n", "");
 	expect(*state, &cmd_ps, "--format xml cc", 1,
 	       "kata-runtime: flag --format takes table or json, not \"xml\"\n", "");
+	expect(*state, &cmd_ps, "--format json dd", 1,
+	       "kata-runtime: container dd does not exist\n", "");
+	expect(*state, &cmd_ps, "-f json ../cc", 1,
+	       "kata-runtime: invalid container ID '../cc': it must be 2 to 128 letters, digits, "
+	       "'_', '.' or '-', and begin with a letter or digit\n",
+	       "");
+	/* What has stopped, whatever kept the list from being had. */
+	fails = true;
+	expect(*state, &cmd_ps, "cc", 0, "UID PID PPID C STIME TTY TIME CMD\n", "list:cc:table");
+	expect(*state, &cmd_ps, "cc -o pid,comm", 0, "", "list:cc:table:-o:pid,comm");
+	expect(*state, &cmd_ps, "-f json cc", 0, "null\n", "");
 }
 
 #define STATS                                                                                  \
