@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "host/cli/cli.h"
 #include "host/cli/hook_time.h"
+#include "host/cli/matching.h"
 #include "host/cli/task_client.h"
 #include "host/cli/view.h"
 #include "host/sandbox/poststop.h"
@@ -14,12 +15,14 @@
 #define STEP_LIMIT_MS 10000
 
 static struct {
-	bool force;
+	bool force, regex;
 } opt;
 
 static const struct flag flags[] = {
 	{ "force", "f", FLAG_BOOL, &opt.force, NULL,
 	  "kill a running container; no error when there is none" },
+	{ "regex", "r", FLAG_BOOL, &opt.regex, NULL,
+	  "all containers whose ID matches this POSIX extended regular expression" },
 	{ 0 },
 };
 
@@ -159,34 +162,73 @@ static int delete_unreadable(const struct cli *cli, const char *id, struct err *
 	return r;
 }
 
-static int run(const struct cli *cli, int argc, char **argv, struct err *err)
+static int delete_named(const struct cli *cli, const char *id, struct err *err)
 {
 	struct sandbox_state *st = NULL;
-	int r = state_check_id(argv[0], err);
+	int r = state_check_id(id, err);
 
-	(void)argc;
 	if (r < 0)
 		return r;
-	r = state_load_container(cli->root, argv[0], &st, err);
+	r = state_load_container(cli->root, id, &st, err);
 	if (r == -ENOENT && opt.force) {
 		/* Of a member whose sandbox was cleared without it, this is left. */
-		(void)state_drop_dangling(cli->root, argv[0]);
+		(void)state_drop_dangling(cli->root, id);
 		err_clear(err);
 		return 0;
 	}
 	if (r == -EINVAL && opt.force)
-		return delete_unreadable(cli, argv[0], err);
+		return delete_unreadable(cli, id, err);
 	if (r < 0)
 		return r;
-	r = delete_container(cli, st, argv[0], err);
+	r = delete_container(cli, st, id, err);
 	state_free(st);
 	return r;
+}
+
+static bool is_gone(const struct cli *cli, const char *id)
+{
+	struct sandbox_state *st = NULL;
+	bool gone = state_load_container(cli->root, id, &st, NULL) == -ENOENT;
+
+	state_free(st);
+	return gone;
+}
+
+/* All go that can; the status is that of the first which cannot. */
+static int delete_matching(const struct cli *cli, const char *pattern, struct err *err)
+{
+	auto_strv struct strv ids = { 0 };
+	int r = matching_ids(cli->root, pattern, &ids, err), result;
+
+	result = r;
+	for (size_t i = 0; r == 0 && i < ids.n; i++) {
+		struct err one = ERR_INIT;
+		int failed = delete_named(cli, ids.v[i], &one);
+
+		if (failed == 0 || is_gone(cli, ids.v[i])) /* somebody else did it */
+			continue;
+		if (result == 0)
+			result = err_set(err, -failed, "%s", err_msg(&one));
+		else
+			cli_warn("%s", err_msg(&one));
+	}
+	return result;
+}
+
+static int run(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+	(void)argc;
+	if (opt.regex)
+		return delete_matching(cli, argv[0], err);
+	return delete_named(cli, argv[0], err);
 }
 
 const struct command cmd_delete = {
 	.name = "delete",
 	.args = "[options] ID",
 	.help = "delete a container that has stopped, and all that is left of it",
+	.more = "With --regex, ID is a pattern that is found anywhere in an ID unless ^ and $ hold it:\n"
+		"all that match are deleted; one that cannot be does not keep the others.",
 	.flags = flags,
 	.min_args = 1,
 	.max_args = 1,

@@ -89,6 +89,10 @@ when_ready()
 	[[ $output == *"has stopped"* ]]
 	run -0 kata list
 	[[ ${lines[1]} == "$id"*stopped* ]]
+	run -0 kata ps "$id"
+	[ "$output" = "UID PID PPID C STIME TTY TIME CMD" ]
+	run -0 kata ps -f json "$id"
+	[ "$output" = null ]
 	run -0 kata delete "$id"
 	run ! pgrep -x containerd-shim
 }
@@ -137,8 +141,24 @@ when_ready()
 	kata run --detach --bundle "$bundle" "$id" </dev/null >/dev/null 3>&-
 	kill -9 "$(program_of "$id" containerd-shim-kata-v2)"
 	wait_for 5 status_is "$id" stopped
+	run -0 kata ps "$id"
+	[ "$output" = "UID PID PPID C STIME TTY TIME CMD" ]
 	kata delete --force "$id"
 	kata delete --force "$id"
+	# Many at once, by crun's pattern: one that runs does not keep the others.
+	for n in a b; do
+		kata run --detach --bundle "$bundle" "$id-$n" </dev/null >/dev/null 3>&-
+	done
+	run -1 kata delete --regex --force "$id-["
+	[[ $output == *"flag --regex: \"$id-[\": "* ]]
+	kata kill "$id-a" KILL
+	wait_for 5 status_is "$id-a" stopped
+	run -1 kata delete --regex "^$id-[ab]$"
+	[[ $output == *"cannot delete container $id-b that is not stopped: running" ]]
+	run ! kata state "$id-a"
+	kata delete -r --force "^$id-"
+	run ! kata state "$id-b"
+	kata delete --regex "^$id-"
 }
 
 @test "the specification counts as it was at create, and the program waits for start" {
