@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # for the tests
 #
-# A containerd of one's own that finds the shim of the build, or of $KATA_SHIM_DIR:
+# A containerd of one's own that finds the shim of the build, or of $KATA_SHIM_DIR. It is the
+# one of the machine, or with its ctr in the directory $KATA_TEST_CONTAINERD: 1.6 to 2.1 are known.
 #
 #	containerd_start DIR CONFIGURATION	# sets $containerd; its log is DIR/log
 #	containerd_image BUNDLE [NAME COMMAND]	# example.org/busybox:1 from the bundle's root;
@@ -13,6 +14,8 @@
 #	containerd_listen FILE			# sets $listener, who adds its events to FILE
 #	containerd_stop				# it, and the listener
 #	containerd_tests			# after common: each test's end stops it first
+
+[ -z "${KATA_TEST_CONTAINERD:-}" ] || PATH=$KATA_TEST_CONTAINERD:$PATH
 
 containerd_start()
 {
@@ -35,7 +38,7 @@ containerd_start()
 containerd_again()
 {
 	PATH=${KATA_SHIM_DIR:-$KATA_BUILD/host/shim}:$PATH KATA_CONF_FILE=$1 \
-		containerd --config "$containerd_dir/config.toml" --log-level debug \
+		containerd --config "$containerd_dir/config.toml" --log-level trace \
 		>>"$containerd_dir/log" 2>&1 3>&- &
 	containerd=$!
 	for _ in {1..200}; do
@@ -93,7 +96,7 @@ containerd_listen()
 
 containerd_image()
 {
-	local dir=$containerd_dir/image layer config
+	local dir=$containerd_dir/image layer options=()
 
 	rm -rf "$dir"
 	mkdir -p "$dir/blobs/sha256"
@@ -121,5 +124,8 @@ containerd_image()
 		json.dump({"imageLayoutVersion": "1.0.0"}, open(f"{top}/oci-layout", "w"))
 	EOT
 	tar -C "$dir" -cf "$dir.tar" .
-	ctr_ images import --snapshotter "${containerd_snapshotter:-native}" --all-platforms "$dir.tar" >/dev/null
+	# From 2.0 on the daemon would unpack it, and for its own snapshotter alone.
+	! ctr images import --help | grep -q -e --local || options=(--local)
+	ctr_ images import "${options[@]}" --snapshotter "${containerd_snapshotter:-native}" \
+		--all-platforms "$dir.tar" >/dev/null
 }
