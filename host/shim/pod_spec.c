@@ -104,22 +104,6 @@ static struct json_object *annotations(const Request *req, const Config *config)
 	return o;
 }
 
-static struct json_object *mount(const char *destination, const char *type, const char *source,
-				 const char *options)
-{
-	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
-	auto_free char *copy = xstrdup(options);
-	char *rest = copy, *word;
-
-	put(o, "destination", destination);
-	put(o, "type", type);
-	put(o, "source", source);
-	while ((word = strsep(&rest, ",")))
-		json_object_array_add(list, json_object_new_string(word));
-	json_object_object_add(o, "options", list);
-	return o;
-}
-
 /* As containerd names the group of a pod's own container: SLICE:cri-containerd:ID for systemd. */
 static char *cgroup_path(const char *parent, const char *id)
 {
@@ -153,26 +137,55 @@ static struct json_object *linux_part(const Request *req, const Config *config)
 	return o;
 }
 
+/* Unless something is mounted there already. @options are separated by commas. */
+static void add_mount(Grpc__Spec *spec, const char *destination, const char *type,
+		      const char *source, const char *options)
+{
+	auto_free char *copy = xstrdup(options);
+	char *rest = copy, *word;
+	Grpc__Mount *m;
+
+	for (size_t i = 0; i < spec->n_mounts; i++)
+		if (!strcmp(spec->mounts[i]->destination, destination))
+			return;
+	m = xmalloc(sizeof(*m));
+	grpc__mount__init(m);
+	m->destination = xstrdup(destination);
+	m->source = xstrdup(source);
+	m->type = xstrdup(type);
+	while ((word = strsep(&rest, ","))) {
+		m->options = xrealloc(m->options, (m->n_options + 1) * sizeof(char *));
+		m->options[m->n_options++] = xstrdup(word);
+	}
+	spec->mounts = xrealloc(spec->mounts, (spec->n_mounts + 1) * sizeof(Grpc__Mount *));
+	spec->mounts[spec->n_mounts++] = m;
+}
+
+static void add_resolv_conf(const struct pod_plan *plan, const char *path, Grpc__Spec *spec)
+{
+	if (plan->resolv_conf.len > 0)
+		add_mount(spec, "/etc/resolv.conf", "bind", path, "rbind");
+}
+
 static int compose(const Request *req, const Config *config, const char *resolv_conf,
 		   struct pod_plan *plan, struct err *err)
 {
-	struct json_object *o = json_object_new_object(), *mounts = json_object_new_array();
+	struct json_object *o = json_object_new_object();
 	const char *text;
 	int r;
 
 	put(o, "ociVersion", "1.0.2");
 	put_some(o, "hostname", config ? config->hostname : "");
-	json_object_array_add(mounts, mount("/dev/shm", "tmpfs", "shm", SHM_OPTIONS));
-	if (plan->resolv_conf.len > 0)
-		json_object_array_add(mounts,
-				      mount("/etc/resolv.conf", "bind", resolv_conf, "rbind"));
-	json_object_object_add(o, "mounts", mounts);
 	json_object_object_add(o, "annotations", annotations(req, config));
 	json_object_object_add(o, "linux", linux_part(req, config));
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
 	r = oci_spec_parse(text, strlen(text), "the pod", &plan->spec, err);
 	json_object_put(o);
-	return r;
+	if (r < 0)
+		return r;
+	add_mount(plan->spec, "/dev/shm", "tmpfs", "shm", SHM_OPTIONS);
+	add_resolv_conf(plan, resolv_conf, plan->spec);
+	return 0;
 }
 
 int pod_plan(const Request *req, const char *resolv_conf, struct pod_plan *plan, struct err *err)
@@ -219,30 +232,11 @@ static void add_sysctl(Grpc__Linux *l, const Grpc__Linux__SysctlEntry *from)
 	l->sysctl[l->n_sysctl++] = e;
 }
 
-static void add_bind(Grpc__Spec *spec, const char *destination, const char *source)
-{
-	Grpc__Mount *m;
-
-	for (size_t i = 0; i < spec->n_mounts; i++)
-		if (!strcmp(spec->mounts[i]->destination, destination))
-			return;
-	m = xmalloc(sizeof(*m));
-	grpc__mount__init(m);
-	m->destination = xstrdup(destination);
-	m->source = xstrdup(source);
-	m->type = xstrdup("bind");
-	m->options = xcalloc(1, sizeof(char *));
-	m->options[m->n_options++] = xstrdup("rbind");
-	spec->mounts = xrealloc(spec->mounts, (spec->n_mounts + 1) * sizeof(Grpc__Mount *));
-	spec->mounts[spec->n_mounts++] = m;
-}
-
 void pod_complete(const struct pod_plan *plan, const char *resolv_conf, Grpc__Spec *member)
 {
 	const Grpc__Linux *pod = plan->spec->linux;
 
 	for (size_t i = 0; member->linux && pod && i < pod->n_sysctl; i++)
 		add_sysctl(member->linux, pod->sysctl[i]);
-	if (plan->resolv_conf.len > 0)
-		add_bind(member, "/etc/resolv.conf", resolv_conf);
+	add_resolv_conf(plan, resolv_conf, member);
 }
