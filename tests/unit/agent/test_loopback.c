@@ -18,32 +18,13 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "guest/agent/loopback.h"
-#include "guest/agent/rpc.h"
-
-#define LIMIT_MS 10000
+#include "rpc_fixture.h"
 
 struct fixture {
-	struct agent agent;
-	struct ttrpc_client *client;
+	struct rpc_fixture rpc;
 	int listener;
 	uint16_t port;
 };
-
-static void on_closed(const struct err *err, void *arg)
-{
-	(void)err;
-	(void)arg;
-}
-
-static void connect_client(struct fixture *f)
-{
-	int pair[2];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(ttrpc_server_serve(f->agent.server, pair[0]), 0);
-	f->client = ttrpc_client_new(f->agent.loop, pair[1], on_closed, NULL);
-	assert_non_null(f->client);
-}
 
 static int listen_somewhere(uint16_t *port)
 {
@@ -62,10 +43,7 @@ static int setup(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 
-	f->agent.loop = loop_new();
-	f->agent.server = ttrpc_server_new(f->agent.loop);
-	rpc_register(&f->agent);
-	connect_client(f);
+	rpc_fixture_begin(&f->rpc);
 	f->listener = listen_somewhere(&f->port);
 	*state = f;
 	return 0;
@@ -76,31 +54,26 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	loopback_close_all();
-	ttrpc_client_free(f->client);
-	ttrpc_server_free(f->agent.server);
-	loop_free(f->agent.loop);
+	rpc_fixture_end(&f->rpc);
 	close_fd(&f->listener);
 	free(f);
 	return 0;
 }
 
 struct answer {
-	bool done;
-	int code;
+	struct rpc_answer rpc;
 	uint64_t id;
 	char data[65536];
 	size_t len;
 };
 
-static void on_answer(const ProtobufCMessage *rsp, const struct err *err, void *arg)
+static void keep(struct rpc_answer *rpc, const ProtobufCMessage *rsp)
 {
-	struct answer *a = arg;
+	struct answer *a = (struct answer *)rpc;
 
-	a->done = true;
-	a->code = err ? err->code : 0;
-	if (rsp && rsp->descriptor == &grpc__connect_loopback_response__descriptor)
+	if (rsp->descriptor == &grpc__connect_loopback_response__descriptor)
 		a->id = ((const Grpc__ConnectLoopbackResponse *)rsp)->id;
-	if (rsp && rsp->descriptor == &grpc__read_stream_response__descriptor) {
+	if (rsp->descriptor == &grpc__read_stream_response__descriptor) {
 		a->len = ((const Grpc__ReadStreamResponse *)rsp)->data.len;
 		assert_true(a->len < sizeof(a->data));
 		if (a->len)
@@ -112,25 +85,14 @@ static void on_answer(const ProtobufCMessage *rsp, const struct err *err, void *
 static void begin(struct fixture *f, const char *method, const ProtobufCMessage *req,
 		  struct answer *a)
 {
-	*a = (struct answer){ .done = false };
-	ttrpc_client_call(f->client, &grpc__agent_service__descriptor, method, req, LIMIT_MS,
-			  on_answer, a);
-}
-
-static int wait_for(struct fixture *f, const struct answer *a)
-{
-	int64_t limit = loop_now_ms() + LIMIT_MS;
-
-	while (!a->done && loop_now_ms() < limit)
-		assert_int_equal(loop_step(f->agent.loop, 100), 0);
-	assert_true(a->done);
-	return a->code;
+	*a = (struct answer){ .id = 0 };
+	rpc_begin(&f->rpc, method, req, &a->rpc, keep);
 }
 
 static void settle(struct fixture *f)
 {
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(loop_step(f->agent.loop, 5), 0);
+		assert_int_equal(loop_step(f->rpc.agent.loop, 5), 0);
 }
 
 static int dial(struct fixture *f, const char *address, uint32_t port, struct answer *a)
@@ -143,7 +105,7 @@ static int dial(struct fixture *f, const char *address, uint32_t port, struct an
 	req.address.data = bytes;
 	req.port = port;
 	begin(f, "ConnectLoopback", &req.base, a);
-	return wait_for(f, a);
+	return rpc_await(&f->rpc, &a->rpc);
 }
 
 static void begin_read(struct fixture *f, uint64_t id, struct answer *a)
@@ -163,7 +125,7 @@ static int put(struct fixture *f, uint64_t id, const char *text, bool end, struc
 	req.data = (ProtobufCBinaryData){ .len = strlen(text), .data = (uint8_t *)text };
 	req.end = end;
 	begin(f, "WriteLoopback", &req.base, a);
-	return wait_for(f, a);
+	return rpc_await(&f->rpc, &a->rpc);
 }
 
 static void hang_up(struct fixture *f, uint64_t id)
@@ -173,7 +135,7 @@ static void hang_up(struct fixture *f, uint64_t id)
 
 	req.id = id;
 	begin(f, "CloseLoopback", &req.base, &a);
-	assert_int_equal(wait_for(f, &a), 0);
+	assert_int_equal(rpc_await(&f->rpc, &a.rpc), 0);
 }
 
 /* The server's side: what it gets up to the end, at most 1 s. */
@@ -194,9 +156,9 @@ static void test_both_ways_and_ends(void **state)
 	fd = accept(f->listener, NULL, NULL);
 	begin_read(f, a.id, &r);
 	settle(f);
-	assert_false(r.done);
+	assert_false(r.rpc.done);
 	assert_int_equal(write(fd, "hello", 5), 5);
-	assert_int_equal(wait_for(f, &r), 0);
+	assert_int_equal(rpc_await(&f->rpc, &r.rpc), 0);
 	assert_string_equal(r.data, "hello");
 	r.id = a.id;
 	/* Half of it ends; the other half goes on. */
@@ -206,15 +168,15 @@ static void test_both_ways_and_ends(void **state)
 	assert_int_equal(put(f, r.id, "more", false, &a), -EBUSY);
 	assert_int_equal(write(fd, "answer", 6), 6);
 	begin_read(f, r.id, &a);
-	assert_int_equal(wait_for(f, &a), 0);
+	assert_int_equal(rpc_await(&f->rpc, &a.rpc), 0);
 	assert_string_equal(a.data, "answer");
 	close(fd);
 	begin_read(f, r.id, &a);
-	assert_int_equal(wait_for(f, &a), 0);
+	assert_int_equal(rpc_await(&f->rpc, &a.rpc), 0);
 	assert_int_equal(a.len, 0);
 	/* Both have ended: it is gone. */
 	begin_read(f, r.id, &a);
-	assert_int_equal(wait_for(f, &a), -ENOENT);
+	assert_int_equal(rpc_await(&f->rpc, &a.rpc), -ENOENT);
 }
 
 static void test_refused(void **state)
@@ -233,10 +195,10 @@ static void test_refused(void **state)
 	req.address = (ProtobufCBinaryData){ .len = 4, .data = other };
 	req.port = 80;
 	begin(f, "ConnectLoopback", &req.base, &a);
-	assert_int_equal(wait_for(f, &a), -EINVAL);
+	assert_int_equal(rpc_await(&f->rpc, &a.rpc), -EINVAL);
 	req.address.len = 0;
 	begin(f, "ConnectLoopback", &req.base, &a);
-	assert_int_equal(wait_for(f, &a), -EINVAL);
+	assert_int_equal(rpc_await(&f->rpc, &a.rpc), -EINVAL);
 }
 
 static void test_resets(void **state)
@@ -255,7 +217,8 @@ static void test_resets(void **state)
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
 	close(fd);
 	begin_read(f, id, &r);
-	assert_int_equal(wait_for(f, &r), -ECONNREFUSED); /* as ttrpc says all of its kind */
+	assert_int_equal(rpc_await(&f->rpc, &r.rpc),
+			 -ECONNREFUSED); /* as ttrpc says all of its kind */
 	/* The host's: the guest finds it reset, and the call that waits ends. */
 	assert_int_equal(dial(f, "127.0.0.1", f->port, &a), 0);
 	id = a.id;
@@ -263,7 +226,7 @@ static void test_resets(void **state)
 	begin_read(f, id, &r);
 	settle(f);
 	hang_up(f, id);
-	assert_int_equal(wait_for(f, &r), -ECANCELED);
+	assert_int_equal(rpc_await(&f->rpc, &r.rpc), -ECANCELED);
 	assert_true(fd_poll(fd, POLLIN, 1000) > 0);
 	assert_int_equal(recv(fd, buf, sizeof(buf), 0), -1);
 	assert_int_equal(errno, ECONNRESET);
@@ -274,8 +237,8 @@ static void test_resets(void **state)
 	fd = accept(f->listener, NULL, NULL);
 	begin_read(f, a.id, &r);
 	settle(f);
-	ttrpc_client_free(f->client);
-	f->client = NULL;
+	ttrpc_client_free(f->rpc.client);
+	f->rpc.client = NULL;
 	settle(f);
 	assert_true(fd_poll(fd, POLLIN, 1000) > 0);
 	assert_int_equal(recv(fd, buf, sizeof(buf), 0), -1);
@@ -300,19 +263,19 @@ static void test_backpressure(void **state)
 	do {
 		begin(f, "WriteLoopback", &req.base, &w);
 		sent += sizeof(big);
-		for (int i = 0; i < 20 && !w.done; i++)
+		for (int i = 0; i < 20 && !w.rpc.done; i++)
 			settle(f);
-	} while (w.done && sent < 64 * sizeof(big));
-	assert_false(w.done);
+	} while (w.rpc.done && sent < 64 * sizeof(big));
+	assert_false(w.rpc.done);
 	assert_int_equal(put(f, a.id, "x", false, &r), -EBUSY);
 	while (got < sent) {
 		ssize_t n = recv(fd, big, sizeof(big), MSG_DONTWAIT);
 
 		if (n > 0)
 			got += (size_t)n;
-		assert_int_equal(loop_step(f->agent.loop, n > 0 ? 0 : 10), 0);
+		assert_int_equal(loop_step(f->rpc.agent.loop, n > 0 ? 0 : 10), 0);
 	}
-	assert_int_equal(wait_for(f, &w), 0);
+	assert_int_equal(rpc_await(&f->rpc, &w.rpc), 0);
 	close(fd);
 }
 
@@ -332,10 +295,10 @@ static void test_bounded(void **state)
 	settle(f);
 	assert_int_equal(dial(f, "127.0.0.1", f->port, &a), 0);
 	begin_read(f, first, &a);
-	assert_int_equal(wait_for(f, &a), -ENOENT);
+	assert_int_equal(rpc_await(&f->rpc, &a.rpc), -ENOENT);
 	loopback_close_all();
 	settle(f);
-	assert_true(waits.done);
+	assert_true(waits.rpc.done);
 }
 
 int main(void)

@@ -2,14 +2,11 @@
 /* Questions of names, by calls as the runtime makes them, in a network of the test's own. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,118 +16,73 @@
 #include "base/str.h"
 #include "dns/message.h"
 #include "guest/agent/names.h"
-#include "guest/agent/rpc.h"
+#include "rpc_fixture.h"
+#include "tests/unit/dns/own_network.h"
 
-#define LIMIT_MS 10000
-#define SERVER	 "127.0.0.11"
+#define SERVER "127.0.0.11"
 
 static const uint8_t query[DNS_HEADER_LEN] = { 7, 8, 1 };
 static const uint8_t reply[DNS_HEADER_LEN] = { 7, 8, 0x81 };
 
-struct fixture {
-	struct agent agent;
-	struct ttrpc_client *client;
-};
-
 struct answer {
-	bool done;
-	int code;
+	struct rpc_answer rpc;
 	uint64_t id;
 	char server[INET_ADDRSTRLEN];
 	size_t len;
 	uint8_t message[64];
 };
 
-static void on_closed(const struct err *err, void *arg)
-{
-	(void)err;
-	(void)arg;
-}
-
-static int own_network(void **state)
-{
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	auto_close int fd = -1;
-
-	(void)state;
-	if (unshare(CLONE_NEWNET) < 0)
-		return -1;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	return ioctl(fd, SIOCSIFFLAGS, &lo);
-}
-
 static int setup(void **state)
 {
-	struct fixture *f = xcalloc(1, sizeof(*f));
-	int pair[2];
+	struct rpc_fixture *f = xcalloc(1, sizeof(*f));
 
 	f->agent.guest = true;
-	f->agent.loop = loop_new();
-	f->agent.server = ttrpc_server_new(f->agent.loop);
-	rpc_register(&f->agent);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(ttrpc_server_serve(f->agent.server, pair[0]), 0);
-	f->client = ttrpc_client_new(f->agent.loop, pair[1], on_closed, NULL);
+	rpc_fixture_begin(f);
 	*state = f;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct fixture *f = *state;
+	struct rpc_fixture *f = *state;
 
 	names_close();
-	ttrpc_client_free(f->client);
-	ttrpc_server_free(f->agent.server);
-	loop_free(f->agent.loop);
+	rpc_fixture_end(f);
 	free(f);
 	return 0;
 }
 
-static void keep(struct answer *a, const ProtobufCBinaryData *message)
+static void keep_message(struct answer *a, const ProtobufCBinaryData *message)
 {
 	a->len = message->len;
 	assert_true(a->len <= sizeof(a->message));
 	memcpy(a->message, message->data, a->len);
 }
 
-static void on_answer(const ProtobufCMessage *rsp, const struct err *err, void *arg)
+static void keep(struct rpc_answer *rpc, const ProtobufCMessage *rsp)
 {
-	struct answer *a = arg;
+	struct answer *a = (struct answer *)rpc;
 
-	a->done = true;
-	a->code = err ? err->code : 0;
-	if (rsp && rsp->descriptor == &grpc__name_query__descriptor) {
+	if (rsp->descriptor == &grpc__name_query__descriptor) {
 		const Grpc__NameQuery *q = (const Grpc__NameQuery *)rsp;
 
 		a->id = q->id;
 		assert_int_equal(q->server.len, 4);
 		inet_ntop(AF_INET, q->server.data, a->server, sizeof(a->server));
-		keep(a, &q->message);
-	} else if (rsp && rsp->descriptor == &grpc__name_answer__descriptor) {
-		keep(a, &((const Grpc__NameAnswer *)rsp)->message);
+		keep_message(a, &q->message);
+	} else if (rsp->descriptor == &grpc__name_answer__descriptor) {
+		keep_message(a, &((const Grpc__NameAnswer *)rsp)->message);
 	}
 }
 
-static void begin(struct fixture *f, const char *method, const ProtobufCMessage *req,
+static void begin(struct rpc_fixture *f, const char *method, const ProtobufCMessage *req,
 		  struct answer *a)
 {
-	*a = (struct answer){ .done = false };
-	ttrpc_client_call(f->client, &grpc__agent_service__descriptor, method, req, LIMIT_MS,
-			  on_answer, a);
+	*a = (struct answer){ .id = 0 };
+	rpc_begin(f, method, req, &a->rpc, keep);
 }
 
-static int wait_for(struct fixture *f, const struct answer *a)
-{
-	int64_t limit = loop_now_ms() + LIMIT_MS;
-
-	while (!a->done && loop_now_ms() < limit)
-		assert_int_equal(loop_step(f->agent.loop, 100), 0);
-	assert_true(a->done);
-	return a->code;
-}
-
-static int serve(struct fixture *f, size_t n, uint8_t servers[][4], size_t len)
+static int serve(struct rpc_fixture *f, size_t n, uint8_t servers[][4], size_t len)
 {
 	Grpc__ServeNamesRequest req = GRPC__SERVE_NAMES_REQUEST__INIT;
 	ProtobufCBinaryData list[4];
@@ -141,17 +93,17 @@ static int serve(struct fixture *f, size_t n, uint8_t servers[][4], size_t len)
 	req.servers = list;
 	req.n_servers = n;
 	begin(f, "ServeNames", &req.base, &a);
-	return wait_for(f, &a);
+	return rpc_await(f, &a.rpc);
 }
 
-static void next(struct fixture *f, struct answer *a)
+static void next(struct rpc_fixture *f, struct answer *a)
 {
 	Grpc__GetNameQueryRequest req = GRPC__GET_NAME_QUERY_REQUEST__INIT;
 
 	begin(f, "GetNameQuery", &req.base, a);
 }
 
-static void tell(struct fixture *f, uint64_t id)
+static void tell(struct rpc_fixture *f, uint64_t id)
 {
 	Grpc__AnswerNameQueryRequest req = GRPC__ANSWER_NAME_QUERY_REQUEST__INIT;
 	struct answer a;
@@ -159,7 +111,7 @@ static void tell(struct fixture *f, uint64_t id)
 	req.id = id;
 	req.message = (ProtobufCBinaryData){ sizeof(reply), (uint8_t *)(uintptr_t)reply };
 	begin(f, "AnswerNameQuery", &req.base, &a);
-	assert_int_equal(wait_for(f, &a), 0);
+	assert_int_equal(rpc_await(f, &a.rpc), 0);
 }
 
 static int ask_from_inside(void)
@@ -177,7 +129,7 @@ static int ask_from_inside(void)
 static void questions_wait_for_the_host_and_it_for_them(void **state)
 {
 	uint8_t servers[][4] = { { 127, 0, 0, 11 } }, buf[64];
-	struct fixture *f = *state;
+	struct rpc_fixture *f = *state;
 	struct answer a;
 
 	assert_int_equal(serve(f, 1, servers, 4), 0);
@@ -193,7 +145,7 @@ static void questions_wait_for_the_host_and_it_for_them(void **state)
 			loop_step(f->agent.loop, 5);
 		if (i == 1)
 			fd = ask_from_inside();
-		assert_int_equal(wait_for(f, &a), 0);
+		assert_int_equal(rpc_await(f, &a.rpc), 0);
 		assert_string_equal(a.server, SERVER);
 		assert_int_equal(a.len, sizeof(query));
 		/* The same servers again: nothing is forgotten. */
@@ -213,7 +165,7 @@ static void what_is_no_server(void **state)
 	uint8_t many[][4] = {
 		{ 127, 0, 0, 1 }, { 127, 0, 0, 2 }, { 127, 0, 0, 3 }, { 127, 0, 0, 4 }
 	};
-	struct fixture *f = *state;
+	struct rpc_fixture *f = *state;
 
 	assert_int_equal(serve(f, 1, outside, 4), -EINVAL);
 	assert_int_equal(serve(f, 1, many, 3), -EINVAL);
@@ -222,8 +174,8 @@ static void what_is_no_server(void **state)
 	assert_int_equal(serve(f, 1, many, 4), -EINVAL);
 }
 
-static int ask_outside(struct fixture *f, size_t address_len, const uint8_t *message, size_t len,
-		       struct answer *a)
+static int ask_outside(struct rpc_fixture *f, size_t address_len, const uint8_t *message,
+		       size_t len, struct answer *a)
 {
 	Grpc__AskNameServerRequest req = GRPC__ASK_NAME_SERVER_REQUEST__INIT;
 	uint8_t address[16] = { 127, 0, 0, 77 };
@@ -240,7 +192,7 @@ static void the_host_asks(void **state)
 				  .sin_port = htons(DNS_PORT),
 				  .sin_addr.s_addr = inet_addr("127.0.0.77") };
 	auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct fixture *f = *state;
+	struct rpc_fixture *f = *state;
 	struct sockaddr_in from;
 	socklen_t len = sizeof(from);
 	struct answer a, more[NAMES_ASKS_MAX];
@@ -251,20 +203,20 @@ static void the_host_asks(void **state)
 	while (recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len) < 0)
 		loop_step(f->agent.loop, 20);
 	sendto(fd, reply, sizeof(reply), 0, (struct sockaddr *)&from, len);
-	assert_int_equal(wait_for(f, &a), 0);
+	assert_int_equal(rpc_await(f, &a.rpc), 0);
 	assert_int_equal(a.len, sizeof(reply));
 	ask_outside(f, 16, query, sizeof(query), &a);
-	assert_int_equal(wait_for(f, &a), -EINVAL);
+	assert_int_equal(rpc_await(f, &a.rpc), -EINVAL);
 	ask_outside(f, 4, reply, sizeof(reply), &a);
-	assert_int_equal(wait_for(f, &a), -EINVAL);
+	assert_int_equal(rpc_await(f, &a.rpc), -EINVAL);
 	/* So many, and no more; all end with the sandbox. */
 	for (size_t i = 0; i < NAMES_ASKS_MAX; i++)
 		ask_outside(f, 4, query, sizeof(query), &more[i]);
 	ask_outside(f, 4, query, sizeof(query), &a);
-	assert_int_not_equal(wait_for(f, &a), 0);
-	assert_false(more[0].done);
+	assert_int_not_equal(rpc_await(f, &a.rpc), 0);
+	assert_false(more[0].rpc.done);
 	names_close();
-	assert_int_not_equal(wait_for(f, &more[NAMES_ASKS_MAX - 1]), 0);
+	assert_int_not_equal(rpc_await(f, &more[NAMES_ASKS_MAX - 1].rpc), 0);
 }
 
 int main(void)

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Questions that are taken for a server which is not there, in a network of the test's own. */
 #include <arpa/inet.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "dns/front.h"
+#include "tests/unit/dns/own_network.h"
 
 #define LIMIT_MS 5000
 #define SERVER	 "127.0.0.11"
@@ -42,18 +40,6 @@ static void on_query(const struct dns_query *q, void *arg)
 	assert_memory_equal(q->data, query, sizeof(query));
 	if (f.at_once)
 		dns_front_answer(f.front, q->id, reply, sizeof(reply));
-}
-
-static int own_network(void **state)
-{
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	auto_close int fd = -1;
-
-	(void)state;
-	if (unshare(CLONE_NEWNET) < 0)
-		return -1;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	return ioctl(fd, SIOCSIFFLAGS, &lo);
 }
 
 static int setup(void **state)

@@ -20,17 +20,15 @@
 #include "host/network/netns.h"
 #include "host/sandbox/loopback.h"
 #include "host/sandbox/network_parts.h"
-#include "ttrpc/ttrpc.h"
+#include "sandbox_double.h"
 
 #define LIMIT_MS 5000
 #define ID	 7
 #define PIECE	 16384 /* what the sandbox asks for */
 
 struct fixture {
-	struct sandbox sb;
-	struct sandbox_state st;
+	struct sandbox_double box;
 	struct network net;
-	struct ttrpc_server *server;
 	/* What the agent does, */
 	bool refuses, says_too_much, takes_nothing;
 	/* and what it was told. */
@@ -40,13 +38,6 @@ struct fixture {
 	unsigned connected, closed;
 	uint32_t port;
 };
-
-static void reply_empty(struct ttrpc_call *call)
-{
-	static const Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
-
-	ttrpc_reply(call, &empty.base);
-}
 
 static void say(struct fixture *f, const char *text, size_t len)
 {
@@ -117,16 +108,9 @@ static const struct ttrpc_method methods[] = { { "ConnectLoopback", on_connect }
 					       { "CloseLoopback", on_close },
 					       { NULL, NULL } };
 
-static void on_lost(const struct err *why, void *arg)
-{
-	(void)why;
-	(void)arg;
-}
-
 static void settle(struct fixture *f)
 {
-	for (int i = 0; i < 10; i++)
-		assert_int_equal(loop_step(f->sb.loop, 5), 0);
+	sandbox_double_settle(&f->box, 5);
 }
 
 /* An agent with these methods; the sandbox has just begun to run. */
@@ -134,40 +118,25 @@ static struct fixture *begin(const struct ttrpc_method *of_agent)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 	struct err err = ERR_INIT;
-	int pair[2];
 
-	f->st.id = (char *)"sb";
-	f->sb.st = &f->st;
-	f->sb.loop = loop_new();
-	f->sb.phase = PHASE_RUNNING;
-	f->sb.net = &f->net;
-	list_init(&f->sb.calls);
+	f->box.sb.net = &f->net;
 	f->net.netns = netns_new(&err);
 	assert_true(f->net.netns >= 0);
-	f->server = ttrpc_server_new(f->sb.loop);
-	ttrpc_server_add(f->server, &grpc__agent_service__descriptor, of_agent, f);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(ttrpc_server_serve(f->server, pair[0]), 0);
-	f->sb.agent = agent_new(f->sb.loop, pair[1], false, 0, on_lost, NULL, &err);
-	assert_non_null(f->sb.agent);
-	loopback_begin(&f->sb);
+	sandbox_double_begin(&f->box, of_agent, f);
+	loopback_begin(&f->box.sb);
 	settle(f);
 	return f;
 }
 
 static void end(struct fixture *f)
 {
-	loopback_end(&f->sb);
+	loopback_end(&f->box.sb);
 	settle(f);
-	agent_free(f->sb.agent);
-	f->sb.phase = PHASE_ENDED;
-	call_flush(&f->sb);
+	sandbox_double_hang_up(&f->box);
 	if (f->reading)
 		ttrpc_fail(f->reading, TTRPC_CANCELLED, "the end");
-	ttrpc_server_free(f->server);
-	loop_free(f->sb.loop);
+	sandbox_double_end(&f->box);
 	close_fd(&f->net.netns);
-	prom_histogram_free(&f->sb.rpcs);
 	str_free(&f->written);
 	free(f);
 }
@@ -241,12 +210,12 @@ static void test_slow_client(void **state)
 		say(f, piece, sizeof(piece));
 		said += sizeof(piece);
 		for (int i = 0; i < 20 && !f->reading; i++)
-			assert_int_equal(loop_step(f->sb.loop, 1), 0);
+			assert_int_equal(loop_step(f->box.sb.loop, 1), 0);
 	}
 	assert_null(f->reading);
 	while (heard < said) {
 		heard += (size_t)hear(fd, buf, sizeof(buf));
-		assert_int_equal(loop_step(f->sb.loop, 0), 0);
+		assert_int_equal(loop_step(f->box.sb.loop, 0), 0);
 	}
 	settle(f);
 	assert_non_null(f->reading);
@@ -312,7 +281,7 @@ static void test_broken(void **state)
 	assert_null(f->reading);
 	/* The machine ends. */
 	assert_int_equal(dial(f, 80, &fd), 0);
-	loopback_end(&f->sb);
+	loopback_end(&f->box.sb);
 	expect_reset(fd);
 	assert_int_not_equal(dial(f, 80, &fd), 0);
 	close(fd);
@@ -326,7 +295,7 @@ static void test_agent_that_cannot(void **state)
 	int fd;
 
 	(void)state;
-	assert_null(f->sb.loopback);
+	assert_null(f->box.sb.loopback);
 	assert_int_equal(dial(f, 80, &fd), ECONNREFUSED);
 	close(fd);
 	end(f);

@@ -19,7 +19,7 @@
 #include "host/network/netns.h"
 #include "host/sandbox/names.h"
 #include "host/sandbox/network_parts.h"
-#include "ttrpc/ttrpc.h"
+#include "sandbox_double.h"
 
 #define ASKS_MAX 64 /* that the sandbox has at a time */
 #define SERVER	 "127.0.0.11"
@@ -28,11 +28,9 @@ static const uint8_t query[DNS_HEADER_LEN] = { 7, 8, 1 };
 static const uint8_t reply[DNS_HEADER_LEN] = { 7, 8, 0x81 };
 
 struct fixture {
-	struct sandbox sb;
-	struct sandbox_state st;
+	struct sandbox_double box;
 	struct network net;
 	struct container c;
-	struct ttrpc_server *agent;
 	char resolv_conf[32];
 	int server; /* at SERVER */
 	int listener;
@@ -43,13 +41,6 @@ struct fixture {
 	uint64_t id; /* of the last answer */
 	unsigned asked;
 };
-
-static void reply_empty(struct ttrpc_call *call)
-{
-	static const Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
-
-	ttrpc_reply(call, &empty.base);
-}
 
 static void on_serve(struct ttrpc_call *call, const ProtobufCMessage *msg, void *ctx)
 {
@@ -104,12 +95,6 @@ static const struct ttrpc_method methods[] = { { "ServeNames", on_serve },
 					       { NULL, NULL } };
 static const struct ttrpc_method none[] = { { NULL, NULL } };
 
-static void on_lost(const struct err *why, void *arg)
-{
-	(void)why;
-	(void)arg;
-}
-
 static int note(void *arg, const char *entry, struct err *err)
 {
 	(void)arg;
@@ -126,8 +111,7 @@ static void forget(void *arg, const char *entry)
 
 static void settle(struct fixture *f)
 {
-	for (int i = 0; i < 10; i++)
-		assert_int_equal(loop_step(f->sb.loop, 2), 0);
+	sandbox_double_settle(&f->box, 2);
 }
 
 static int udp_of(struct fixture *f)
@@ -169,18 +153,12 @@ static struct fixture *begin(const struct ttrpc_method *of_agent)
 				  .sin_addr.s_addr = inet_addr(SERVER) };
 	struct fixture *f = xcalloc(1, sizeof(*f));
 	struct err err = ERR_INIT;
-	int pair[2];
 
 	memcpy(f->resolv_conf, "/tmp/kata-names-XXXXXX", 23);
 	close(mkstemp(f->resolv_conf));
-	f->st.id = (char *)"sb";
-	f->sb.st = &f->st;
-	f->sb.loop = loop_new();
-	f->sb.phase = PHASE_RUNNING;
-	f->sb.net = &f->net;
-	list_init(&f->sb.calls);
-	list_init(&f->sb.containers);
-	list_add_tail(&f->sb.containers, &f->c.link);
+	sandbox_double_begin(&f->box, of_agent, f);
+	f->box.sb.net = &f->net;
+	list_add_tail(&f->box.sb.containers, &f->c.link);
 	f->c.resolv_conf = f->resolv_conf;
 	f->net.netns = netns_new(&err);
 	assert_true(f->net.netns >= 0);
@@ -189,12 +167,6 @@ static struct fixture *begin(const struct ttrpc_method *of_agent)
 	assert_int_equal(bind(f->server, (struct sockaddr *)&at, sizeof(at)), 0);
 	/* Docker's, at some port. */
 	f->listener = listen_at(f, SERVER, 12345);
-	f->agent = ttrpc_server_new(f->sb.loop);
-	ttrpc_server_add(f->agent, &grpc__agent_service__descriptor, of_agent, f);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(ttrpc_server_serve(f->agent, pair[0]), 0);
-	f->sb.agent = agent_new(f->sb.loop, pair[1], false, 0, on_lost, NULL, &err);
-	assert_non_null(f->sb.agent);
 	write_servers(f, "nameserver " SERVER "\n");
 	return f;
 }
@@ -203,18 +175,15 @@ static void end(struct fixture *f)
 {
 	if (f->next)
 		ttrpc_fail(f->next, TTRPC_CANCELLED, "the end");
-	f->sb.phase = PHASE_ENDED;
+	f->box.sb.phase = PHASE_ENDED;
 	settle(f);
-	names_end(&f->sb);
-	agent_free(f->sb.agent);
-	call_flush(&f->sb);
-	ttrpc_server_free(f->agent);
-	loop_free(f->sb.loop);
+	names_end(&f->box.sb);
+	sandbox_double_hang_up(&f->box);
+	sandbox_double_end(&f->box);
 	close_fd(&f->server);
 	close_fd(&f->listener);
 	close_fd(&f->net.netns);
 	unlink(f->resolv_conf);
-	prom_histogram_free(&f->sb.rpcs);
 	free(f);
 }
 
@@ -247,7 +216,7 @@ static void asks_the_server_and_no_other(void **state)
 	struct sockaddr_in from;
 
 	(void)state;
-	names_look(&f->sb);
+	names_look(&f->box.sb);
 	settle(f);
 	assert_int_equal(f->served, 1);
 	assert_int_equal(f->n_servers, 1);
@@ -284,7 +253,7 @@ static void has_so_many_at_a_time(void **state)
 	struct sockaddr_in from;
 
 	(void)state;
-	names_look(&f->sb);
+	names_look(&f->box.sb);
 	settle(f);
 	for (uint64_t i = 0; i < ASKS_MAX; i++)
 		put(f, i + 1, SERVER, query, sizeof(query));
@@ -306,15 +275,15 @@ static void who_serves_himself_is_left_alone(void **state)
 	/* A container that serves names, say: nobody is there on this side. */
 	assert_true(some >= 0);
 	write_servers(f, "nameserver 127.0.0.1\nnameserver 127.0.0.12\n");
-	names_look(&f->sb);
-	assert_null(f->sb.names);
+	names_look(&f->box.sb);
+	assert_null(f->box.sb.names);
 	fd = listen_at(f, "127.0.0.1", DNS_PORT);
-	names_look(&f->sb);
+	names_look(&f->box.sb);
 	settle(f);
 	assert_int_equal(f->n_servers, 1);
 	/* He is away for a while. */
 	close_fd(&fd);
-	names_look(&f->sb);
+	names_look(&f->box.sb);
 	settle(f);
 	assert_int_equal(f->served, 1);
 	end(f);
@@ -328,23 +297,23 @@ static void follows_the_file(void **state)
 	(void)state;
 	assert_true(second >= 0);
 	write_servers(f, "nameserver 10.0.0.1\n");
-	names_look(&f->sb);
-	assert_null(f->sb.names);
+	names_look(&f->box.sb);
+	assert_null(f->box.sb.names);
 	write_servers(f, "nameserver " SERVER "\nnameserver 127.0.0.53\n");
-	names_look(&f->sb);
-	names_look(&f->sb);
+	names_look(&f->box.sb);
+	names_look(&f->box.sb);
 	settle(f);
 	assert_int_equal(f->served, 1);
 	assert_int_equal(f->n_servers, 2);
 	write_servers(f, "");
-	names_look(&f->sb);
+	names_look(&f->box.sb);
 	settle(f);
 	assert_int_equal(f->served, 2);
 	assert_int_equal(f->n_servers, 0);
 	put(f, 1, SERVER, query, sizeof(query));
 	assert_int_equal(f->refused, 1);
 	unlink(f->resolv_conf);
-	names_look(&f->sb);
+	names_look(&f->box.sb);
 	settle(f);
 	assert_int_equal(f->served, 2);
 	end(f);
@@ -356,7 +325,7 @@ static void an_agent_that_cannot(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		names_look(&f->sb);
+		names_look(&f->box.sb);
 		settle(f);
 	}
 	assert_int_equal(f->served, 0);
@@ -374,7 +343,7 @@ static void what_the_server_asks_others(void **state)
 	uint8_t buf[64];
 
 	(void)state;
-	names_look(&f->sb);
+	names_look(&f->box.sb);
 	settle(f);
 	fd = udp_of(f);
 	/* There is no way there but ours. */

@@ -15,7 +15,7 @@
 #include "host/network/device.h"
 #include "host/network/netns.h"
 #include "host/sandbox/network_parts.h"
-#include "ttrpc/ttrpc.h"
+#include "sandbox_double.h"
 
 #define LIMIT_MS 20000
 
@@ -32,11 +32,9 @@ int __wrap_net_tap_open_vhost(struct net_tap *tap)
 }
 
 struct fixture {
-	struct sandbox sb;
-	struct sandbox_state st;
+	struct sandbox_double box;
 	struct hypervisor_ops ops;
 	struct network *net;
-	struct ttrpc_server *server;
 	struct net_tap tap; /* the pod's interface */
 	unsigned failures;  /* so many times the agent is to fail, */
 	unsigned interfaces, routes, well;
@@ -81,12 +79,6 @@ static const struct ttrpc_method methods[] = { { "UpdateInterface", on_interface
 					       { "UpdateRoutes", on_routes },
 					       { NULL, NULL } };
 
-static void on_lost(const struct err *why, void *arg)
-{
-	(void)why;
-	(void)arg;
-}
-
 static void on_synced(const struct err *err, void *arg)
 {
 	struct fixture *f = arg;
@@ -101,9 +93,9 @@ static void until(struct fixture *f, const unsigned *count, unsigned n)
 	int64_t deadline = loop_now_ms() + LIMIT_MS;
 
 	while (*count < n && loop_now_ms() < deadline)
-		assert_int_equal(loop_step(f->sb.loop, 50), 0);
+		assert_int_equal(loop_step(f->box.sb.loop, 50), 0);
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(loop_step(f->sb.loop, 10), 0);
+		assert_int_equal(loop_step(f->box.sb.loop, 10), 0);
 	assert_true(*count >= n);
 }
 
@@ -124,45 +116,29 @@ static struct fixture *begin(void)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 	struct err err = ERR_INIT;
-	int pair[2];
 
-	f->st.id = (char *)"sb";
 	f->ops.name = "none";
-	f->sb.st = &f->st;
-	f->sb.ops = &f->ops;
-	f->sb.vm = (struct vm *)f; /* there is one, and nobody looks into it */
-	f->sb.loop = loop_new();
-	f->sb.phase = PHASE_RUNNING;
-	list_init(&f->sb.calls);
-	list_init(&f->sb.containers);
-	f->sb.net = f->net = xcalloc(1, sizeof(*f->net));
-	f->net->sb = &f->sb;
+	f->box.sb.ops = &f->ops;
+	f->box.sb.vm = (struct vm *)f; /* there is one, and nobody looks into it */
+	f->box.sb.net = f->net = xcalloc(1, sizeof(*f->net));
+	f->net->sb = &f->box.sb;
 	f->net->wishes = (struct net_wishes){ .model = NET_MODEL_TC, .queues = 1 };
 	list_init(&f->net->waiters);
 	f->net->netns = netns_new(&err);
 	assert_true(f->net->netns >= 0);
 	assert_int_equal(net_tap_open(f->net->netns, "eth0", 1, false, false, &f->tap, &err), 0);
 	give_card(f);
-	f->server = ttrpc_server_new(f->sb.loop);
-	ttrpc_server_add(f->server, &grpc__agent_service__descriptor, methods, f);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(ttrpc_server_serve(f->server, pair[0]), 0);
-	f->sb.agent = agent_new(f->sb.loop, pair[1], false, 0, on_lost, NULL, &err);
-	assert_non_null(f->sb.agent);
+	sandbox_double_begin(&f->box, methods, f);
 	return f;
 }
 
 static void end(struct fixture *f)
 {
-	network_end(&f->sb);
-	agent_free(f->sb.agent);
-	f->sb.phase = PHASE_ENDED;
-	call_flush(&f->sb);
+	network_end(&f->box.sb);
+	sandbox_double_hang_up(&f->box);
 	network_free(f->net);
 	net_tap_close(&f->tap);
-	ttrpc_server_free(f->server);
-	loop_free(f->sb.loop);
-	prom_histogram_free(&f->sb.rpcs);
+	sandbox_double_end(&f->box);
 	free(f);
 }
 
@@ -172,12 +148,12 @@ static void test_told_once(void **state)
 	auto_close int nl = netns_netlink(f->net->netns, NULL);
 
 	(void)state;
-	network_sync(&f->sb, on_synced, f);
+	network_sync(&f->box.sb, on_synced, f);
 	until(f, &f->asked, 1);
 	assert_int_equal(f->refused, 0);
 	assert_int_equal(f->interfaces, 1);
 	assert_string_equal(f->present, "02:00:00:00:00:09");
-	network_sync(&f->sb, on_synced, f);
+	network_sync(&f->box.sb, on_synced, f);
 	until(f, &f->asked, 2);
 	assert_int_equal(f->interfaces, 1);
 	/* Another size is news, and the card has the address that it was given. */
@@ -196,7 +172,7 @@ static void test_told_again(void **state)
 	(void)state;
 	/* Who asked hears of it at once; the guest may have got it or not. */
 	f->failures = 2;
-	network_sync(&f->sb, on_synced, f);
+	network_sync(&f->box.sb, on_synced, f);
 	until(f, &f->asked, 1);
 	assert_int_equal(f->refused, 1);
 	until(f, &f->well, 1);
@@ -204,7 +180,7 @@ static void test_told_again(void **state)
 	assert_string_equal(f->present, "02:00:00:00:00:09");
 	/* It has ended well. */
 	assert_null(f->net->retry);
-	network_sync(&f->sb, on_synced, f);
+	network_sync(&f->box.sb, on_synced, f);
 	until(f, &f->asked, 2);
 	assert_int_equal(f->refused, 1);
 	assert_int_equal(f->interfaces, 3);
@@ -242,7 +218,7 @@ static void test_without_vhost(void **state)
 	struct vm_dev dev;
 
 	(void)state;
-	f->sb.config = &config;
+	f->box.sb.config = &config;
 	f->net->journal = (struct net_journal){ .note = nothing_noted };
 	f->net->wire = (struct net_wire){ .netns = f->net->netns, .journal = &f->net->journal };
 	/* Who cannot use it does not ask for it. */
@@ -250,7 +226,7 @@ static void test_without_vhost(void **state)
 	assert_int_equal(vhost_asked, 0);
 	net_tap_close(&nic->tap);
 	/* Who can goes without. */
-	f->sb.caps = HV_CAP_VHOST_NET;
+	f->box.sb.caps = HV_CAP_VHOST_NET;
 	assert_int_equal(network_open_nic(f->net, nic, &e, &err), 0);
 	assert_int_equal(vhost_asked, 1);
 	assert_true(f->net->no_vhost);
