@@ -207,7 +207,7 @@ static void set_queue(struct guest_device *d, unsigned i, uint16_t size)
 	assert_int_equal(guest_read32(d, VIRTIO_MMIO_QUEUE_READY), 1);
 }
 
-void guest_device_start(struct guest_device *d, uint64_t features, uint16_t queue_size)
+void guest_device_begin(struct guest_device *d, uint64_t features, uint16_t queue_size)
 {
 	features |= 1ULL << VIRTIO_F_VERSION_1;
 	assert_int_equal(features & ~guest_features(d), 0);
@@ -222,6 +222,11 @@ void guest_device_start(struct guest_device *d, uint64_t features, uint16_t queu
 	for (unsigned i = 0; i < d->n; i++)
 		set_queue(d, i, queue_size);
 	guest_write32(d, VIRTIO_MMIO_STATUS, STATUS_TO_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+void guest_device_start(struct guest_device *d, uint64_t features, uint16_t queue_size)
+{
+	guest_device_begin(d, features, queue_size);
 	guest_run(d->g);
 }
 

@@ -94,6 +94,8 @@ uint64_t guest_features(struct guest_device *d);
  * @queue_size. @features | VERSION_1 must be offered. The loop has started the device.
  */
 void guest_device_start(struct guest_device *d, uint64_t features, uint16_t queue_size);
+/* The same, while the loop may not even know of it: for a thread that is a processor. */
+void guest_device_begin(struct guest_device *d, uint64_t features, uint16_t queue_size);
 void guest_device_reset(struct guest_device *d);
 bool guest_device_broken(struct guest_device *d);
 void guest_kick(struct guest_device *d, unsigned queue);
