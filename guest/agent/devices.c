@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -92,6 +93,17 @@ static int make_defaults(int root, bool userns, struct err *err)
 	return 0;
 }
 
+/* include/linux/kdev_t.h: 12 bits and 20. */
+int device_number(const Grpc__LinuxDevice *d, dev_t *number, struct err *err)
+{
+	if (d->major < 0 || d->major > 0xfff || d->minor < 0 || d->minor > 0xfffff)
+		return err_set(err, EINVAL,
+			       "device %s: no device has the number %" PRId64 ":%" PRId64, d->path,
+			       d->major, d->minor);
+	*number = makedev((unsigned)d->major, (unsigned)d->minor);
+	return 0;
+}
+
 static int make_spec_device(int root, const Grpc__LinuxDevice *s, bool userns, int source,
 			    struct err *err)
 {
@@ -99,7 +111,6 @@ static int make_spec_device(int root, const Grpc__LinuxDevice *s, bool userns, i
 		.source = source,
 		.path = s->path,
 		.mode = s->filemode & 07777,
-		.number = makedev((unsigned)s->major, (unsigned)s->minor),
 		.uid = s->uid,
 		.gid = s->gid,
 	};
@@ -114,6 +125,8 @@ static int make_spec_device(int root, const Grpc__LinuxDevice *s, bool userns, i
 		return err_set(err, EINVAL, "device %s: unknown type \"%s\"", s->path, s->type);
 	if ((d.mode & 07777) == 0)
 		d.mode |= 0666;
+	if (!S_ISFIFO(d.mode) && device_number(s, &d.number, err) < 0)
+		return err->code;
 	return make(root, &d, userns, err);
 }
 

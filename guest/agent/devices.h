@@ -4,9 +4,13 @@
 #define AGENT_DEVICES_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "proto/oci.pb-c.h"
+
+/* -EINVAL when the kernel has no such number: it would cut it, and make another device's. */
+int device_number(const Grpc__LinuxDevice *d, dev_t *number, struct err *err);
 
 /*
  * Make the default devices, those of the specification and the usual links

@@ -242,7 +242,7 @@ static int plain_mount(int root, const Grpc__Mount *m, const struct mount_option
 		fd = mount_copy(AT_FDCWD, "/sys", true, err);
 	}
 	if (fd < 0)
-		return fd;
+		return err_wrap(err, "mount %s", m->destination);
 	if (o->copy_up && !strcmp(m->type, "tmpfs")) {
 		r = copy_up(target, fd, err);
 		if (r < 0)

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "guest/agent/devices.h"
 
 /* ---- devices ------------------------------------------------------------- */
 
@@ -72,9 +73,12 @@ static void add_spec_nodes(const Grpc__Linux *spec, struct cgroup_device_rule *r
 {
 	for (size_t i = 0; spec && i < spec->n_devices; i++) {
 		const Grpc__LinuxDevice *d = spec->devices[i];
+		dev_t number;
 		char type;
 
-		if (strcmp(d->type, "p") && parse_type(d->type, &type) == 0 && type != 'a')
+		/* What cannot be fails where its node is made, and says so. */
+		if (strcmp(d->type, "p") && parse_type(d->type, &type) == 0 && type != 'a' &&
+		    device_number(d, &number, NULL) == 0)
 			rules[(*n)++] = (struct cgroup_device_rule){ true, type, d->major, d->minor,
 								     CGROUP_DEVICE_ALL };
 	}

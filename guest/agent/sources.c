@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "guest/agent/devices.h"
 #include "guest/agent/mount_options.h"
 #include "guest/agent/mounts.h"
 #include "guest/agent/userns.h"
@@ -118,10 +119,13 @@ static int node_of(const char *dir, size_t i, const Grpc__LinuxDevice *d, const 
 	auto_free char *path = xasprintf("%s/%zu", dir, i);
 	mode_t type = !strcmp(d->type, "b") ? S_IFBLK : S_IFCHR, mode = d->filemode & 07777;
 	auto_close int fd = -1;
+	dev_t number;
 
+	if (device_number(d, &number, err) < 0)
+		return -1;
 	if (mode == 0)
 		mode = 0666;
-	if (mknod(path, type, makedev((unsigned)d->major, (unsigned)d->minor)) < 0 ||
+	if (mknod(path, type, number) < 0 ||
 	    chown(path, outside(d->uid, spec->uidmappings, spec->n_uidmappings),
 		  outside(d->gid, spec->gidmappings, spec->n_gidmappings)) < 0 ||
 	    chmod(path, mode) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,6 +10,13 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "oci/spec.h"
+
+/* uname(2) */
+#define NAME_LEN_MAX 64
+
+/* include/linux/kdev_t.h: 12 bits and 20. */
+#define MAJOR_MAX 0xfff
+#define MINOR_MAX 0xfffff
 
 static bool is_one_of(const char *s, const char *const *names)
 {
@@ -185,6 +193,14 @@ static int check_devices(const Grpc__Linux *l, struct err *err)
 			return err_set(err, EINVAL,
 				       "linux.devices[%zu].type: must be c, b, u or p, not \"%s\"",
 				       i, l->devices[i]->type);
+		/* A pipe has no number; the kernel has no larger ones, and cuts them. */
+		if (l->devices[i]->type[0] != 'p' &&
+		    (l->devices[i]->major < 0 || l->devices[i]->major > MAJOR_MAX ||
+		     l->devices[i]->minor < 0 || l->devices[i]->minor > MINOR_MAX))
+			return err_set(err, EINVAL,
+				       "linux.devices[%zu]: no device has the number %" PRId64
+				       ":%" PRId64,
+				       i, l->devices[i]->major, l->devices[i]->minor);
 	}
 	for (size_t i = 0; res && i < res->n_devices; i++) {
 		const Grpc__LinuxDeviceCgroup *d = res->devices[i];
@@ -227,6 +243,35 @@ static bool has_namespace(const Grpc__Spec *spec, const char *type)
 	return false;
 }
 
+static int check_names(const Grpc__Spec *spec, struct err *err)
+{
+	if (spec->hostname[0] && !has_namespace(spec, "uts"))
+		return err_set(err, EINVAL,
+			       "hostname: needs a namespace of type \"uts\" in linux.namespaces");
+	if (strlen(spec->hostname) > NAME_LEN_MAX)
+		return err_set(err, EINVAL, "hostname: is longer than %d bytes", NAME_LEN_MAX);
+	if (strlen(spec->domainname) > NAME_LEN_MAX)
+		return err_set(err, EINVAL, "domainname: is longer than %d bytes", NAME_LEN_MAX);
+	return 0;
+}
+
+static int check_mounts(const Grpc__Spec *spec, struct err *err)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		const Grpc__Mount *m = spec->mounts[i];
+
+		/* A relative one is from the root, as in the specification's 1.0. */
+		if (!m->destination[0])
+			return err_set(err, EINVAL, "mounts[%zu].destination: is missing", i);
+		if (oci_mount_is_bind(m) && !m->source[0])
+			return err_set(err, EINVAL,
+				       "mounts[%zu].source: is missing, and nothing can be bound "
+				       "to %s",
+				       i, m->destination);
+	}
+	return 0;
+}
+
 int oci_spec_check(const Grpc__Spec *spec, struct err *err)
 {
 	int r;
@@ -245,14 +290,11 @@ int oci_spec_check(const Grpc__Spec *spec, struct err *err)
 		return err_set(err, EINVAL, "root: is missing");
 	if (!spec->root->path[0])
 		return err_set(err, EINVAL, "root.path: is missing");
-	if (spec->hostname[0] && !has_namespace(spec, "uts"))
-		return err_set(err, EINVAL,
-			       "hostname: needs a namespace of type \"uts\" in linux.namespaces");
-	for (size_t i = 0; i < spec->n_mounts; i++)
-		/* A relative one is from the root, as in the specification's 1.0. */
-		if (!spec->mounts[i]->destination[0])
-			return err_set(err, EINVAL, "mounts[%zu].destination: is missing", i);
-	r = spec->hooks ? check_all_hooks(spec->hooks, err) : 0;
+	r = check_names(spec, err);
+	if (r == 0)
+		r = check_mounts(spec, err);
+	if (r == 0 && spec->hooks)
+		r = check_all_hooks(spec->hooks, err);
 	if (r < 0)
 		return r;
 	return spec->linux ? check_linux(spec->linux, err) : 0;

@@ -122,6 +122,8 @@ static void refuses_processes(void **state)
 	all_refused(samples, ARRAY_SIZE(samples));
 }
 
+#define NAME_OF_65 "0123456789012345678901234567890123456789012345678901234567890123x"
+
 #define LINUX(member) "{" HEAD PROCESS ROOT ",\"linux\":{" member "}}"
 
 static void refuses_the_rest(void **state)
@@ -164,6 +166,18 @@ static void refuses_the_rest(void **state)
 		  "linux.devices[0].path: must be an absolute path, not \"dev/x\"" },
 		{ LINUX("\"devices\":[{\"path\":\"/dev/x\",\"type\":\"x\"}]"),
 		  "linux.devices[0].type: must be c, b, u or p, not \"x\"" },
+		{ LINUX("\"devices\":[{\"path\":\"/dev/x\",\"type\":\"c\",\"major\":4096,\"minor\":3}]"),
+		  "linux.devices[0]: no device has the number 4096:3" },
+		{ LINUX("\"devices\":[{\"path\":\"/dev/x\",\"type\":\"p\",\"major\":-1},"
+			"{\"path\":\"/dev/y\",\"type\":\"b\",\"major\":4095,\"minor\":1048576}]"),
+		  "linux.devices[1]: no device has the number 4095:1048576" },
+		{ "{" HEAD PROCESS ROOT ",\"mounts\":[{\"destination\":\"/x\",\"type\":\"bind\"}]}",
+		  "mounts[0].source: is missing, and nothing can be bound to /x" },
+		{ "{" HEAD PROCESS ROOT ",\"domainname\":\"" NAME_OF_65 "\"}",
+		  "domainname: is longer than 64 bytes" },
+		{ "{" HEAD PROCESS ROOT ",\"hostname\":\"" NAME_OF_65
+		  "\",\"linux\":{\"namespaces\":[{\"type\":\"uts\"}]}}",
+		  "hostname: is longer than 64 bytes" },
 		{ LINUX("\"resources\":{\"devices\":[{\"type\":\"p\"}]}"),
 		  "linux.resources.devices[0].type: must be a, b or c, not \"p\"" },
 		{ LINUX("\"resources\":{\"devices\":[{\"access\":\"rx\"}]}"),
