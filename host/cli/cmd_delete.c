@@ -176,7 +176,7 @@ static int delete_named(const struct cli *cli, const char *id, struct err *err)
 		err_clear(err);
 		return 0;
 	}
-	if (r == -EINVAL && opt.force)
+	if ((r == -EINVAL || r == -EISDIR || r == -EFBIG) && opt.force)
 		return delete_unreadable(cli, id, err);
 	if (r < 0)
 		return r;

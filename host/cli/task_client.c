@@ -143,8 +143,13 @@ int task_call(struct task *t, const ProtobufCServiceDescriptor *service, const c
 			return err_sys(err, r, "%s was given up", method);
 		}
 	}
-	if (a.err.code)
-		return err_set(err, a.err.code, "%s", err_msg(&a.err));
+	if (a.err.code) {
+		err_set(err, a.err.code, "%s", err_msg(&a.err));
+		/* The connection, or a shim that ends: neither says whose. */
+		return a.err.code == -ECONNRESET || a.err.code == -ECONNREFUSED ?
+			       err_wrap(err, "container %s", t->id) :
+			       a.err.code;
+	}
 	if (rsp)
 		*rsp = a.rsp;
 	else if (a.rsp)

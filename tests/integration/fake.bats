@@ -122,6 +122,17 @@ for name in ('resolv.conf', 'hosts'):
 		run -1 kata delete "$id"
 		run -0 kata delete --force "$id"
 		[ ! -e "$KATA_ROOT/$id" ]
+		# What is no file, or more than one could be.
+		mkdir -p "$state"
+		run -1 kata delete "$id"
+		[[ $output == *"$state: is a directory" ]]
+		run -0 kata delete --force "$id"
+		mkdir "$KATA_ROOT/$id"
+		truncate -s 1G "$state"
+		run -1 kata delete "$id"
+		[[ $output == *"$state: larger than "* ]]
+		run -0 kata delete --regex --force "^$id$"
+		[ ! -e "$KATA_ROOT/$id" ]
 	done
 }
 

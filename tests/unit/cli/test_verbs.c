@@ -9,14 +9,16 @@
 #include "verbs.h"
 
 static struct str log_;
-static bool fails;
+static bool fails, ends;
 static unsigned asked;
 
 static void reply_empty(struct ttrpc_call *call)
 {
 	Google__Protobuf__Empty rsp = GOOGLE__PROTOBUF__EMPTY__INIT;
 
-	if (fails)
+	if (ends)
+		ttrpc_fail(call, TTRPC_UNAVAILABLE, "the shim is shutting down");
+	else if (fails)
 		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "container cc is so and so");
 	else
 		ttrpc_reply(call, &rsp.base);
@@ -157,7 +159,7 @@ static int setup(void **state)
 	verbs_setup(state);
 	verbs_serve(*state, &containerd__task__v2__task__descriptor, task);
 	verbs_serve(*state, &kata__shim__shim__descriptor, own);
-	fails = false;
+	fails = ends = false;
 	asked = 0;
 	return 0;
 }
@@ -184,6 +186,9 @@ static void pause_and_resume(void **state)
 	fails = true;
 	expect(*state, &cmd_pause, "cc", 1, "kata-runtime: container cc is so and so\n",
 	       "pause:cc ");
+	ends = true;
+	expect(*state, &cmd_resume, "cc", 1,
+	       "kata-runtime: container cc: the shim is shutting down\n", "resume:cc ");
 	expect(*state, &cmd_pause, "dd", 1, "kata-runtime: container dd does not exist\n", "");
 }
 
