@@ -205,7 +205,10 @@ caps()
 	start_container c1 -- sleep 1000
 	head -c 1000000 /dev/zero | call write c1 2>"$BATS_TEST_TMPDIR/err" &
 	writer=$!
-	sleep 0.2
+	# What it writes has come as far as the process's pipe.
+	eventually python3 -c 'import fcntl, os, sys, termios
+fd = os.open(f"/proc/{sys.argv[1]}/fd/0", os.O_RDONLY | os.O_NONBLOCK)
+sys.exit(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)) == bytes(4))' "$(pgrep -nfx 'sleep 1000')"
 	call signal c1 c1 9
 	status=0
 	wait "$writer" || status=$?
@@ -233,7 +236,7 @@ caps()
 # seen ID[/EXEC] TEXT: reads once more; whether TEXT has come by now.
 seen()
 {
-	heard+=$(timeout 5 "$KATA_BUILD/tests/tools/agent-call" "$socket" read "${1%/*}" "${1#*/}")
+	heard+=$(timeout 50 "$KATA_BUILD/tests/tools/agent-call" "$socket" read "${1%/*}" "${1#*/}")
 	[[ $heard == *"$2"* ]]
 }
 

@@ -55,10 +55,12 @@ in_agent()
 		--storage blk:02/00:ext4:/run/x || [ $? = 124 ]
 	timeout 0.1 "$KATA_BUILD/tests/tools/agent-call" "$socket" rpc UpdateInterface \
 		interface.name=a interface.hwAddr=02:00:00:00:00:01 interface.devicePath=02/00 || [ $? = 124 ]
-	timeout 0.1 "$KATA_BUILD/tests/tools/agent-call" "$socket" rpc SetIPTables data=slow || [ $? = 124 ]
+	"$KATA_BUILD/tests/tools/agent-call" "$socket" rpc SetIPTables data=slow 3>&- &
+	eventually pgrep -fx 'sleep 3600'
+	kill $!
+	wait $! || :
 	[ "$(call check)" = 1 ]
 	eventually call run c1 --rootfs "$rootfs" -- true
-	pgrep -fx 'sleep 3600'
 	call destroy-sandbox
 	eventually ended "$agent"
 	eventually none_runs 'sleep 3600'
@@ -109,7 +111,7 @@ in_agent()
 
 eventually_is()
 {
-	local deadline=$((SECONDS + 10))
+	local deadline=$((SECONDS + 60))
 
 	until [ "$("${@:2}")" = "$1" ]; do
 		[ "$SECONDS" -lt "$deadline" ] || { "${@:2}"; return 1; }
@@ -231,12 +233,14 @@ eventually_is()
 	run -0 in_agent ip -6 route show default
 	[[ $output == *"via fd09::1 dev eth0 metric 1024"*"via fe80::9 dev eth0 metric 2048"* ]]
 	# The same again: the link is not set down, nothing is taken away and put back.
-	timeout 10 nsenter -t "$agent" -n ip monitor link address route >"$BATS_TEST_TMPDIR/changes" 3>&- &
+	timeout 120 nsenter -t "$agent" -n ip monitor link address route >"$BATS_TEST_TMPDIR/changes" 3>&- &
 	monitor=$!
-	sleep 0.3
+	# It listens when it tells of this group, and has told all when it tells of that.
+	marked() { in_agent ip link set dev far group "$1" && grep -q "group $1 " "$BATS_TEST_TMPDIR/changes"; }
+	eventually marked 11
 	call rpc UpdateInterface "${eth0[@]}"
 	call rpc UpdateRoutes "${routes[@]}"
-	sleep 0.3
+	eventually marked 12
 	kill "$monitor"
 	wait "$monitor" || :
 	run -0 grep -E 'Deleted|state DOWN' "$BATS_TEST_TMPDIR/changes"
@@ -286,13 +290,18 @@ eventually_is()
 		"$KATA_BUILD/guest/agent/kata-agent" -c "$BATS_TEST_TMPDIR/agent.toml" >"$log" 2>&1 3>&- &
 	agent=$!
 	eventually test -S "$socket.console"
-	run -0 timeout 20 python3 - "$socket.console" <<-'EOF'
+	run -0 timeout 100 python3 - "$socket.console" <<-'EOF'
 		import socket, sys, time
 		def connect():
-		    s = socket.socket(socket.AF_UNIX)
-		    s.connect(sys.argv[1])
-		    s.settimeout(10)
-		    return s
+		    while True:  # its name is there before it listens
+		        s = socket.socket(socket.AF_UNIX)
+		        try:
+		            s.connect(sys.argv[1])
+		        except ConnectionRefusedError:
+		            time.sleep(0.05)
+		            continue
+		        s.settimeout(60)
+		        return s
 		one, two = connect(), connect()
 		two.send(b"exec sleep 4321\n")
 		one.send(b"tty; echo sum $((40+2)); exit\n")

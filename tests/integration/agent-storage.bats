@@ -169,7 +169,7 @@ can_resize()
 
 eventually_says()
 {
-	local deadline=$((SECONDS + 10))
+	local deadline=$((SECONDS + 60))
 
 	until [ "$("${@:2}")" = "$1" ]; do
 		[ "$SECONDS" -lt "$deadline" ] || return 1

@@ -96,7 +96,7 @@ in_guest()
 
 @test "vm: a disk that is plugged in is awaited, and named when it does not come" {
 	device=(--set devices.0.type=blk --set devices.0.container_path=/dev/xda --device b:/dev/xda:8:1)
-	refused ETIMEDOUT 'device /dev/xda: disk at PCI path 05/01: not there after 2000 ms' \
+	refused ETIMEDOUT 'device /dev/xda: disk at PCI path 05/01: not there after 5000 ms' \
 		call create c1 --rootfs "$shared/root" "${device[@]}" --set devices.0.id=05/01
 	(sleep 0.7; qmp device_add '"driver": "virtio-blk-pci", "id": "b1", "drive": "late", "bus": "rp0"') 3>&- &
 	plug=$!
@@ -153,7 +153,12 @@ lines()
 	call rpc ResizeVolume volume_guest_path="$volume" size=33554432
 	refused ENOSPC '33554432 bytes' call rpc ResizeVolume volume_guest_path="$volume" size=100663296
 	qmp block_resize '"node-name": "grow", "size": 100663296'
-	call rpc ResizeVolume volume_guest_path="$volume" size=100663296
+	# The guest hears of it a moment later.
+	for _ in {1..100}; do
+		! call rpc ResizeVolume volume_guest_path="$volume" size=100663296 2>"$BATS_TEST_TMPDIR/said" || break
+		grep -q '33554432 bytes' "$BATS_TEST_TMPDIR/said"
+		sleep 0.2
+	done
 	run -0 call rpc GetVolumeStats volume_guest_path="$volume"
 	total=$(sed -n 's/^usage.0.total=//p' <<<"$output")
 	[ "$total" -gt 80000000 ]
@@ -207,11 +212,11 @@ lines()
 }
 
 @test "vm: the debug console says that there is no shell" {
-	run -0 timeout 10 python3 - "$BATS_FILE_TMPDIR/console.sock" <<-'EOF'
+	run -0 timeout 60 python3 - "$BATS_FILE_TMPDIR/console.sock" <<-'EOF'
 		import socket, sys
 		s = socket.socket(socket.AF_UNIX)
 		s.connect(sys.argv[1])
-		s.settimeout(9)
+		s.settimeout(50)
 		print(s.recv(100).decode())
 	EOF
 	[[ $output == *"the guest has no shell"* ]]
@@ -219,7 +224,7 @@ lines()
 
 @test "vm: it powers off when the sandbox is destroyed" {
 	call destroy-sandbox
-	for _ in {1..100}; do
+	for _ in {1..600}; do
 		kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2>/dev/null || return 0
 		sleep 0.1
 	done

@@ -52,7 +52,7 @@ agent_setup()
 		unshare -m ${agent_unshare:+"$agent_unshare"} --propagation private sh -c "${agent_view:-} exec \"\$@\"" - \
 		"$KATA_BUILD/guest/agent/kata-agent" -c "$BATS_TEST_TMPDIR/agent.toml" >"$log" 2>&1 3>&- &
 	agent=$!
-	eventually test -S "$socket"
+	eventually serves "$socket"
 	mounts=$(agent_mounts)
 }
 
@@ -75,10 +75,16 @@ teardown()
 	agent_teardown
 }
 
-# eventually COMMAND…: until it succeeds, at most 10 s.
+# serves SOCKET: there is one that takes calls; its name comes first.
+serves()
+{
+	"$KATA_BUILD/tests/tools/agent-call" "$1" check >/dev/null 2>&1
+}
+
+# eventually COMMAND…: until it succeeds, at most a minute: only what does not come takes as long.
 eventually()
 {
-	local deadline=$((SECONDS + 10))
+	local deadline=$((SECONDS + 60))
 
 	until "$@"; do
 		[ "$SECONDS" -lt "$deadline" ] || { echo "waited in vain: $*" >&2; return 1; }

@@ -139,6 +139,7 @@ load agent
 	call create-sandbox sb1 podname
 	start_container c1 --sandbox-pidns -- sleep 1000
 	start_container c2 --sandbox-pidns -- sh -c 'sleep 2000 & wait'
+	eventually pgrep -fx 'sleep 2000'
 	run -0 call exec c1 e1 -- ps
 	[[ $output == *"sleep 1000"* && $output == *"sleep 2000"* ]]
 	# The end of a container's first process is the end of its others.

@@ -19,7 +19,7 @@ teardown()
 
 buildah_()
 {
-	timeout --foreground -k 5 60 buildah --root "$engines_dir/root" --runroot "$engines_dir/run" "$@" 3>&-
+	timeout --foreground -k 5 120 buildah --root "$engines_dir/root" --runroot "$engines_dir/run" "$@" 3>&-
 }
 
 @test "buildah: RUN steps and run, with runc or crun and with kata" {

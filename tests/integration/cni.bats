@@ -52,6 +52,7 @@ make_far()
 	ip -n "$out" addr add fd04:5::254/64 dev m5 nodad
 	ip netns exec "$far" "$net_echo" serve 7 3>&- &
 	far_server=$!
+	wait_for 5 ask "$far" 127.0.0.1 7 tcp 1 1
 }
 
 teardown()
@@ -118,6 +119,7 @@ plain() { sed -E 's/ proto [a-z]+//; s/ +/ /g; s/ $//' | sort; }
 	network_make --bare
 	make_far
 	furnish
+	network_settled
 	before=$(network_state)
 	for n in 1 2 3; do
 		[ "$n" != 3 ] || [ "$ipvlan" ] || continue
@@ -127,7 +129,8 @@ net-echo ask 10.4.$n.1 7 udp 3 1000 && net-echo ask fd04:$n::1 7 udp 3 1000 && e
 	# 10.4.5.1 knows no way back but to the address that the pod's is hidden behind.
 	network_bundle "$bundle" "net-echo serve 7 & { $asks net-echo ask 10.4.0.1 7 tcp 3 1000 &&
 net-echo ask 10.4.5.1 7 tcp 3 1000 && net-echo ask fd04:5::1 7 udp 3 1000 && echo well
-} >/told 2>&1; ip route >/told-r; touch /ready; wait"
+} >/told 2>&1; ip route >/told-r
+until net-echo ask 127.0.0.1 7 tcp 1 1; do sleep 0.1; done; touch /ready; wait"
 	kata run --detach --bundle "$bundle" "$id" </dev/null >"$bundle.out" 2>&1 3>&-
 	wait_for 40 test -e "$bundle/rootfs/ready"
 	[ "$(xargs <"$bundle/rootfs/told")" = "1 2 ${ipvlan:+3 }well" ]

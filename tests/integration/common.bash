@@ -45,16 +45,21 @@ setup()
 
 teardown()
 {
-	local status=0 pid
+	local status=0 pid name
 
 	[ -e "$BATS_TEST_TMPDIR/before" ] || return 0
 	leftovers_compare "$BATS_TEST_TMPDIR/before" || status=1
 	if [ "$status" != 0 ]; then
 		tail -n 50 "$KATA_LOG" >&2 || :
-		kata delete --force "$id" || :
+		for name in "$KATA_ROOT"/*; do
+			[ -e "$name" ] || [ -L "$name" ] || continue
+			timeout -k 5 60 "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" \
+				delete --force "${name##*/}" || :
+		done
 		for pid in $(pgrep -f "$KATA_ROOT|$id"); do
 			kill -9 "$pid" || :
 		done
+		[ -z "${KATA_TEST_APART:-}" ] || leftovers_clear "$BATS_TEST_TMPDIR/before" || :
 	fi
 	return "$status"
 }
@@ -85,11 +90,14 @@ ends_with()
 	[ "$status" = "$1" ] || { echo "status $status instead of $1" >&2; return 1; }
 }
 
-# wait_for SECONDS COMMAND…: until it succeeds; it is tried every $wait_step seconds.
+# wait_for SECONDS COMMAND…: until it succeeds; it is tried every $wait_step seconds. SECONDS are
+# plenty where nothing else runs; a machine that is busy has $wait_least in any case, for only what
+# does not come at all takes as long.
 wait_step=0.05
+wait_least=60
 wait_for()
 {
-	local deadline=$((SECONDS + $1))
+	local deadline=$((SECONDS + ($1 > wait_least ? $1 : wait_least)))
 
 	shift
 	until "$@"; do
@@ -108,13 +116,45 @@ status_is()
 }
 
 # program_of ID NAME: the first process of the program NAME* whose command line
-# speaks of ID. By the program's own name: its path may hold anything.
+# speaks of ID, and not of one that begins with it. By the program's own name: its path
+# may hold anything. Of the shims the one that serves: who started it has the same name and
+# ID, and may have ended when it is hit; so have the children that it works with.
 program_of()
 {
 	local pid exe
 
-	for pid in $(pgrep -f -- "$1"); do
+	case $2 in
+	containerd-shim*)
+		pgrep -o -f -- "^[^ ]*/containerd-shim-kata-v2 .*-id=$1 .*-listen-fd=" || :
+		return
+		;;
+	esac
+	for pid in $(pgrep -f -- "$1([^0-9A-Za-z_.-]|\$)"); do
 		exe=$(readlink "/proc/$pid/exe") || continue
 		[[ ${exe##*/} != "$2"* ]] || { echo "$pid"; return; }
 	done
+}
+
+# program_by_others: a command that does what program_of does, for those who are not this shell.
+program_by_others()
+{
+	{
+		declare -f program_of
+		echo 'program_of "$@"'
+	} >"$BATS_TEST_TMPDIR/program_of"
+	echo "bash $BATS_TEST_TMPDIR/program_of"
+}
+
+# boots_for_ever [KEY=VALUE…]: a configuration for a machine of QEMU's that is always at its
+# boot: its first process says that it is lost in thought, and nothing else.
+boots_for_ever()
+{
+	local dir=$BATS_TEST_TMPDIR/for-ever
+
+	mkdir -p "$dir/bin"
+	cp "$(command -v busybox)" "$dir/bin/busybox"
+	printf '#!/bin/busybox sh\necho "init is lost in thought"\nwhile :; do /bin/busybox sleep 100; done\n' >"$dir/init"
+	chmod +x "$dir/init"
+	(cd "$dir" && find . | cpio -o -H newc --quiet) >"$BATS_TEST_TMPDIR/for-ever.img"
+	container_config "$KATA_CONFIG" qemu initrd="\"$BATS_TEST_TMPDIR/for-ever.img\"" "$@"
 }

@@ -183,7 +183,7 @@ class Cri:
             return e.details()
         raise AssertionError(f"{method} was not refused")
 
-    def run(self, container, *command, limit=60):
+    def run(self, container, *command, limit=100):
         """ExecSync: status, standard output and standard error, without the last newline."""
         r = self("ExecSync", container_id=container, cmd=list(command), timeout=limit)
         return r.exit_code, r.stdout.decode().rstrip("\n"), r.stderr.decode().rstrip("\n")
@@ -197,7 +197,7 @@ class Cri:
     def state(self, container):
         return self("ContainerStatus", container_id=container).status
 
-    def ended(self, container, limit=30):
+    def ended(self, container, limit=120):
         """Its status, when it has ended."""
         wait_for(lambda: self.state(container).state == EXITED, limit)
         return self.state(container)
@@ -233,7 +233,7 @@ class Pod:
         self.cri("RemovePodSandbox", pod_sandbox_id=self.id)
 
 
-def wait_for(condition, limit=30):
+def wait_for(condition, limit=120):
     deadline = time.monotonic() + limit
     while not condition():
         if time.monotonic() > deadline:

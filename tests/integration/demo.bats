@@ -5,10 +5,10 @@
 bats_require_minimum_version 1.5.0
 tree=$BATS_TEST_DIRNAME/../..
 
-# eventually COMMAND…: until it succeeds, at most 10 s.
+# eventually COMMAND…: until it succeeds, at most a minute.
 eventually()
 {
-	local deadline=$((SECONDS + 30))
+	local deadline=$((SECONDS + 60))
 
 	until "$@"; do
 		[ "$SECONDS" -lt "$deadline" ] || { echo "waited in vain: $*" >&2; return 1; }
@@ -61,11 +61,11 @@ eventually()
 	[[ $output == *"cpio packs"* ]]
 }
 
-# tally WHAT-IT-PRINTS [STATUS]: what counting it comes to.
+# tally WHAT-IT-PRINTS [STATUS [LIMIT]]: what counting it comes to.
 tally()
 {
 	echo 0 0 0 >"$BATS_TEST_TMPDIR/tally"
-	python3 "$tree/tests/lib/tap.py" "$BATS_TEST_TMPDIR/tally" some 2 \
+	python3 "$tree/tests/lib/tap.py" "$BATS_TEST_TMPDIR/tally" some "${3:-60}" \
 		bash -c "printf '%b' '$1'; ${2:-exit 0}" >&2
 	cat "$BATS_TEST_TMPDIR/tally"
 }
@@ -76,7 +76,7 @@ tally()
 	[ "$(tally '1..2\nok 1 - a\n')" = '1 1 0' ]
 	[ "$(tally 'ok 1 - a\n' 'exit 3')" = '1 1 0' ]
 	[ "$(tally 'ok 1 - a\n' 'kill -SEGV $$')" = '1 1 0' ]
-	[ "$(tally 'ok 1 - a\n' 'sleep 20')" = '1 1 0' ]
+	[ "$(tally 'ok 1 - a\n' 'sleep 200' 5)" = '1 1 0' ]
 	[ "$(tally '')" = '0 1 0' ]
 	[ "$(tally 'ok 1 - a # todo later\n')" = '0 1 0' ]
 	[ "$(tally 'ok 1 - a # skip no peer\n')" = '0 1 0' ]
@@ -94,15 +94,25 @@ lanes()
 		part()
 		{
 			case $1 in
-			slow) count slow 'ok 1 - a\n# of a\n' "$after_quick" 'not ok 2 - b\n# of b\n' 0 ;;
+			# It prints when it was told that it is under way, and ends when the quick one was printed.
+			slow)
+				until [ -e "$lanes_dir/slow.told" ]; do sleep 0.1; done
+				count slow 'ok 1 - a\n# of a\n' "0; while grep -q '^3 0 0' '$lanes_tally'; do sleep 0.1; done" \
+					'not ok 2 - b\n# of b\n' 0
+				;;
 			quick) count quick 'ok 1 - c\n# of c\nok 2 - d # skip me\n' 0 '' 0 ;;
 			broken) echo '# half' && exit 1 ;;
 			both) count both 'ok 1 - g\n' 0 '' 0 && echo run >>"$lanes_dir/both.runs" ;;
 			never*) count never 'ok 1 - e\n' 1000 'ok 2 - f\n' 0 ;;
 			esac
 		}
-		# Until the quick one has ended, and it was seen twice.
-		after_quick="0; until [ -e '$2/parts/quick.done' ]; do sleep 0.1; done; sleep 2"
+		lanes_tally=$tally
+		eval "say_it$(declare -f say | tail -n +2 | sed '1i ()')"
+		say()
+		{
+			say_it "$@"
+			[[ $* != *'slow ('* ]] || : >"$lanes_dir/slow.told"
+		}
 		count()
 		{
 			CHECK_MAY_SKIP='quick: d' python3 "$tree/tests/lib/tap.py" "$tally" "$1" 2000 \
@@ -112,12 +122,12 @@ lanes()
 		lanes_run "$2/parts" part "${@:3}"
 		cat "$tally"
 	EOT
-	exec env --default-signal bash -euo pipefail "$BATS_TEST_TMPDIR/lanes" "$tree" "$BATS_TEST_TMPDIR" "$@"
+	exec env --default-signal LANES_TELL_SECONDS=0 bash -euo pipefail "$BATS_TEST_TMPDIR/lanes" "$tree" "$BATS_TEST_TMPDIR" "$@"
 }
 
 @test "check: of parts that run at once each prints whole, and all are counted" {
 	# One that has printed nothing yet is under way, too.
-	LANES_TELL_SECONDS=0 run -0 --separate-stderr lanes slow 'quick broken late'
+	run -0 --separate-stderr lanes slow 'quick broken late'
 	# shellcheck disable=SC2154 # bats sets it
 	[[ $stderr == *"under way: slow ("*" s, 0 tests)"* ]]
 	diff - <(echo "$output") <<-'EOT'
@@ -145,7 +155,8 @@ lanes()
 	local signal status
 
 	none_left() { ! pgrep -f lanes-of-check >/dev/null; }
-	all_run() { [ "$(pgrep -fc 'sleep 1000.*lanes-of-check')" -ge 2 ]; }
+	# Both, and of each what counts it and what it runs.
+	all_run() { [ "$(pgrep -fc 'sleep 1000.*lanes-of-check')" -ge 4 ]; }
 	for signal in TERM INT HUP; do
 		status=0
 		# What is in the background would ignore what a terminal sends.

@@ -97,7 +97,7 @@ state_is()
 	state_is one "running 0"
 
 	# The sandbox is killed: the policy starts another.
-	kill -9 "$(pgrep -o -x kata-agent)"
+	kill -9 "$(grep -l "/run/vc/vm/$(docker_ inspect --format '{{.Id}}' one)/" /proc/[0-9]*/environ | cut -d/ -f3 | head -n 1)"
 	restarted() { [[ $(docker_ inspect --format '{{.RestartCount}} {{.State.Running}}' one) == [1-9]*true ]]; }
 	wait_for 40 restarted
 	# Newer ones say that it runs while they still restart it.
@@ -118,7 +118,9 @@ state_is()
 		sh -c 'mkdir /www; hostname >/www/index.html; exec httpd -f -p 80 -h /www' >/dev/null
 	name=$(docker_ inspect --format '{{.Config.Hostname}}' web)
 	[ "$(docker_ run --rm --link web:service box sh -c 'until wget -qO- http://service/; do sleep 0.5; done' 2>/dev/null)" = "$name" ]
-	[ "$(curl -s -m 10 http://127.0.0.1:18082/)" = "$name" ]
+	# shellcheck disable=SC2317 # wait_for calls it
+	served() { [ "$(curl -s -m 10 http://127.0.0.1:18082/)" = "$name" ]; }
+	wait_for 20 served
 	docker_ network connect --ip 10.125.0.9 net2 web
 	connected() { [[ $(docker_ exec web ip -o -4 addr) == *10.125.0.9/24* ]]; }
 	wait_for 20 connected
@@ -131,11 +133,14 @@ state_is()
 	docker_ network connect --alias service net2 web
 	python3 "$BATS_TEST_DIRNAME/name_server.py" 10.125.0.1 2>/dev/null 3>&- &
 	server=$!
+	# It takes connections when it takes datagrams.
+	answers() { python3 -c 'import socket; socket.create_connection(("10.125.0.1", 53), 10)' 2>/dev/null; }
+	wait_for 20 answers
 	run -0 docker_ run --rm --name other --network net2 --dns 10.125.0.1 box sh -c '
 		for name in web service other outside.test; do
 			echo $name $(nslookup $name 2>/dev/null | awk "/^Name/ { n = 1 } n && /^Address/ { print \$2 }" | sort -u)
 		done
-		printf "\0\36\253\315\1\0\0\1\0\0\0\0\0\0\7outside\4test\0\0\1\0\1" | nc -w 5 127.0.0.11 53 | tail -c 4 | od -An -tu1
+		printf "\0\36\253\315\1\0\0\1\0\0\0\0\0\0\7outside\4test\0\0\1\0\1" | nc -w 30 127.0.0.11 53 | tail -c 4 | od -An -tu1
 		nc -l -p 53 -w 1 2>&1; nslookup nosuch. 2>&1 | grep -o NXDOMAIN | head -n 1'
 	kill "$server"
 	printf '%s\n' "$output"

@@ -97,7 +97,8 @@ refused()
 	done
 	[ "$won" = 1 ]
 	status_is "$id" created
-	[ "$(pgrep -c -x kata-standin)" = 1 ]
+	# Those of the others are on their way out.
+	wait_for 5 eval '[ "$(pgrep -c -x kata-standin)" = 1 ]'
 	kata start "$id"
 	kata delete --force "$id"
 }
@@ -132,6 +133,12 @@ nobody_left()
 	done
 }
 
+# is_there: created, and what its pid file names lives.
+is_there()
+{
+	status_is "$id" created && kill -0 "$(cat "$bundle.pid")"
+} 2>/dev/null
+
 @test "create is killed at every moment" {
 	container_bundle "$bundle" -- sleep 1000
 	there=0 undone=0
@@ -143,12 +150,12 @@ nobody_left()
 			kill -9 $! || :
 			wait $! || :
 		} 2>/dev/null
-		# It was there at last or is gone at last, and nothing between.
-		wait_for 10 eval 'status_is "$id" created || nobody_left'
+		# It was there at last or is gone at last, and nothing between. What seems to be there
+		# may still be on its way out.
+		wait_for 10 eval 'is_there || nobody_left'
 		if nobody_left; then
 			undone=$((undone + 1))
 		else
-			kill -0 "$(cat "$bundle.pid")"
 			there=$((there + 1))
 			kata delete --force "$id"
 			wait_for 5 nobody_left

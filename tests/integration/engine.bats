@@ -11,7 +11,7 @@ load common
 # engine [OPTION…]: the bundle's container, from create to delete.
 engine()
 {
-	timeout --foreground -k 5 90 python3 "$BATS_TEST_DIRNAME/engine.py" "$@" "$kata_runtime" \
+	timeout --foreground -k 5 150 python3 "$BATS_TEST_DIRNAME/engine.py" "$@" "$kata_runtime" \
 		--config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" -- "$bundle" "$id"
 }
 
@@ -52,9 +52,10 @@ when_ready()
 
 @test "engine: the adopted process ends with the sandbox" {
 	container_bundle "$bundle" -- sh -c 'echo ready; exec sleep 1000'
-	for victim in containerd-shim-kata-v2 kata-agent; do
+	for victim in "kill -9 \$($(program_by_others) $id containerd-shim)" 'kill -9 $(pgrep -o -x kata-agent)'; do
 		status=0
-		engine --do "$(when_ready 'kill -9 $(pgrep -o -x '"${victim:0:15}"')')" >"$bundle.out" || status=$?
+		: >"$bundle.out"
+		engine --do "$(when_ready "$victim")" >"$bundle.out" || status=$?
 		[ "$status" = 137 ]
 	done
 }
@@ -94,7 +95,7 @@ when_ready()
 	run -0 kata ps -f json "$id"
 	[ "$output" = null ]
 	run -0 kata delete "$id"
-	run ! pgrep -x containerd-shim
+	wait_for 5 eval '! pgrep -x containerd-shim'
 }
 
 @test "run --keep leaves what has stopped" {

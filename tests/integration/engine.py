@@ -11,7 +11,7 @@ the pid file, starts the container, and takes that process's exit status for the
     --size ROWSxCOLS    of the console, set after the first output
     --do COMMAND        a shell command to run once the container runs, with $PID and $ID
     --no-delete         leave the container stopped
-    --limit SECONDS     for the container to end (default 60)
+    --limit SECONDS     for the container to end (default 120)
 
 Exits with the container's status. Says so, with what else is wrong, on standard error."""
 import argparse
@@ -37,7 +37,7 @@ created = None  # the command that takes away what was made
 def fail(text):
     print(f"engine: {text}", file=sys.stderr)
     if created:
-        subprocess.run(created, timeout=60)
+        subprocess.run(created, timeout=120)
     sys.exit(99)
 
 
@@ -48,7 +48,7 @@ def parse():
     p.add_argument("--size")
     p.add_argument("--do")
     p.add_argument("--no-delete", action="store_true")
-    p.add_argument("--limit", type=float, default=60)
+    p.add_argument("--limit", type=float, default=120)
     p.add_argument("runtime", nargs=argparse.REMAINDER)
     a = p.parse_args()
     split = len(a.runtime) - 1 - a.runtime[::-1].index("--")
@@ -78,8 +78,10 @@ def status_of(pid, deadline, master, typed):
         elif not done:
             time.sleep(0.02)
         if done:
-            while master is not None:
-                master = talk(master, typed, 0.2, drain=True)
+            # Up to its end: what was said last may come after the status.
+            end = time.monotonic() + 30
+            while master is not None and time.monotonic() < end:
+                master = talk(master, typed, 0.2)
             return os.waitstatus_to_exitcode(status)
         if time.monotonic() > deadline:
             fail(f"process {pid} does not end")
@@ -88,10 +90,10 @@ def status_of(pid, deadline, master, typed):
 seen = b""
 
 
-def talk(master, typed, wait, drain=False):
+def talk(master, typed, wait):
     global seen
     if not select.select([master], [], [], wait)[0]:
-        return None if drain else master
+        return master
     try:
         chunk = os.read(master, 4096)
     except OSError:
@@ -139,7 +141,7 @@ def main():
     elif a.input:
         stdin = open(a.input, "rb")
     try:
-        if subprocess.run(create + [a.id], stdin=stdin, timeout=60).returncode:
+        if subprocess.run(create + [a.id], stdin=stdin, timeout=120).returncode:
             fail("create failed")
         created = a.runtime + ["delete", "--force", a.id]
         if a.console:
@@ -151,23 +153,23 @@ def main():
     with open(f"/proc/{pid}/stat") as f:
         if int(f.read().rsplit(")", 1)[1].split()[1]) != os.getpid():
             fail(f"process {pid} was not adopted")
-    if subprocess.run(a.runtime + ["start", a.id], timeout=60).returncode:
+    if subprocess.run(a.runtime + ["start", a.id], timeout=120).returncode:
         fail("start failed")
     if a.size:
         rows, cols = map(int, a.size.split("x"))
         # Not before the container has looked at the size that it was made with.
-        select.select([master], [], [], 10)
+        select.select([master], [], [], 60)
         fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
     command = None
     if a.do:
         command = subprocess.Popen(["sh", "-c", a.do], stdin=subprocess.DEVNULL,
                                    env=dict(os.environ, PID=str(pid), ID=a.id))
     status = status_of(pid, deadline, master, typed)
-    if command and command.wait(30):
+    if command and command.wait(60):
         fail(f"{a.do}: status {command.returncode}")
     if not a.no_delete:
-        subprocess.run(a.runtime + ["delete", "--force", a.id], timeout=60, check=True)
-        reap_all(time.monotonic() + 5)
+        subprocess.run(a.runtime + ["delete", "--force", a.id], timeout=120, check=True)
+        reap_all(time.monotonic() + 30)
     sys.exit(status if status >= 0 else 128 - status)
 
 

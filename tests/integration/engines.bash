@@ -8,7 +8,7 @@
 # alone, for it refuses others. The image "box" is busybox.
 #
 #	podman_start DIR BUNDLE		# BUNDLE: one of container_bundle's
-#	podman_ ARGUMENT…		# podman, at most a minute
+#	podman_ ARGUMENT…		# podman, at most two minutes
 #	podman_stop			# nothing of it is left
 #	docker_start DIR BUNDLE [DOCKERD-OPTION…]
 #	docker_again [DOCKERD-OPTION…]	# after docker_stop: it finds what it had
@@ -66,7 +66,7 @@ podman_start()
 
 podman_()
 {
-	timeout --foreground -k 5 60 podman --root "$engines_dir/root" --runroot "$engines_dir/run" \
+	timeout --foreground -k 5 120 podman --root "$engines_dir/root" --runroot "$engines_dir/run" \
 		--tmpdir "$engines_dir/tmp" "$@" 3>&-
 }
 
@@ -107,7 +107,7 @@ docker_again()
 		--exec-opt native.cgroupdriver=cgroupfs --storage-driver overlay2 \
 		--bip 172.31.250.1/24 "${limits[@]}" "$@" >>"$engines_dir/docker.log" 2>&1 3>&- &
 	dockerd=$!
-	for _ in {1..300}; do
+	for _ in {1..900}; do
 		! docker_ version >/dev/null 2>&1 || return 0
 		kill -0 "$dockerd" 2>/dev/null || break
 		sleep 0.1
@@ -119,7 +119,7 @@ docker_again()
 # The distribution's client, of whatever version there is besides.
 docker_()
 {
-	timeout --foreground -k 5 60 /usr/bin/docker --host "unix://$engines_dir/docker.sock" "$@" 3>&-
+	timeout --foreground -k 5 120 /usr/bin/docker --host "unix://$engines_dir/docker.sock" "$@" 3>&-
 }
 
 docker_stop()

@@ -17,7 +17,7 @@ import tempfile
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
-LIMIT = 60
+LIMIT = 120
 
 
 def receive(listener):
@@ -80,7 +80,9 @@ def main():
             sys.exit("no end")
         if master is None or not show(master, 0.05):
             time.sleep(0.02)
-    while master is not None and select.select([master], [], [], 0.2)[0] and show(master, 0):
+    # Up to its end: what was said last may come after the status.
+    end = time.monotonic() + 30
+    while master is not None and time.monotonic() < end and show(master, 0.2):
         pass
     sys.exit(os.waitstatus_to_exitcode(status))
 

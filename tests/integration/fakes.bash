@@ -38,7 +38,7 @@ ends_in()
 {
 	local begun=$SECONDS output status=0
 
-	output=$(KATA_FAKE_FAULT=${2:-} timeout -k 5 30 "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" \
+	output=$(KATA_FAKE_FAULT=${2:-} timeout -k 5 90 "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" \
 		--log "$KATA_LOG" run --bundle "$bundle" "$id" </dev/null 2>&1 3>&-) || status=$?
 	echo "${2:-no fault}: $status after $((SECONDS - begun)) s: $output"
 	[ "$status" = 1 ]
@@ -76,21 +76,28 @@ faults_of()
 		shift
 	done
 	shift
-	settings+=(agent.dial_timeout="${dial:-2}")
+	settings+=(agent.dial_timeout="${dial:-4}")
 	container_bundle "$bundle" -- true
 	[ -n "${quick:-}" ] || strangers
 
 	container_config "$KATA_CONFIG" "$KATA_TEST_HYPERVISOR" "${settings[@]}" path="\"$fakes/$name\""
-	ends_in "the agent did not answer within ${dial:-2}000 ms; the guest's console: a guest boots"
+	ends_in "the agent did not answer within ${dial:-4}000 ms; the guest's console: a guest boots"
 	for fault; do
+		# Who says what is wrong may take longer to begin than a guest to be missed.
 		case $fault in
-		*=hang) ends_in "did not " "$fault" ;;
-		*) ends_in "$KATA_TEST_HYPERVISOR ($fakes/" "$fault" ;;
+		*=hang)
+			sed -i "s/^dial_timeout.*/dial_timeout = ${dial:-2}/" "$KATA_CONFIG"
+			ends_in "did not " "$fault"
+			;;
+		*)
+			sed -i 's/^dial_timeout.*/dial_timeout = 60/' "$KATA_CONFIG"
+			ends_in "$KATA_TEST_HYPERVISOR ($fakes/" "$fault"
+			;;
 		esac
 	done
 
 	# Killed while the guest boots: the monitor, and then the shim with all that knows of it.
-	sed -i 's/^dial_timeout.*/dial_timeout = 20/' "$KATA_CONFIG"
+	sed -i 's/^dial_timeout.*/dial_timeout = 60/' "$KATA_CONFIG"
 	for victim in monitor ${quick:+--} shim; do
 		[ "$victim" != -- ] || break
 		starts=$(grep -c ": started: " "$KATA_LOG" || :)
@@ -99,7 +106,7 @@ faults_of()
 		wait_for 20 has_started "$starts"
 		sleep 0.5
 		if [ "$victim" = monitor ]; then
-			kill -9 "$(pgrep -o -f "$fakes/$name")"
+			kill -9 "$(pgrep -o -f "^[^ ]*python3 .*$fakes/$name")"
 		else
 			kill -9 "$(program_of "$id" containerd-shim)"
 		fi

@@ -14,7 +14,7 @@ configure()
 {
 	container_config "$KATA_CONFIG" firecracker path="\"$fakes/firecracker\"" \
 		jailer_path="\"$fakes/jailer\"" kernel="\"$KATA_KERNEL\"" initrd="\"$KATA_INITRD\"" \
-		agent.dial_timeout=5 "$@"
+		agent.dial_timeout=8 "$@"
 	truncate -s 1M "$BATS_TEST_TMPDIR/disk"
 	made_kvm=
 	pretend_kvm
@@ -22,25 +22,29 @@ configure()
 
 boots()
 {
-	timeout 30 "$KATA_BUILD/tests/integration/sandbox/disk-root" "$KATA_CONFIG" "$KATA_ROOT" \
+	exec "$KATA_BUILD/tests/integration/sandbox/disk-root" "$KATA_CONFIG" "$KATA_ROOT" \
 		"$BATS_TEST_TMPDIR/disk" rw true
+}
+
+in_jail()
+{
+	compgen -G '/run/vc/firecracker/*/root/kata.hvsock' >/dev/null
 }
 
 @test "firecracker: its jail is made of what the machine needs, and is gone with it" {
 	configure
-	# The agent never answers: the jail was there, and is gone with the sandbox.
+	# The agent never answers: the jail was there, and is gone with the sandbox. While it is looked
+	# at nobody clears it.
 	boots 2>"$BATS_TEST_TMPDIR/err" 3>&- &
 	runner=$!
-	jail=
-	for _ in {1..200}; do
-		jail=$(compgen -G '/run/vc/firecracker/*/root/kata.hvsock') && break
-		sleep 0.05
-	done
-	[ -n "$jail" ]
+	wait_for 20 in_jail
+	kill -STOP "$runner"
+	jail=$(compgen -G '/run/vc/firecracker/*/root/kata.hvsock')
 	root=${jail%/kata.hvsock}
 	[ -f "$root/vmlinux" ] && [ -f "$root/drive_7" ]
 	[ -p "$root/logs.fifo" ] && [ -p "$root/metrics.fifo" ]
 	[ "$(stat -c %a "$root")" = 700 ]
+	kill -CONT "$runner"
 	code=0
 	wait "$runner" || code=$?
 	[ "$code" = 1 ]
@@ -51,20 +55,17 @@ boots()
 
 @test "firecracker: kill -9 while it boots: delete clears the jail from the journal" {
 	configure agent.reconnect_timeout_ms=1000
-	sed -i 's/^dial_timeout.*/dial_timeout = 30/' "$KATA_CONFIG"
+	sed -i 's/^dial_timeout.*/dial_timeout = 100/' "$KATA_CONFIG"
 	boots 3>&- &
 	runner=$!
-	for _ in {1..200}; do
-		compgen -G '/run/vc/firecracker/*/root/kata.hvsock' >/dev/null && break
-		sleep 0.05
-	done
+	wait_for 20 in_jail
 	sandbox=$(ls "$KATA_ROOT")
-	kill -9 "$(pgrep -f -n "disk-root $KATA_CONFIG")"
+	kill -9 "$runner"
 	wait "$runner" || :
 	[ -n "$(ls /run/vc/firecracker)" ]
 	kata delete --force "$sandbox"
 	[ -z "$(ls /run/vc/firecracker)" ]
-	run ! pgrep -f tests/fakes/firecracker
+	wait_for 5 eval '! pgrep -f tests/fakes/firecracker'
 }
 
 @test "clh: whatever is wrong is told in time, and leaves nothing" {
@@ -94,9 +95,9 @@ boots()
 	export KATA_FAKE_LOG=$BATS_TEST_TMPDIR/asked
 	for driver in clh=cloud-hypervisor firecracker=firecracker; do
 		: >"$KATA_FAKE_LOG"
-		container_config "$KATA_CONFIG" "${driver%=*}" path="\"$fakes/${driver#*=}\"" agent.dial_timeout=2
+		container_config "$KATA_CONFIG" "${driver%=*}" path="\"$fakes/${driver#*=}\"" agent.dial_timeout=4
 		[ "$driver" != clh=cloud-hypervisor ] || sed -i 's,^\[agent.kata\],virtio_fs_daemon = "/usr/lib/qemu/virtiofsd"\nvirtio_fs_extra_args = []\n&,' "$KATA_CONFIG"
-		ends_in "the agent did not answer within 2000 ms; the guest's console: a guest boots"
+		ends_in "the agent did not answer within 4000 ms; the guest's console: a guest boots"
 		[ "$(ip -n "$pod" -o link | wc -l)" = 2 ]
 	done
 	ip netns del "$pod"
@@ -109,7 +110,7 @@ boots()
 @test "the fakes of Firecracker and Cloud Hypervisor answer as the real ones did" {
 	made_kvm=
 	for fake in firecracker cloud-hypervisor; do
-		timeout 60 "$kata_tree/tests/fakes/replay.py" "$kata_tree/tests/fakes/$fake" \
+		timeout 150 "$kata_tree/tests/fakes/replay.py" "$kata_tree/tests/fakes/$fake" \
 			"$kata_tree/tests/fakes/recorded/$fake.json" "$KATA_KERNEL"
 	done
 }

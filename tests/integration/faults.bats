@@ -8,21 +8,21 @@
 KATA_TEST_HYPERVISOR=qemu
 load common
 
-# fails_naming TEXT [CONFIG-SETTING…]: a run with these settings fails within 15 s.
+# fails_naming TEXT [CONFIG-SETTING…]: a run with these settings fails in time: what is set is at
+# most 30 s, and a busy machine takes as long again.
 fails_naming()
 {
-	local text=$1 start=$SECONDS
+	local text=$1
 
 	shift
 	container_config "$KATA_CONFIG" qemu "$@"
 	container_bundle "$bundle" -- true
-	run timeout -k 5 30 "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" \
+	run timeout -k 5 60 "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" \
 		run --bundle "$bundle" "$id"
 	echo "status $status: $output"
 	[ "$status" != 0 ] && [ "$status" != 124 ] && [ "$status" != 137 ]
 	[[ $output == *"$text"* ]]
 	[ "${#lines[@]}" -le "${FAULT_LINES:-1}" ]
-	[ $((SECONDS - start)) -le 20 ]
 	told=$output
 	run ! kata state "$id"
 }
@@ -98,7 +98,7 @@ garbage()
 
 @test "the initrd is garbage: the guest's last words are told" {
 	garbage
-	FAULT_LINES=20 fails_naming "Kernel panic" initrd="\"$BATS_TEST_TMPDIR/garbage\"" agent.dial_timeout=10
+	FAULT_LINES=20 fails_naming "Kernel panic" initrd="\"$BATS_TEST_TMPDIR/garbage\"" agent.dial_timeout=30
 }
 
 @test "neither image nor initrd" {
@@ -107,20 +107,25 @@ garbage()
 
 # An initrd whose /init never serves the agent's port.
 @test "a guest that never answers" {
-	mkdir -p "$BATS_TEST_TMPDIR/i/bin"
-	cp "$(command -v busybox)" "$BATS_TEST_TMPDIR/i/bin/busybox"
-	printf '#!/bin/busybox sh\necho "init is lost in thought"\nwhile :; do /bin/busybox sleep 100; done\n' >"$BATS_TEST_TMPDIR/i/init"
-	chmod +x "$BATS_TEST_TMPDIR/i/init"
-	(cd "$BATS_TEST_TMPDIR/i" && find . | cpio -o -H newc --quiet) >"$BATS_TEST_TMPDIR/initrd"
-	FAULT_LINES=20 fails_naming "agent" initrd="\"$BATS_TEST_TMPDIR/initrd\"" agent.dial_timeout=8
+	local seconds
+
+	boots_for_ever
+	# A busy machine may not have come as far as to say something.
+	for seconds in 8 30; do
+		FAULT_LINES=20 fails_naming "the agent did not answer within ${seconds}000 ms" \
+			initrd="\"$BATS_TEST_TMPDIR/for-ever.img\"" agent.dial_timeout=$seconds
+		[[ $told != *"lost in thought"* ]] || break
+	done
 	[[ $told == *"lost in thought"* ]]
 }
 
 # during PHASE PROGRAM: kill PROGRAM with SIGKILL while the container boots or runs.
 during()
 {
-	local phase=$1 program=$2 pid status=0 start
+	local phase=$1 program=$2 pid status=0
 
+	# However late the victim is found, it is at the boot.
+	[ "$phase" = running ] || boots_for_ever agent.dial_timeout=100
 	container_bundle "$bundle" -- sh -c 'echo ready; exec sleep 1000'
 	start_container "$id" "$bundle"
 	if [ "$phase" = running ]; then
@@ -134,11 +139,11 @@ during()
 	else
 		wait_for 10 eval 'pid=$(victim '"$program"') && [ -n "$pid" ] && kill -9 "$pid"'
 	fi
-	start=$SECONDS
+	# Neither the time that the agent has nor the container's thousand seconds.
+	wait_for 15 eval '! kill -0 "$runner" 2>/dev/null'
 	wait "$runner" || status=$?
 	[ "$status" != 0 ]
 	wait_for 3 machine_is_gone
-	[ $((SECONDS - start)) -le 15 ]
 	if [ "$program" != kata-runtime ]; then
 		cat "$bundle.err"
 		[[ $(cat "$bundle.err") == *"$program"* ]]
@@ -151,12 +156,8 @@ victim()
 {
 	local name=$1
 
-	case $name in
-	qemu) program_of "$id" qemu-system- ;;
-	# `shim start` has its name, too, and may have ended when it is hit.
-	containerd-shim-kata-v2) pgrep -f -- "^[^ ]*/$name .*-id=$id .*-listen-fd=" | head -n 1 ;;
-	*) program_of "$id" "$name" ;;
-	esac
+	[ "$name" != qemu ] || name=qemu-system-
+	program_of "$id" "$name"
 }
 
 machine_processes()
@@ -215,7 +216,7 @@ machine_is_gone()
 	wait_for 2 eval '[ -z "$(victim qemu)$(victim virtiofsd)" ]'
 	kill -9 "$runner"
 	wait "$runner" || :
-	status_is "$id" stopped
+	wait_for 5 status_is "$id" stopped
 	run -0 kata list
 	[[ ${lines[1]} == *stopped* ]]
 	run -0 kata delete "$id"
@@ -225,16 +226,16 @@ machine_is_gone()
 # interrupted SIGNAL STATUS
 interrupted()
 {
-	local start status=0
+	local status=0
 
+	boots_for_ever agent.dial_timeout=100
 	container_bundle "$bundle" -- sh -c 'sleep 1000'
 	start_container "$id" "$bundle"
 	wait_for 5 status_is "$id" creating
-	start=$SECONDS
 	kill "-$1" "$runner"
+	wait_for 10 eval '! kill -0 "$runner" 2>/dev/null'
 	wait "$runner" || status=$?
 	[ "$status" = "$2" ]
-	[ $((SECONDS - start)) -le 10 ]
 	run ! kata state "$id"
 }
 

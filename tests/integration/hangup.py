@@ -74,7 +74,7 @@ def frame(stream, method, message):
 
 def connect():
     s = socket.socket(socket.AF_UNIX)
-    s.settimeout(20)
+    s.settimeout(60)
     s.connect(address)
     return s
 

@@ -30,9 +30,9 @@ hooked()
 }
 
 @test "hooks: all kinds, in order, with the state" {
-	run -3 hooked '{kind: [sh("cat >$T/%s.%d; echo %s.%d >>$T/order" % (kind, i, kind, i)) for i in (0, 1)]
+	run -3 hooked '{kind: [sh("cat >$T/%s.%d; echo %s.%d >>$T/order; : >rootfs/%s.%d" % (kind, i, kind, i, kind, i)) for i in (0, 1)]
 		for kind in ("poststop", "poststart", "createContainer", "createRuntime", "prestart")}' \
-		-- sh -c 'sleep 0.5; exit 3'
+		-- sh -c 'until [ -e /poststart.1 ]; do sleep 0.1; done; exit 3'
 	[ "$(tr '\n' ' ' <"$BATS_TEST_TMPDIR/order")" = "prestart.0 prestart.1 createRuntime.0 createRuntime.1 createContainer.0 createContainer.1 poststart.0 poststart.1 poststop.0 poststop.1 " ]
 	python3 -c '
 import json, sys
@@ -78,8 +78,8 @@ for kind in status:
 	[[ $output == *"hooks.createRuntime[0] (/nonexistent/hook): cannot be run: No such file or directory"* ]]
 	run -1 hooked 'dict(prestart=[dict(path="relative")])' -- true
 	[[ $output == *'hooks.prestart[0].path: must be an absolute path, not "relative"'* ]]
-	run -1 hooked 'dict(prestart=[sh("sleep 100 & echo $! >$T/child; wait", timeout=1)])' -- true
-	[[ $output == *"hooks.prestart[0] (/bin/sh): did not end within 1 s and was killed"* ]]
+	run -1 hooked 'dict(prestart=[sh("sleep 100 & echo $! >$T/child; wait", timeout=3)])' -- true
+	[[ $output == *"hooks.prestart[0] (/bin/sh): did not end within 3 s and was killed"* ]]
 	wait_for 5 not_there "$(cat "$BATS_TEST_TMPDIR/child")"
 	# What fails after the end is for the log.
 	run -0 hooked 'dict(poststop=[sh("echo bad luck >&2; exit 1"), sh("echo 2 >$T/second")])' -- true

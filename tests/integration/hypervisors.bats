@@ -15,6 +15,14 @@ configurations()
 	cp "$kata_tree"/config/configuration-*.toml "$dir"
 	cp "$KATA_CONFIG" "$dir/configuration-qemu.toml"
 	ln -s configuration-qemu.toml "$dir/configuration.toml"
+	# A program has two seconds to tell its version, which may be few here; what it said is kept.
+	wait_for 20 version_is_told
+}
+
+version_is_told()
+{
+	"$kata_runtime" hypervisors --dir "$dir" --json | python3 -c 'import json, sys
+sys.exit(not next(row["version"] for row in json.load(sys.stdin) if row["name"] == "qemu"))'
 }
 
 # query PYTHON: an expression over the rows by name, of JSON on standard input.

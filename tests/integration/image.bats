@@ -83,10 +83,10 @@ kernel()
 }
 
 @test "image: an interrupted download leaves nothing" {
-	program apt-get <<<"touch '$PWD/begun'; sleep 30"
+	program apt-get <<<"touch '$PWD/begun'; sleep 300"
 	# As ./demo does: the signal reaches the recipe and what it waits for.
-	timeout 60 "$image/fetch-kernel" "$PWD/kernel" 3>&- &
-	for _ in {1..100}; do
+	timeout 150 "$image/fetch-kernel" "$PWD/kernel" 3>&- &
+	for _ in {1..1000}; do
 		[ ! -e begun ] || break
 		sleep 0.1
 	done

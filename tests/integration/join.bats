@@ -142,7 +142,8 @@ not_ours()
 	[ "$taken" = 1 ]
 	grep -q "container $id-m8 already exists" "$BATS_TEST_TMPDIR"/m8.*.out
 	[ "$(listed)" = "$id-m1 $id-m2 $id-m3 $id-m4 $id-m5 $id-m6 $id-m7 $id-m8 $id-one " ]
-	[ "$(pgrep -c kata-standin)" = 9 ]
+	# That of the loser is on its way out.
+	wait_for 5 eval '[ "$(pgrep -c kata-standin)" = 9 ]'
 	pids=()
 	for i in one m{1..8}; do
 		kata delete --force "$id-$i" 3>&- &
@@ -166,7 +167,7 @@ hook('createRuntime', 'echo sorry >&2; exit 1')" true
 	[ "$(listed)" = "$id-one " ]
 	# Killed while it is made.
 	bundle_for two "$(in_ns one network)
-hook('createRuntime', 'echo >\$T/hook; sleep 100')" true
+hook('createRuntime', 'echo >\$T/hook; sleep 1000')" true
 	kata run --bundle "$BATS_TEST_TMPDIR/two" "$id-two" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
 	runner=$!
 	wait_for 20 test -e "$BATS_TEST_TMPDIR/hook"
@@ -226,7 +227,7 @@ hook('poststop', 'echo two >>\$T/stopped')" exec sleep 1000
 	[ "$(cat "$BATS_TEST_TMPDIR/uts")" = "$(readlink "/proc/$(cat "$BATS_TEST_TMPDIR/two.pid")/ns/uts")" ]
 	kill -TERM "$(program_of "$id-one" containerd-shim)"
 	wait_for 10 test ! -e "$KATA_ROOT/$id-one"
-	[ ! -L "$KATA_ROOT/$id-two" ]
+	wait_for 10 test ! -L "$KATA_ROOT/$id-two"
 	[ "$(sort "$BATS_TEST_TMPDIR/stopped" | tr '\n' ' ')" = "one two " ]
 }
 

@@ -173,19 +173,19 @@ nothing_left()
 	for signal in TERM INT HUP; do
 		rm -f begun
 		FAKE_COMMAND="touch '$PWD/begun'; exec sleep 4242" \
-			timeout --foreground 60 env --default-signal=INT,HUP "$build" 3>&- &
-		for _ in {1..200}; do
+			timeout --foreground 150 env --default-signal=INT,HUP "$build" 3>&- &
+		for _ in {1..600}; do
 			[ ! -e begun ] || break
 			sleep 0.1
 		done
 		[ -e begun ]
-		pid=$(pgrep -x -f "/bin/bash $build")
+		pid=$(pgrep -o -x -f "/bin/bash $build")
 		kill "-$signal" "$pid"
 		status=0
 		wait $! || status=$?
 		[ "$status" -gt 128 ]
 		nothing_left
-		for _ in {1..50}; do
+		for _ in {1..300}; do
 			pgrep -x -f 'sleep 4242' >/dev/null || break
 			sleep 0.1
 		done

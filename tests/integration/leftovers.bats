@@ -23,18 +23,30 @@ left()
 
 gone()
 {
-	export LEFTOVERS_WAIT=5
+	export LEFTOVERS_WAIT=30
 	leftovers_compare "$BATS_TEST_TMPDIR/before"
 }
 
+# until_there FILE: what was started in the background has come as far as to make it.
+until_there()
+{
+	for _ in {1..600}; do
+		[ ! -e "$1" ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
 @test "leftovers: nothing" {
-	leftovers_compare "$BATS_TEST_TMPDIR/before"
+	# Of groups that others make meanwhile, too.
+	gone
 	run -1 leftovers_compare /nonexistent
 }
 
 @test "leftovers: a process" {
 	cp "$(command -v sleep)" "$BATS_TEST_TMPDIR/containerd-shim-kata-v2"
-	"$BATS_TEST_TMPDIR/containerd-shim-kata-v2" 60 3>&- &
+	"$BATS_TEST_TMPDIR/containerd-shim-kata-v2" 600 3>&- &
+	until [ "/proc/$!/exe" -ef "$BATS_TEST_TMPDIR/containerd-shim-kata-v2" ]; do sleep 0.05; done
 	left "process $! "
 	kill $!
 	wait $! || :
@@ -43,10 +55,11 @@ gone()
 
 @test "leftovers: a zombie" {
 	cp "$(command -v sleep)" "$BATS_TEST_TMPDIR/qemu-system-x86_64"
-	python3 -c 'import subprocess, sys, time
-p = subprocess.Popen([sys.argv[1], "0"]); time.sleep(60)' \
-		"$BATS_TEST_TMPDIR/qemu-system-x86_64" 3>&- &
-	sleep 1
+	python3 -c 'import os, subprocess, sys, time
+p = subprocess.Popen([sys.argv[1], "0"]); os.waitid(os.P_PID, p.pid, os.WEXITED | os.WNOWAIT)
+open(sys.argv[2], "w"); time.sleep(600)' \
+		"$BATS_TEST_TMPDIR/qemu-system-x86_64" "$BATS_TEST_TMPDIR/there" 3>&- &
+	until_there "$BATS_TEST_TMPDIR/there"
 	left "process "
 	kill $!
 	wait $! || :
@@ -62,8 +75,8 @@ p = subprocess.Popen([sys.argv[1], "0"]); time.sleep(60)' \
 
 @test "leftovers: a socket" {
 	python3 -c 'import socket, sys, time
-s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); time.sleep(60)' "$BATS_TEST_TMPDIR/socket" 3>&- &
-	sleep 1
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); time.sleep(600)' "$BATS_TEST_TMPDIR/socket" 3>&- &
+	until_there "$BATS_TEST_TMPDIR/socket"
 	left "socket $BATS_TEST_TMPDIR/socket"
 	kill $!
 	wait $! || :

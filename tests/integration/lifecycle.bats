@@ -11,7 +11,7 @@ load common
 # engine [OPTION…]: the bundle's container, from create to delete.
 engine()
 {
-	timeout --foreground -k 5 120 python3 "$BATS_TEST_DIRNAME/engine.py" "$@" "$kata_runtime" \
+	timeout --foreground -k 5 150 python3 "$BATS_TEST_DIRNAME/engine.py" "$@" "$kata_runtime" \
 		--config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" -- "$bundle" "$id"
 }
 
@@ -52,7 +52,8 @@ adopted()
 killed()
 {
 	container_bundle "$bundle" -- sh -c 'echo ready; exec sleep 1000'
-	adopted 137 --do "$(when_ready "kill -9 \$(for p in \$(pgrep -f $id); do case \$(readlink /proc/\$p/exe) in */$1*) echo \$p; break;; esac; done)")"
+	: >"$bundle.out"
+	adopted 137 --do "$(when_ready "kill -9 \$($(program_by_others) $id $1)")"
 }
 
 @test "the adopted process ends with 137 when the shim is killed" {

@@ -46,7 +46,7 @@ machine_programs()
 # machine_boot KERNEL-DIR KERNEL-PARAMETERS QEMU-OPTION…: until the agent answers.
 machine_boot()
 {
-	local kernel=$1 params=$2 i
+	local kernel=$1 params=$2 end=$((SECONDS + 150))
 
 	shift 2
 	"$kata_tree/guest/image/make-initrd" initrd.img "$kata_agent" "$kernel" || return
@@ -54,13 +54,13 @@ machine_boot()
 	qemu-system-x86_64 -M q35 -accel tcg -cpu max -m 256M,slots=2,maxmem=1G -smp 1,maxcpus=2 \
 		-nodefaults -nographic -no-reboot -no-user-config -rtc base=utc \
 		-kernel "$kernel/vmlinux" -initrd initrd.img \
-		-append "quiet panic=1 reboot=t console=ttyS0 agent.log=debug agent.hotplug_timeout=2 $params" \
+		-append "quiet panic=1 reboot=t console=ttyS0 agent.log=debug agent.hotplug_timeout=5 $params" \
 		-serial file:console -device virtio-serial-pci \
 		-chardev socket,id=a,path=agent.sock,server=on,wait=off \
 		-device virtserialport,chardev=a,name=org.kata-c.agent.0 \
 		-qmp unix:qmp.sock,server=on,wait=off "$@" >qemu.log 2>&1 3>&- &
 	echo $! >pid
-	for ((i = 0; i < 200; i++)); do
+	while [ "$SECONDS" -lt "$end" ]; do
 		! call check >/dev/null 2>&1 || return 0
 		kill -0 "$(cat pid)" || break
 		sleep 0.2

@@ -15,7 +15,7 @@ ask()
 	local path=$1
 
 	shift
-	curl -sS --max-time 10 --unix-socket "$KATA_ROOT/$id/shim-monitor.sock" "$@" "http://shim$path"
+	curl -sS --max-time 60 --unix-socket "$KATA_ROOT/$id/shim-monitor.sock" "$@" "http://shim$path"
 }
 
 # start_monitor: on a port that is free; $monitor is its process, $url where it is.
@@ -58,6 +58,18 @@ check_metrics()
 	EOT
 }
 
+# scraped ID…: what the monitor says of these, into metrics. It leaves out who does not answer
+# within three seconds, which is anybody on a machine that is busy enough.
+scraped()
+{
+	local name
+
+	curl -sS --max-time 60 "$url/metrics" >"$BATS_TEST_TMPDIR/metrics" || return
+	for name; do
+		[ "$(check_metrics "$BATS_TEST_TMPDIR/metrics" "$name")" -ge 150 ] || return
+	done
+}
+
 @test "monitor: flags and pages" {
 	run -0 "$kata_monitor" --version
 	[[ $output == kata-monitor*Version:*"Git commit:"* ]]
@@ -95,9 +107,7 @@ note("io.kubernetes.cri.sandbox-namespace", "shop")'
 	wait_for 10 status_is "$other" running
 	start_monitor
 	[ "$(curl -s "$url/sandboxes" | xargs)" = "$id $other" ]
-	curl -sS "$url/metrics" >"$BATS_TEST_TMPDIR/metrics"
-	[ "$(check_metrics "$BATS_TEST_TMPDIR/metrics" "$id")" -ge 150 ]
-	[ "$(check_metrics "$BATS_TEST_TMPDIR/metrics" "$other")" -ge 150 ]
+	wait_for 20 scraped "$id" "$other"
 	marks="sandbox_id=\"$id\",cri_uid=\"uid-1\",cri_name=\"web\",cri_namespace=\"shop\""
 	grep -q "^kata_shim_process_open_fds{$marks} " "$BATS_TEST_TMPDIR/metrics"
 	grep -q "^kata_guest_load{item=\"load1\",$marks} " "$BATS_TEST_TMPDIR/metrics"
@@ -116,8 +126,7 @@ note("io.kubernetes.cri.sandbox-namespace", "shop")'
 	[[ $(ask '/direct-volume/stats?path=/nonexistent') == *"has the volume /nonexistent" ]]
 
 	# A hundred scrapes, on one connection, leave the shim as small as it is.
-	# Not of the other one, whose ID begins with this one's.
-	shim=$(program_of "$id( |\$)" containerd-shim-kata-v2)
+	shim=$(program_of "$id" containerd-shim-kata-v2)
 	ask '/metrics?n=[1-100]' -o /dev/null
 	rss=$(awk '/^Private_Dirty:/ { print $2 }' "/proc/$shim/smaps_rollup")
 	[ "$rss" -le 1536 ] || { echo "$rss KiB" >&2; false; }
@@ -125,15 +134,14 @@ note("io.kubernetes.cri.sandbox-namespace", "shop")'
 
 	# One shim does not answer: the other one is told, in time.
 	kill -STOP "$shim"
-	curl -sS --max-time 6 "$url/metrics" >"$BATS_TEST_TMPDIR/metrics"
+	wait_for 20 scraped "$other"
 	kill -CONT "$shim"
 	[ "$(check_metrics "$BATS_TEST_TMPDIR/metrics" "$id")" = 0 ]
-	[ "$(check_metrics "$BATS_TEST_TMPDIR/metrics" "$other")" -ge 150 ]
-	grep -qx 'kata_monitor_scrape_failed_count 1' "$BATS_TEST_TMPDIR/metrics"
+	grep -qx 'kata_monitor_scrape_failed_count [1-9][0-9]*' "$BATS_TEST_TMPDIR/metrics"
 
 	# Scrapes without a pause while it ends: each is answered, or refused when it is gone.
 	while [ -S "$KATA_ROOT/$id/shim-monitor.sock" ]; do
-		curl -s --max-time 5 --unix-socket "$KATA_ROOT/$id/shim-monitor.sock" \
+		curl -s --max-time 60 --unix-socket "$KATA_ROOT/$id/shim-monitor.sock" \
 			http://shim/metrics -o /dev/null -w '%{http_code}\n' || echo "curl $?"
 	done >"$BATS_TEST_TMPDIR/codes" 3>&- &
 	scraping=$!
@@ -143,10 +151,10 @@ note("io.kubernetes.cri.sandbox-namespace", "shop")'
 	run -1 grep -Evx '200|000|curl (7|52|56)' "$BATS_TEST_TMPDIR/codes"
 	run -1 kata metrics "$id"
 	[[ $output == *"container $id does not exist" ]]
-	[ "$(curl -s "$url/sandboxes")" = "$other" ]
+	wait_for 5 eval '[ "$(curl -s "$url/sandboxes")" = "$other" ]'
 	kata kill "$other" KILL
 	ends_with 137 "$runner"
-	[ "$(curl -s "$url/sandboxes")" = "" ]
+	wait_for 5 eval '[ "$(curl -s "$url/sandboxes")" = "" ]'
 	kill -TERM "$monitor"
 	ends_with 0 "$monitor"
 }

@@ -39,7 +39,7 @@ fails_with()
 {
 	local output status=0
 
-	output=$(timeout 30 "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" \
+	output=$(timeout 90 "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" \
 		run --bundle "$bundle" "$id" </dev/null 2>&1 3>&-) || status=$?
 	echo "$status: $output"
 	[ "$status" = 1 ]

@@ -31,7 +31,8 @@ tell='ip addr >/a; ip route >/r; ip -6 route >/r6; mv /r /told-r; mv /r6 /told-r
 # begin_pod NAME SCRIPT: a container with a server that runs it; it is told when that is done.
 begin_pod()
 {
-	network_bundle "$BATS_TEST_TMPDIR/$1" "net-echo serve 7 & $2; sleep 0.1; touch /ready; wait"
+	network_bundle "$BATS_TEST_TMPDIR/$1" "net-echo serve 7 & $2
+		until net-echo ask 127.0.0.1 7 tcp 1 1; do sleep 0.1; done; touch /ready; wait"
 	kata run --detach --bundle "$BATS_TEST_TMPDIR/$1" "$id-$1" </dev/null \
 		>"$BATS_TEST_TMPDIR/$1.out" 2>&1 3>&- || { cat "$BATS_TEST_TMPDIR/$1.out" >&2; return 1; }
 	wait_for 40 test -e "$BATS_TEST_TMPDIR/$1/rootfs/ready"
@@ -187,10 +188,10 @@ create_pod()
 # is printed up to its end.
 dial()
 {
-	ip netns exec "$pod" timeout 20 python3 - "$@" <<-'E'
+	ip netns exec "$pod" timeout 100 python3 - "$@" <<-'E'
 		import socket, sys
 		try:
-		    s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
+		    s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 60)
 		    s.sendall(sys.argv[3].encode())
 		    s.shutdown(socket.SHUT_WR)
 		    said = b""
@@ -221,7 +222,7 @@ dial()
 		wait "${asking[i]}"
 	done
 	# Ends are said one by one.
-	[ "$(dial 127.0.0.1 80 question)" = "one line" ]
+	wait_for 10 eval '[ "$(dial 127.0.0.1 80 question)" = "one line" ]'
 	[ "$(dial ::1 7 'answer me')" = "answer me" ]
 	[ "$(dial 127.0.0.1 9 x)" = reset ]
 	ip netns exec "$pod" "$net_echo" ask 127.0.0.1 8 tcp 3 100
@@ -252,6 +253,7 @@ dial()
 		ip -n "$pod" addr add "10.9.${name#*:}.2/24" dev "${name%:*}"
 		ip -n "$pod" link set "${name%:*}" up
 	done
+	network_settled
 	before=$(network_state)
 	container_config "$KATA_CONFIG" qemu rx_rate_limiter_max_rate=40000000 \
 		tx_rate_limiter_max_rate=20000000
@@ -270,6 +272,7 @@ dial()
 	# A macvtap on the interface, which gets back all it had; also from delete.
 	ip -n "$pod" link del mt0
 	ip -n "$pod" link del mv0
+	network_settled
 	before=$(network_state)
 	container_config "$KATA_CONFIG" qemu 'runtime.internetworking_model="macvtap"'
 	begin_pod two "$tell"
@@ -313,7 +316,7 @@ rules()
 # shim_socket PATH …: the sandbox itself, by its management socket.
 shim_socket()
 {
-	curl -sS --fail-with-body --max-time 20 --unix-socket "$KATA_ROOT/$id-one/shim-monitor.sock" \
+	curl -sS --fail-with-body --max-time 60 --unix-socket "$KATA_ROOT/$id-one/shim-monitor.sock" \
 		"${@:2}" "http://shim$1"
 }
 

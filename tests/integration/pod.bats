@@ -84,7 +84,7 @@ hook('prestart', 'echo >\$T/prestart')" "$tell; read -r line; exit 3"
 	kata delete "$id-one"
 	kata delete "$id-four"
 	[ -z "$(ls -A "$KATA_ROOT")" ]
-	[ -z "$(find /sys/fs/cgroup -name "$top" -print -quit 2>/dev/null)" ]
+	wait_for 5 eval '[ -z "$(find /sys/fs/cgroup -name "$top" -print -quit 2>/dev/null)" ]'
 }
 
 machine_gone()

@@ -45,9 +45,9 @@ begin()
 	[ "$(podman_ run --rm --pod pod box sh -c "$tell")" = "$(podman_ exec one sh -c "$tell")" ]
 	[ "$(podman_ exec one hostname)" = pod ]
 	[ "$(pgrep -c qemu-system)" = 1 ]
-	[ "$(curl -s -m 10 http://127.0.0.1:18081/)" = pod ]
+	wait_for 20 eval '[ "$(curl -s -m 10 http://127.0.0.1:18081/)" = pod ]'
 	podman_ pod stop -t 1 pod >/dev/null
-	run ! pgrep qemu-system
+	wait_for 5 eval '! pgrep qemu-system'
 	# It may stumble over a directory that is no control group (engines_clear).
 	podman_ pod rm -f -t 0 pod >/dev/null || :
 	run ! podman_ container exists one

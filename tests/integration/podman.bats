@@ -92,7 +92,7 @@ state_is()
 	done
 	run -0 podman_ ps -aq
 	[ -z "$output" ]
-	run ! pgrep -x kata-standin
+	wait_for 5 eval '! pgrep -x kata-standin'
 	run ! podman_ run --rm --network none --cgroups disabled box true
 	[[ $output == *"not compatible with NoCgroups"* ]]
 }

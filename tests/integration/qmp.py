@@ -11,7 +11,7 @@ import sys
 
 def main():
     sock = socket.socket(socket.AF_UNIX)
-    sock.settimeout(20)
+    sock.settimeout(60)
     sock.connect(sys.argv[1])
     stream = sock.makefile("rw")
     stream.readline()

@@ -69,7 +69,7 @@ load common
 		while chunk := ours.recv(100):
 		    got += chunk
 		assert got == b"SHOUT\n", got
-		assert p.wait(10) == 0
+		assert p.wait(60) == 0
 	E
 }
 
@@ -99,7 +99,7 @@ load common
 
 @test "a reader that goes away ends the writer" {
 	container_bundle "$bundle" -- sh -c 'yes; echo $? >&2'
-	timeout 30 "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" \
+	timeout 90 "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" \
 		run --bundle "$bundle" "$id" </dev/null 2>"$bundle.err" | head -c 1 >/dev/null
 	[ "$(cat "$bundle.err")" = 141 ]
 }
@@ -213,11 +213,13 @@ load common
 }
 
 @test "state answers while the machine boots" {
+	boots_for_ever agent.dial_timeout=100
 	container_bundle "$bundle" -- true
 	start_container "$id" "$bundle"
-	# Had it waited for the boot, it would have found the container created.
+	# Had it waited for the boot, it would have found none.
 	wait_for 5 status_is "$id" creating
-	wait "$runner"
+	kill -TERM "$runner"
+	ends_with 143 "$runner"
 }
 
 @test "the same ID twice is refused and the first lives on" {

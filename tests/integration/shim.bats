@@ -11,7 +11,7 @@ load common
 # shim ARGUMENT…: in the bundle, as containerd starts it.
 shim()
 {
-	(cd "$bundle" && timeout 20 "$kata_shim" -namespace test -address '' -root "$KATA_ROOT" \
+	(cd "$bundle" && timeout 60 "$kata_shim" -namespace test -address '' -root "$KATA_ROOT" \
 		-config "$KATA_CONFIG" -id "$id" "$@" 3>&-)
 }
 
@@ -56,7 +56,7 @@ gone()
 	mkfifo "$bundle/log"
 	exec 7<>"$bundle/log"
 	run -0 shim start
-	read -r -t 5 line <&7
+	read -r -t 60 line <&7
 	exec 7>&-
 	[[ $line == 'time="20'*'Z" level=info msg="'*"serving sandbox $id\" name=containerd-shim-v2 pid="*" sandbox=$id source=containerd-kata-shim-v2" ]]
 	kill -TERM "$(cat "$bundle/shim.pid")"
@@ -74,12 +74,15 @@ gone()
 	for named in yes no; do
 		environment=()
 		[ "$named" = yes ] || environment=(KATA_CONF_FILE="$KATA_CONFIG")
-		(cd "$bundle" && env "${environment[@]}" timeout 20 "$bin/containerd-shim-kata-odd-v2" \
+		(cd "$bundle" && env "${environment[@]}" timeout 60 "$bin/containerd-shim-kata-odd-v2" \
 			-namespace test -address '' -root "$KATA_ROOT" -id "$id" start 3>&-)
 		run grep -zx -- "-config=$defaults/configuration-odd.toml" "/proc/$(cat "$bundle/shim.pid")/cmdline"
 		[ "$status" = "$([ "$named" = yes ] && echo 0 || echo 1)" ]
-		kill -TERM "$(cat "$bundle/shim.pid")"
-		wait_for 5 test ! -e "$KATA_ROOT/$id"
+		# It takes shim.pid along, at last.
+		pid=$(cat "$bundle/shim.pid")
+		kill -TERM "$pid"
+		wait_for 5 gone "$pid"
+		[ ! -e "$KATA_ROOT/$id" ]
 	done
 	# Without one it still tells who it is.
 	ln -s containerd-shim-kata-v2 "$bin/containerd-shim-kata-nosuch-v2"

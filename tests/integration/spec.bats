@@ -115,7 +115,7 @@ c["mounts"] = [m for m in c["mounts"] if m["type"] != "cgroup"]' -- sh -c 'id -u
 
 @test "spec: a reader that goes ends the writer" {
 	container_bundle "$bundle" -- sh -c 'yes; echo "$?" >&2'
-	timeout 20 "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" \
+	timeout 90 "$kata_runtime" --config "$KATA_CONFIG" --root "$KATA_ROOT" --log "$KATA_LOG" \
 		run --bundle "$bundle" "$id" 2>"$bundle.err" </dev/null | head -n 1 >"$bundle.out"
 	[ "$(cat "$bundle.out")" = y ]
 	[ "$(cat "$bundle.err")" = 141 ]

@@ -21,7 +21,7 @@ def connect(port):
         s = socket.socket(socket.AF_UNIX)
         s.bind(f"\0kata-streams-{os.getpid()}/{port}")
         s.connect(agent + ".passfd")
-        s.settimeout(20)
+        s.settimeout(60)
     return s
 
 

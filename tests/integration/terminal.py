@@ -59,19 +59,19 @@ def main():
 
     set_size(master, 40, 120)
     os.kill(pid, signal.SIGWINCH)
-    os.write(master, b"sleep 1; echo size=$(stty size)\n")
+    # It travels beside what is typed, and may come later.
+    os.write(master, b"until [ \"$(stty size)\" = '40 120' ]; do sleep 0.1; done; echo size=$(stty size)\n")
     expect(master, b"size=40 120")
 
     # The container's terminal turns Ctrl-C into a signal; the host's must not.
-    os.write(master, b"echo sleeping-$((1+1)); sleep 1000\n")
+    os.write(master, b"sh -c 'echo sleeping-$((1+1)); exec sleep 1000'\n")
     expect(master, b"sleeping-2")
-    time.sleep(0.5)
     os.write(master, b"\x03")
     os.write(master, b"echo alive-$((40+2))\n")
     expect(master, b"alive-42")
 
     os.write(master, b"exit 6\n")
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while True:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:

@@ -13,7 +13,8 @@ run_detached()
 {
 	container_bundle "$bundle" "$@"
 	spec_edit
-	kata run --detach --bundle "$bundle" "$id" </dev/null >"$bundle.out" 2>&1 3>&-
+	kata run --detach --bundle "$bundle" "$id" </dev/null >"$bundle.out" 2>&1 3>&- ||
+		{ cat "$bundle.out" >&2; return 1; }
 }
 
 # The container sees its control group, and has a limit of memory.
@@ -42,7 +43,7 @@ process()
 
 python()
 {
-	timeout --foreground -k 5 90 python3 "$@"
+	timeout --foreground -k 5 150 python3 "$@"
 }
 
 with_runtime()
@@ -125,7 +126,7 @@ counter()
 	[[ $output =~ ^\[[0-9]+\]$ ]]
 	run -0 kata ps "$id" -o user,args
 	[ "$output" = $'USER COMMAND\nroot sleep 1000' ]
-	[ "$(grep -c '"standin"' "$KATA_ROOT/$id/state.json")" = 1 ]
+	wait_for 10 eval '[ "$(grep -c '"'\"standin\"'"' "$KATA_ROOT/$id/state.json")" = 1 ]'
 
 	# The initrd has no shell: the debug console says so. Here it is a serial line.
 	run -0 kata exec "$id" </dev/null
@@ -143,14 +144,23 @@ counter()
 }
 
 @test "verbs: pause, resume, update, events in a machine" {
-	run_detached -- sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/n; sleep 0.05; done'
+	run_detached -- sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/m; mv /tmp/m /tmp/n; sleep 0.05; done'
 	wait_for 10 test -s "$bundle/rootfs/tmp/n"
 	kata events --interval 500ms "$id" >"$BATS_TEST_TMPDIR/events" 2>&1 3>&- &
 	events=$!
+	# Who listens before anything happens hears of all.
+	wait_for 20 grep -q '"stats"' "$BATS_TEST_TMPDIR/events"
 
 	kata pause "$id"
 	status_is "$id" paused
-	before=$(counter)
+	# What was on its way to the host may come yet, and then no more.
+	rests()
+	{
+		before=$(counter)
+		sleep 0.5
+		[ "$(counter)" = "$before" ]
+	}
+	wait_for 10 rests
 	sleep 0.5
 	[ "$(counter)" = "$before" ]
 	run -1 kata pause "$id"

@@ -43,7 +43,7 @@ both_ways()
 	network_bundle "$bundle" 'net-echo serve 7 & ip addr >/a; {
 net-echo ask 10.9.0.1 7 tcp 5 1000 && net-echo ask fd09::1 7 tcp 3 1000 &&
 net-echo ask 10.9.0.1 7 udp 3 1200 && net-echo ask 10.9.0.1 7 tcp 1 200000 && echo asked; } 2>&1
-cat /a; echo ready; wait'
+cat /a; until net-echo ask 127.0.0.1 7 tcp 1 1; do sleep 0.1; done; echo ready; wait'
 	start_container "$id" "$bundle"
 	wait_for "$limit" grep -q ready "$bundle.out"
 	grep -q '^asked$' "$bundle.out"

@@ -41,9 +41,10 @@ containerd_again()
 		containerd --config "$containerd_dir/config.toml" --log-level trace \
 		>>"$containerd_dir/log" 2>&1 3>&- &
 	containerd=$!
-	for _ in {1..200}; do
+	for _ in {1..600}; do
 		! ctr_ version >/dev/null 2>&1 || return 0
-		sleep 0.05
+		kill -0 "$containerd" 2>/dev/null || break
+		sleep 0.1
 	done
 	tail "$containerd_dir/log" >&2
 	return 1
@@ -68,7 +69,7 @@ containerd_tests()
 
 ctr_()
 {
-	timeout --foreground 60 ctr --address "$containerd_dir/c.sock" "$@"
+	timeout --foreground 120 ctr --address "$containerd_dir/c.sock" "$@"
 }
 
 task_is()
@@ -83,7 +84,7 @@ containerd_listen()
 
 	ctr --address "$containerd_dir/c.sock" events >>"$1" 2>/dev/null 3>&- &
 	listener=$!
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 300; i++)); do
 		ctr_ namespaces create "hear-$listener-$i" || return
 		sleep 0.1
 		! grep -q "/namespaces/create .*hear-$listener-" "$1" || break

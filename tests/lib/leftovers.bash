@@ -14,7 +14,7 @@
 # the directories that the product writes to. Only what appeared since the
 # snapshot counts. tests/lib/apart keeps out what others start meanwhile.
 #
-# LEFTOVERS_WAIT   seconds that leftovers_compare gives things to go (default 5)
+# LEFTOVERS_WAIT   seconds that leftovers_compare gives things to go (default 30)
 # LEFTOVERS_DIRS   further directories to look into, separated by colons
 
 # Programs that a sandbox consists of, for [[ =~ ]]. A zombie is only known by
@@ -71,8 +71,10 @@ leftovers_list()
 		file == 2 && FNR > 1 && $8 != "" && $8 !~ /^@[0-9a-f]+$/ && !seen[$8]++ { print "socket", $8 }
 		file == 3 && FNR > 2 { sub(/:.*/, ""); gsub(/ /, ""); print "netdev", $0 }' \
 		/proc/self/mountinfo /proc/net/unix /proc/net/dev
-	# A service that systemd starts meanwhile is not of our making.
+	# A service that systemd starts meanwhile is not of our making; nor are the groups of unit
+	# tests, which may run beside.
 	find /sys/fs/cgroup -mindepth 1 -type d -not -name '*.service' -not -name 'session-*' \
+		-not -path '*/kata-c-test-*' \
 		-printf 'cgroup %p\n' 2>/dev/null || :
 	IFS=: read -r -a extra <<<"${LEFTOVERS_DIRS:-}"
 	dirs=()
@@ -123,7 +125,7 @@ leftovers_snapshot()
 # error for each thing left.
 leftovers_compare()
 {
-	local deadline=$((SECONDS + ${LEFTOVERS_WAIT:-5})) left
+	local deadline=$((SECONDS + ${LEFTOVERS_WAIT:-30})) left
 
 	[ -s "$1" ] || { echo "leftovers: no snapshot in $1" >&2; return 1; }
 	left=$(leftovers_new "$1")
@@ -136,3 +138,21 @@ leftovers_compare()
 		left=$(leftovers_new "$1" | LC_ALL=C comm -12 - <(echo "$left"))
 	done
 }
+
+# leftovers_clear FILE: what one test has left must not be in the way of the next. Only where
+# nobody else can have made what is new.
+leftovers_clear()
+{
+	local left
+
+	left=$(leftovers_new "$1")
+	awk '$1 == "process" { print $2 }' <<<"$left" | xargs -r kill -9
+	awk '$1 == "mount" && $2 ~ "^/run/(vc|kata)" { print $2 }' <<<"$left" | sort -r | xargs -r -n 1 umount -l
+	# Groups can be removed when their processes are gone.
+	for _ in {1..50}; do
+		leftovers_new "$1" | grep -q '^process' || break
+		sleep 0.1
+	done
+	awk '$1 == "cgroup" { print $2 }' <<<"$left" | sort -r | xargs -r rmdir
+	awk '$1 == "file" && $2 ~ "^/run/(vc|kata)" { print $2 }' <<<"$left" | sort | xargs -r rm -rf --one-file-system
+} 2>/dev/null

@@ -30,6 +30,10 @@ network_make()
 	[ "${1:-}" = --bare ] || network_first
 	ip netns exec "$out" "$net_echo" serve 7 3>&- &
 	network_server=$!
+	until ip netns exec "$out" "$net_echo" ask 127.0.0.1 7 tcp 1 1 2>/dev/null; do
+		kill -0 "$network_server" || return
+		sleep 0.05
+	done
 }
 
 network_first()
@@ -41,7 +45,7 @@ network_first()
 
 network_add()
 {
-	local v6=fd09:$2:
+	local v6=fd09:$2: state
 	[ "$2" != 0 ] || v6=fd09:
 
 	ip -n "$out" link add "br$2" type bridge
@@ -53,6 +57,12 @@ network_add()
 	ip -n "$pod" addr add "10.9.$2.2/24" dev "$1"
 	ip -n "$pod" addr add "$v6:2/64" dev "$1" nodad
 	ip -n "$pod" link set "$1" up
+	# Its state, and its own address of IPv6, come a moment later.
+	for _ in {1..500}; do
+		state=$(ip -n "$pod" addr show dev "$1")
+		[[ $state != *"state UP"*"inet6 fe80"* || $state == *tentative* ]] || break
+		sleep 0.02
+	done
 }
 
 network_bundle()
@@ -84,6 +94,21 @@ network_state()
 	for device in $(ip -n "$pod" -br link | cut -d' ' -f1 | cut -d@ -f1); do
 		tc -n "$pod" filter show dev "$device" ingress
 	done
+}
+
+# network_settled: what comes by itself, a moment after an interface, has come.
+network_settled()
+{
+	local before after
+
+	after=$(network_state)
+	for _ in {1..20}; do
+		before=$after
+		sleep 0.5
+		after=$(network_state)
+		[ "$after" != "$before" ] || return 0
+	done
+	return 1
 }
 
 # network_prepare: the first namespace that has a name leaves a mount for all that come.

@@ -19,9 +19,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ANSWER_MS 10000
+#define ANSWER_MS 30000
 #define LOST_MS	  2000 /* then a datagram is sent again */
-#define TRIES	  5
+#define TRIES	  15
 #define SIZE_MAX_ (4u << 20)
 
 static char sent[SIZE_MAX_], got[SIZE_MAX_];
@@ -73,8 +73,10 @@ static void serve_datagram(int fd)
 
 static _Noreturn void serve(unsigned port)
 {
-	struct pollfd p[] = { { .fd = listen_on(SOCK_STREAM, port), .events = POLLIN },
-			      { .fd = listen_on(SOCK_DGRAM, port), .events = POLLIN } };
+	/* In this order: whom a connection reaches takes datagrams, too. */
+	int datagrams = listen_on(SOCK_DGRAM, port), streams = listen_on(SOCK_STREAM, port);
+	struct pollfd p[] = { { .fd = streams, .events = POLLIN },
+			      { .fd = datagrams, .events = POLLIN } };
 
 	signal(SIGCHLD, SIG_IGN);
 	for (;;) {

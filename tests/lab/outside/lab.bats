@@ -79,28 +79,32 @@ lab_of()
 }
 
 @test "a command that hangs ends by its limit, and the console is shown" {
-	run -124 --separate-stderr "$lab" -n -t 20 -- sh -c \
-		'echo started; echo "<1>said by the kernel" >/dev/kmsg; exec sleep 1000' </dev/null
+	# On a busy machine the first may not have come as far as the command.
+	for limit in 20 80; do
+		run -124 --separate-stderr "$lab" -n -t $limit -- sh -c \
+			'echo started; echo "<1>said by the kernel" >/dev/kmsg; exec sleep 1000' </dev/null
+		[[ $stderr == *"not done within $limit s"* ]]
+		[ "$output" != started ] || break
+	done
 	[ "$output" = started ]
-	[[ $stderr == *"not done within 20 s"* ]]
 	[[ $stderr == *"said by the kernel"* ]]
 }
 
 @test "a lab that freezes is started again once; the second time is a failure" {
-	"$lab" -n -f 4 -- sh -c 'echo started; exec sleep 1000' </dev/null 3>&- \
+	"$lab" -n -f 6 -- sh -c 'echo started; exec sleep 1000' </dev/null 3>&- \
 		>"$BATS_TEST_TMPDIR/stdout" 2>"$BATS_TEST_TMPDIR/stderr" &
 	keeper=$!
 	for time in 1 2; do
-		wait_for 80 lines_are "$time" "$BATS_TEST_TMPDIR/stdout"
+		wait_for 160 lines_are "$time" "$BATS_TEST_TMPDIR/stdout"
 		frozen=$(machine "$keeper")
 		kill -STOP "$frozen"
-		wait_for 20 gone "$frozen"
+		wait_for 60 gone "$frozen"
 	done
 	status=0
 	wait "$keeper" || status=$?
 	cat "$BATS_TEST_TMPDIR/stderr"
 	[ "$status" = 125 ]
-	[ "$(grep -c "no sign of life for 4 s" "$BATS_TEST_TMPDIR/stderr")" = 2 ]
+	[ "$(grep -c "no sign of life for 6 s" "$BATS_TEST_TMPDIR/stderr")" = 2 ]
 	[ "$(grep -c "starting it again" "$BATS_TEST_TMPDIR/stderr")" = 1 ]
 }
 
@@ -108,7 +112,7 @@ lab_of()
 	"$lab" -n -- bash -c 'trap "echo got it; exit 9" TERM; echo up; while :; do sleep 0.1; done' \
 		</dev/null 3>&- >"$BATS_TEST_TMPDIR/stdout" &
 	keeper=$!
-	wait_for 80 grep -q up "$BATS_TEST_TMPDIR/stdout"
+	wait_for 160 grep -q up "$BATS_TEST_TMPDIR/stdout"
 	# A machine that sleeps for a while is woken, and goes on.
 	asleep=$(machine "$keeper")
 	kill -STOP "$asleep"
@@ -125,10 +129,10 @@ lab_of()
 	# Its caller is killed, and then nobody can clean up.
 	bash -c '"$1" -n -- sleep 1000; :' caller "$lab" </dev/null 3>&- &
 	caller=$!
-	wait_for 40 lab_of "$caller"
+	wait_for 120 lab_of "$caller"
 	kill -KILL "$caller"
-	wait_for 20 gone "$keeper"
-	wait_for 20 gone "$pid"
+	wait_for 60 gone "$keeper"
+	wait_for 60 gone "$pid"
 }
 
 @test "what cannot be done is said" {
