@@ -49,9 +49,14 @@ shim_of()
 	cat "$containerd_dir"/state/io.containerd.runtime.v2.task/default/"$1"/shim.pid
 }
 
+# The child that has one; what else the shim has forked for a moment has none.
 machine_of()
 {
-	pgrep -P "$(shim_of "$1")" containerd-shim
+	local pid
+
+	for pid in $(pgrep -P "$(shim_of "$1")" containerd-shim); do
+		! pgrep -P "$pid" >/dev/null || echo "$pid"
+	done
 }
 
 agent_of()
@@ -104,10 +109,11 @@ clear_away()
 
 @test "containerd: it is killed itself while a container runs" {
 	local shim
-	begin sh -c 'trap "exit 7" USR1; while :; do sleep 0.1; done'
+	begin sh -c 'trap "exit 7" USR1; : >/ready; while :; do sleep 0.1; done'
 	run_spec "$id"
+	wait_for 10 test -e "$bundle/rootfs/ready"
 	shim=$(shim_of "$id")
-	kill -9 "$containerd" "$listener"
+	kill -9 "$listener" "$containerd"
 	wait "$containerd" || :
 	containerd_again "$KATA_CONFIG"
 	containerd_listen "$events"
@@ -115,7 +121,7 @@ clear_away()
 	[ "$(shim_of "$id")" = "$shim" ]
 	run -3 ctr_ tasks exec --exec-id e "$id" sh -c 'exit 3'
 	# Its end, while nobody listens, and then that of who would have told.
-	kill -9 "$containerd" "$listener"
+	kill -9 "$listener" "$containerd"
 	wait "$containerd" || :
 	pkill -USR1 -P "$(agent_of "$id")"
 	wait_for 10 grep -q '"status": *"stopped"' "/run/vc/sbs/$id/state.json"
@@ -143,7 +149,7 @@ clear_away()
 		wait_for 10 test -e "$held"
 		case $victim in
 		containerd)
-			kill -9 "$containerd" "$listener"
+			kill -9 "$listener" "$containerd"
 			wait "$containerd" || :
 			containerd_again "$KATA_CONFIG"
 			containerd_listen "$events"
@@ -174,7 +180,7 @@ clear_away()
 		client=$!
 		wait_for 10 test -e "$held"
 		if [ "$victim" = containerd ]; then
-			kill -9 "$containerd" "$listener"
+			kill -9 "$listener" "$containerd"
 			wait "$containerd" || :
 			: >"$held.go"
 			before=$(wc -l <"$containerd_dir/log")
@@ -185,7 +191,7 @@ clear_away()
 			# minute it ends by itself, and at once when it is told to.
 			! nothing_is_left "$name" || break
 			pid=$(pgrep -f "containerd-shim-kata-v2 .*-id=$name" | head -n 1)
-			[ -z "$pid" ] || kill -TERM "$pid"
+			[ -z "$pid" ] || kill -TERM "$pid" || :
 		else
 			: >"$held.go"
 			kill -9 "$(shim_of "$name")"
@@ -196,11 +202,11 @@ clear_away()
 	done
 }
 
-# kill_of VICTIM ID: a child of the sandbox's shim, when it is there.
+# kill_of VICTIM ID: a child of the sandbox's shim, when it is there. By its command line: what is
+# asked for its version has the same name.
 kill_of()
 {
-	wait_for 20 pgrep -P "$(shim_of "$2")" "$1" >/dev/null
-	pkill -9 -P "$(shim_of "$2")" "$1"
+	wait_for 20 pkill -9 -P "$(shim_of "$2")" -f "$1.*$2"
 }
 
 no_machine()

@@ -66,9 +66,10 @@ no_shim()
 	wait_for 10 no_shim
 	run find /run/vc/sbs /run/vc/vm /run/kata-containers/shared/sandboxes -mindepth 1
 	[ -z "$output" ]
+	all_told() { [ "$(grep "/tasks/$1 " "$BATS_TEST_TMPDIR/events" | grep -cE "\"container_id\":\"$id-(at-once-)?[0-9]+$2\"")" = $((pods + many)) ]; }
 	for topic in create start exit delete; do
 		for kind in '' -m; do
-			[ "$(grep "/tasks/$topic " "$BATS_TEST_TMPDIR/events" | grep -cE "\"container_id\":\"$id-(at-once-)?[0-9]+$kind\"")" = $((pods + many)) ]
+			wait_for 10 all_told "$topic" "$kind"
 		done
 	done
 }

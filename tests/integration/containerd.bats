@@ -50,7 +50,7 @@ setup_containerd()
 	run_task "$id" --memory-limit 67108864 -- \
 		sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/m; mv /tmp/m /tmp/n; sleep 0.05; done'
 	task_is "$id" RUNNING
-	run -3 ctr_ tasks exec --exec-id e1 "$id" sh -c 'echo hi; exit 3'
+	run -3 ctr_ tasks exec --exec-id e1 "$id" sh -c 'until [ -e /tmp/n ]; do sleep 0.1; done; echo hi; exit 3'
 	[ "$output" = hi ]
 	ctr_ tasks pause "$id"
 	task_is "$id" PAUSED
@@ -132,11 +132,11 @@ setup_containerd()
 	run_task "$id" --mount type=bind,src="$BATS_TEST_TMPDIR",dst=/t,options=rbind -- sh -c 'read x </t/go; exit 5'
 	task_is "$id" RUNNING
 	wait_for 10 topics_are "create start"
-	grep -q "^time=.* level=info msg=\"container $id runs\" container=$id name=containerd-shim-v2 .* sandbox=$id " \
+	wait_for 10 grep -q "^time=.* level=info msg=\"container $id runs\" container=$id name=containerd-shim-v2 .* sandbox=$id " \
 		"$BATS_TEST_TMPDIR/c/log"
 	containerd_stop
 	echo x >"$BATS_TEST_TMPDIR/go"
-	sleep 0.5
+	wait_for 10 grep -q '"status": *"stopped"' "/run/vc/sbs/$id/state.json"
 	containerd_again "$KATA_CONFIG"
 	wait_for 10 topics_are "create start exit"
 	task_is "$id" STOPPED
