@@ -19,6 +19,7 @@
 #include "host/cli/exec_process.h"
 #include "host/cli/newlines.h"
 #include "host/cli/opened.h"
+#include "host/cli/pid_file.h"
 #include "host/cli/standin.h"
 
 #define ASK_LIMIT_MS   10000
@@ -79,7 +80,7 @@ struct exec {
 	int console;	       /* the caller's socket; -1: none */
 	int terminal;	       /* what the process gets of it; -1: none */
 	struct newlines lines; /* where its terminal leads to none */
-	bool wrote_pid;
+	struct pid_file pid_file;
 	bool ended;
 	int status;
 };
@@ -181,6 +182,8 @@ static int prepare(struct exec *e, int argc, char **argv, struct err *err)
 	int r = check_options(argc, err);
 
 	if (r == 0)
+		r = pid_file_check(&e->pid_file, err);
+	if (r == 0)
 		r = opened_open(&e->o, e->cli, e->id, err);
 	if (r < 0)
 		return r;
@@ -215,18 +218,6 @@ static int start_standin(struct exec *e, struct err *err)
 	return standin_start(e->id, &list, e->terminal, &e->standin, err);
 }
 
-static int write_pid_file(struct exec *e, struct err *err)
-{
-	auto_free char *text = xasprintf("%d", (int)e->standin.pid);
-	int r;
-
-	if (!opt.pid_file)
-		return 0;
-	r = file_replace(opt.pid_file, text, strlen(text), 0644, err);
-	e->wrote_pid = r == 0;
-	return r < 0 ? err_wrap(err, "pid file") : 0;
-}
-
 static int start(struct exec *e, struct err *err)
 {
 	int stdio[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
@@ -251,7 +242,7 @@ static int start(struct exec *e, struct err *err)
 	if (r == 0 && e->process->terminal && !opt.detach)
 		attach_resize(e->o.task); /* so that the first look at it is right */
 	if (r == 0)
-		r = write_pid_file(e, err);
+		r = pid_file_write(&e->pid_file, e->standin.pid, err);
 	if (r == 0)
 		r = task_start(e->o.task, &pid, START_LIMIT_MS, err);
 	if (r == 0)
@@ -322,8 +313,7 @@ static int attend(struct exec *e, int argc, char **argv, struct err *err)
 	if (r == 0)
 		return e->status;
 	attach_end(&e->attach);
-	if (e->wrote_pid)
-		(void)unlink(opt.pid_file);
+	pid_file_remove(&e->pid_file);
 	status = failure_status(e, err);
 	err_wrap(err, "exec failed");
 	cli_error(err);
@@ -339,6 +329,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *err)
 		.console = -1,
 		.terminal = -1,
 		.lines = NEWLINES_NONE,
+		.pid_file = { .path = opt.pid_file },
 	};
 	int r;
 

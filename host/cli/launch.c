@@ -80,29 +80,6 @@ static int check_preserve_fds(const struct launch *l, struct err *err)
 	return 0;
 }
 
-/* That it can be written is known only when it is; that it never can be, now. */
-static int check_pid_file(const struct launch *l, struct err *err)
-{
-	const char *path = l->opt->pid_file, *slash = path ? strrchr(path, '/') : NULL;
-	auto_free char *dir = NULL;
-	struct stat st;
-
-	if (!path)
-		return 0;
-	if (!*path)
-		return err_set(err, EINVAL, "flag --pid-file must not be empty");
-	dir = slash == path ? xstrdup("/") :
-	      slash	    ? xstrndup(path, (size_t)(slash - path)) :
-			      xstrdup(".");
-	if (stat(dir, &st) < 0)
-		return err_sys(err, errno, "pid file %s", path);
-	if (!S_ISDIR(st.st_mode))
-		return err_sys(err, ENOTDIR, "pid file %s", path);
-	if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return err_sys(err, EISDIR, "pid file %s", path);
-	return 0;
-}
-
 static int annotate(struct config *config, const Grpc__Spec *spec, struct err *err)
 {
 	auto_strv struct strv annotations = { NULL, 0 };
@@ -203,7 +180,7 @@ int launch_prepare(struct launch *l, struct err *err)
 	if (r == 0)
 		r = check_preserve_fds(l, err);
 	if (r == 0)
-		r = check_pid_file(l, err);
+		r = pid_file_check(&l->pid_file, err);
 	if (r == 0)
 		r = check_free(l, err);
 	if (r == 0)
@@ -325,18 +302,6 @@ static int start_both(struct launch *l, struct err *err)
 	return r < 0 ? r : there;
 }
 
-static int write_pid_file(struct launch *l, pid_t pid, struct err *err)
-{
-	auto_free char *text = xasprintf("%d", (int)pid);
-	int r;
-
-	if (!l->opt->pid_file)
-		return 0;
-	r = file_replace(l->opt->pid_file, text, strlen(text), 0644, err);
-	l->wrote_pid = r == 0;
-	return r < 0 ? err_wrap(err, "pid file") : 0;
-}
-
 int launch_create(struct launch *l, struct err *err)
 {
 	bool terminal = l->spec->process->terminal;
@@ -362,7 +327,7 @@ int launch_create(struct launch *l, struct err *err)
 	close_fd(&l->terminal);
 	close_fd(&l->lines.to);
 	if (r == 0)
-		r = write_pid_file(l, pid, err);
+		r = pid_file_write(&l->pid_file, pid, err);
 	if (r < 0 && l->joined)
 		err_wrap(err, "in sandbox %s", l->joined);
 	return r;
@@ -478,8 +443,7 @@ static void give_up(struct launch *l, int code)
 {
 	attach_end(&l->attach);
 	close_fd(&l->owner);
-	if (l->wrote_pid)
-		(void)unlink(l->opt->pid_file);
+	pid_file_remove(&l->pid_file);
 	if (l->joined) {
 		leave(l, code);
 		return;

@@ -11,6 +11,7 @@
 #include "host/cli/attach.h"
 #include "host/cli/cli.h"
 #include "host/cli/newlines.h"
+#include "host/cli/pid_file.h"
 #include "host/cli/standin.h"
 #include "host/cli/task_client.h"
 #include "host/config/config.h"
@@ -65,13 +66,14 @@ struct launch {
 	int console;	       /* the caller's socket; -1: none */
 	int terminal;	       /* what the container gets of it; -1: none */
 	struct newlines lines; /* where its terminal leads to none */
-	bool wrote_pid;
+	struct pid_file pid_file;
 };
 
 #define LAUNCH_INIT(cli_, id_, opt_, detach_)                                                   \
 	{                                                                                       \
 		.cli = (cli_), .id = (id_), .opt = (opt_), .detach = (detach_), .owner = -1,    \
 		.standin = STANDIN_NONE, .console = -1, .terminal = -1, .lines = NEWLINES_NONE, \
+		.pid_file = { .path = (opt_)->pid_file },                                       \
 	}
 
 /* Whether the container can be made at all, before anything is started. 0 or -errno and @err. */

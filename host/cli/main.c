@@ -136,7 +136,8 @@ static int open_log(struct err *err)
 		log_open(STDERR_FILENO, "kata-runtime", LOG_LEVEL_DEBUG, format);
 	if (!cli.log)
 		return 0;
-	fd = open(cli.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
+	/* Nobody may read a pipe that it is: no command waits for him. */
+	fd = open(cli.log, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
 	if (fd < 0)
 		return err_sys(err, errno, "%s: cannot open the log", cli.log);
 	log_open(fd, "kata-runtime", log_level(), format);

@@ -54,7 +54,8 @@ static int open_log(struct starting *st, struct err *err)
 	if (st->fifo)
 		fd = open(fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	else
-		fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
+		fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
+			  0640);
 	return fd < 0 ? err_sys(err, errno, "%s: cannot open the log", path) : fd;
 }
 

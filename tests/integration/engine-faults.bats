@@ -48,6 +48,12 @@ refused()
 	[[ $output == *"pid file"*"No space left"* ]]
 	umount "$BATS_TEST_TMPDIR/full"
 	run ! kata state "$id"
+	# What is no file stays what it is, and nobody waits for who would read it.
+	mkfifo "$BATS_TEST_TMPDIR/pipe"
+	refused "$BATS_TEST_TMPDIR/pipe: cannot write" create --bundle "$bundle" --pid-file "$BATS_TEST_TMPDIR/pipe" "$id"
+	[ -p "$BATS_TEST_TMPDIR/pipe" ]
+	run -1 timeout 20 "$kata_runtime" --log "$BATS_TEST_TMPDIR/pipe" list
+	[[ $output == *"$BATS_TEST_TMPDIR/pipe: cannot open the log"* ]]
 }
 
 @test "console sockets and terminals that do not fit" {
