@@ -193,8 +193,8 @@ clear_away()
 			pid=$(pgrep -f "containerd-shim-kata-v2 .*-id=$name" | head -n 1)
 			[ -z "$pid" ] || kill -TERM "$pid" || :
 		else
-			: >"$held.go"
 			kill -9 "$(shim_of "$name")"
+			: >"$held.go"
 		fi
 		wait "$client" || :
 		wait_for 10 is_over "$name"
