@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/version.h"
@@ -260,27 +261,12 @@ static int dispatch(int argc, char **argv, struct err *err)
 	return c ? run_command(c, argc - 1, argv + 1, err) : -EINVAL;
 }
 
-/*
- * Standard descriptors that the caller closed become /dev/null, before another
- * file takes their numbers.
- */
-static void open_standard_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
-}
-
 int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
 	int r;
 
-	open_standard_descriptors();
+	fd_open_standard();
 	signal(SIGPIPE, SIG_IGN);
 	r = dispatch(argc - 1, argv + 1, &err);
 	if (r < 0) {

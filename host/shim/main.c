@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* containerd-shim-kata-v2: one process for each sandbox. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,27 +77,12 @@ static int dispatch(const struct cmdline *cl, struct err *err)
 	return strcmp(cl->action, "start") ? action_delete(cl, err) : action_start(cl, err);
 }
 
-/*
- * Standard descriptors that the caller closed become /dev/null, before another
- * file takes their numbers.
- */
-static void open_standard_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
-}
-
 int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
 	struct cmdline cl;
 
-	open_standard_descriptors();
+	fd_open_standard();
 	if (cmdline_parse(argc, argv, &cl, &err) < 0) {
 		fprintf(stderr, "containerd-shim-kata-v2: %s\n", err_msg(&err));
 		cmdline_usage(stderr);

@@ -23,6 +23,17 @@ void close_fd(int *fd)
 	errno = saved;
 }
 
+void fd_open_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int fd_read_full(int fd, void *buf, size_t len)
 {
 	char *p = buf;

@@ -21,6 +21,12 @@
  */
 int fd_read_full(int fd, void *buf, size_t len);
 
+/*
+ * For the start of a program: those of the standard descriptors that its caller has closed
+ * become /dev/null, before another file takes their numbers.
+ */
+void fd_open_standard(void);
+
 /* Write all of @len bytes, across short writes and EINTR. 0 or -errno. */
 int fd_write_full(int fd, const void *buf, size_t len);
 

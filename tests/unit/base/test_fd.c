@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -137,6 +138,27 @@ static void end_of_file_is_told(void **state)
 	close(p[0]);
 }
 
+/* In a child: the runner of the tests reads this one's output. */
+static void standard_descriptors_are_there(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		int kept;
+
+		close_range(STDERR_FILENO, ~0U, 0);
+		close(STDIN_FILENO);
+		fd_open_standard();
+		kept = open("/dev/null", O_RDONLY);
+		_exit(kept != 3 || fcntl(STDIN_FILENO, F_GETFL) < 0 ||
+		      fcntl(STDERR_FILENO, F_GETFL) < 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +168,7 @@ int main(void)
 		cmocka_unit_test(send_to_closed_peer_is_an_error),
 		cmocka_unit_test(reaches_long_socket_paths),
 		cmocka_unit_test(end_of_file_is_told),
+		cmocka_unit_test(standard_descriptors_are_there),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
