@@ -149,6 +149,13 @@ void guest_want_interrupt(struct guest_ring *r)
 	r->avail->ring[r->size] = r->seen;
 }
 
+uint16_t guest_asked(const struct guest_ring *r)
+{
+	const uint16_t *asked = (const uint16_t *)(const void *)&r->used->ring[r->size];
+
+	return __atomic_load_n(asked, __ATOMIC_RELAXED);
+}
+
 void guest_device_init(struct guest_device *d, struct guest *g, struct virtio_device *dev)
 {
 	struct err err = ERR_INIT;

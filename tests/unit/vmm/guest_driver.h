@@ -74,6 +74,8 @@ void guest_offer(struct guest_ring *r, uint16_t head);
 bool guest_used(struct guest_ring *r, uint32_t *head, uint32_t *written);
 /* With event indices: ask for an interrupt with the next used element. */
 void guest_want_interrupt(struct guest_ring *r);
+/* And behind which index the device asks to be kicked. */
+uint16_t guest_asked(const struct guest_ring *r);
 
 /* A device behind its registers. */
 struct guest_device {

@@ -367,6 +367,29 @@ static void interrupts(void **state)
 	stop(&f);
 }
 
+/* In a stream the driver is not asked to kick before nothing more comes; else at once. */
+static void streams(void **state)
+{
+	static const unsigned frames[] = { 50, 50, 0, 1 }, asked[] = { 0, 0, 100, 101 };
+	struct virtio_net_setup setup = { 0 };
+	uint8_t frame[100];
+	struct fixture f;
+
+	(void)state;
+	start(&f, &setup, EVENTS | MERGE);
+	fill(frame, sizeof(frame), 0);
+	for (unsigned turn = 0; turn < ARRAY_SIZE(frames); turn++) {
+		for (unsigned i = 0; i < frames[turn]; i++)
+			offer_frame(&f, frame, sizeof(frame));
+		if (frames[turn] > 0)
+			guest_write32(&f.d, VIRTIO_MMIO_QUEUE_NOTIFY, TX);
+		assert_int_equal(loop_step(f.g.loop, 0), 0);
+		assert_int_equal(guest_asked(&f.d.ring[TX]), asked[turn]);
+	}
+	assert_int_equal(f.counters->tx_frames, 101);
+	stop(&f);
+}
+
 /* A second's worth at once, the rest when it is due. */
 static void limited(void **state)
 {
@@ -562,12 +585,13 @@ static void a_real_tap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(both_ways),	     cmocka_unit_test(merged),
-		cmocka_unit_test(in_crumbs),	     cmocka_unit_test(room),
-		cmocka_unit_test(too_little_room),   cmocka_unit_test(hostile_frames),
-		cmocka_unit_test(full_tap),	     cmocka_unit_test(interrupts),
-		cmocka_unit_test(limited),	     cmocka_unit_test(the_peer_goes),
-		cmocka_unit_test(wrong_descriptors), cmocka_unit_test(a_real_tap),
+		cmocka_unit_test(both_ways),	   cmocka_unit_test(merged),
+		cmocka_unit_test(in_crumbs),	   cmocka_unit_test(room),
+		cmocka_unit_test(too_little_room), cmocka_unit_test(hostile_frames),
+		cmocka_unit_test(full_tap),	   cmocka_unit_test(interrupts),
+		cmocka_unit_test(streams),	   cmocka_unit_test(limited),
+		cmocka_unit_test(the_peer_goes),   cmocka_unit_test(wrong_descriptors),
+		cmocka_unit_test(a_real_tap),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
