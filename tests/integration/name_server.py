@@ -22,7 +22,10 @@ def serve_streams(listener):
     while True:
         client, _ = listener.accept()
         with client:
-            reply = answer(client.recv(4096)[2:])
+            query = client.recv(4096)[2:]
+            if not query:  # who only looks whether somebody is there
+                continue
+            reply = answer(query)
             client.sendall(struct.pack(">H", len(reply)) + reply)
 
 
