@@ -119,6 +119,11 @@ static void on_answer(const ProtobufCMessage *rsp, const struct err *err, void *
 	a->rsp = protobuf_c_message_unpack(rsp->descriptor, NULL, len, wire);
 }
 
+static bool lost_or_late(int code)
+{
+	return code == -ECONNRESET || code == -ECONNREFUSED || code == -ETIMEDOUT;
+}
+
 int task_call(struct task *t, const ProtobufCServiceDescriptor *service, const char *method,
 	      const ProtobufCMessage *req, const struct ttrpc_extra *extra, int64_t timeout_ms,
 	      ProtobufCMessage **rsp, struct err *err)
@@ -145,10 +150,8 @@ int task_call(struct task *t, const ProtobufCServiceDescriptor *service, const c
 	}
 	if (a.err.code) {
 		err_set(err, a.err.code, "%s", err_msg(&a.err));
-		/* The connection, or a shim that ends: neither says whose. */
-		return a.err.code == -ECONNRESET || a.err.code == -ECONNREFUSED ?
-			       err_wrap(err, "container %s", t->id) :
-			       a.err.code;
+		/* The connection, or a shim that ends or hangs: none says whose. */
+		return lost_or_late(a.err.code) ? err_wrap(err, "container %s", t->id) : a.err.code;
 	}
 	if (rsp)
 		*rsp = a.rsp;
