@@ -171,10 +171,12 @@ static int delete_named(const struct cli *cli, const char *id, struct err *err)
 		return r;
 	r = state_load_container(cli->root, id, &st, err);
 	if (r == -ENOENT && opt.force) {
-		/* Of a member whose sandbox was cleared without it, this is left. */
-		(void)state_drop_dangling(cli->root, id);
 		err_clear(err);
-		return 0;
+		/* Of a member whose sandbox was cleared without it, this is left. */
+		if (state_drop_dangling(cli->root, id))
+			return 0;
+		r = state_drop_abandoned(cli->root, id, -1, err);
+		return r < 0 ? r : 0;
 	}
 	if ((r == -EINVAL || r == -EISDIR || r == -EFBIG) && opt.force)
 		return delete_unreadable(cli, id, err);

@@ -405,7 +405,9 @@ int launch_clear_rest(const struct launch *l, struct err *err)
 	r = state_load(l->cli->root, l->id, &st, err);
 	if (r < 0) {
 		err_clear(err);
-		return 0; /* nothing left, or nothing that can be understood */
+		/* Nothing left, or nothing that can be understood; or the shim was killed first. */
+		r = state_drop_abandoned(l->cli->root, l->id, -1, err);
+		return r < 0 ? r : 0;
 	}
 	for (size_t i = 0; i < st->n_processes; i++)
 		if (st->processes[i].pid == l->shim_pid &&

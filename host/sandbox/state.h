@@ -19,6 +19,11 @@
 #define SANDBOX_VM_DIR "/run/vc/vm"
 #define SANDBOX_SHARE  "/run/kata-containers/shared/sandboxes"
 
+/* In <root>/<id>: where the shim serves the Task service. */
+#define SANDBOX_SOCKET "shim.sock"
+/* In <root>/<id>: what it logs, where nobody else takes it. */
+#define SANDBOX_LOG "shim.log"
+
 /* In <root>/<id>: where the shim tells of itself and its sandbox by HTTP. */
 #define SANDBOX_MONITOR "shim-monitor.sock"
 
@@ -106,6 +111,27 @@ char *state_sandbox_of(const char *root, const char *id);
 
 /* Remove the link of a member whose sandbox is no more; true when that was so. */
 bool state_drop_dangling(const char *root, const char *id);
+
+/* Has <root>/<id> a state file, whatever is in it? */
+bool state_exists(const char *root, const char *id);
+
+/*
+ * Who makes or removes a directory without a state has @root alone meanwhile: of two that
+ * find the same abandoned one the second would otherwise remove what the first has just
+ * made. A descriptor that holds it; -EBUSY after 5 s.
+ */
+int state_lock_root(const char *root, struct err *err);
+
+/* Remove <root>/<id> as one step, so that nobody makes it anew while it is emptied. */
+int state_remove_dir(const char *root, const char *id, struct err *err);
+
+/*
+ * Remove <root>/<id> if a shim left it that was killed before its sandbox had a state: its
+ * socket is there, refuses, and nothing is beside it that shims do not make. @id is valid.
+ * @lock is state_lock_root()'s, or -1: not held. 1 when nothing is there any more, 0 when
+ * something else is; an error when it cannot be removed.
+ */
+int state_drop_abandoned(const char *root, const char *id, int lock, struct err *err);
 
 /* The sandboxes below @root, sorted; an absent root is an empty list. */
 int state_list(const char *root, struct strv *ids, struct err *err);

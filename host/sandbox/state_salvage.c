@@ -77,7 +77,7 @@ static bool is_forked(const struct sandbox_state *st, pid_t pid)
 
 static bool shim_answers(const struct sandbox_state *st)
 {
-	auto_free char *path = xasprintf("%s/%s/shim.sock", st->root, st->id);
+	auto_free char *path = xasprintf("%s/%s/" SANDBOX_SOCKET, st->root, st->id);
 	auto_close int fd = unix_connect(path, true, NULL);
 
 	return fd >= 0;

@@ -54,7 +54,7 @@ static pid_t machine_pid(const struct sandbox_state *st)
  */
 static void end_shim(const struct cmdline *cl)
 {
-	auto_free char *socket = xasprintf("%s/%s/%s", cl->root, cl->id, SHIM_SOCKET);
+	auto_free char *socket = xasprintf("%s/%s/%s", cl->root, cl->id, SANDBOX_SOCKET);
 	Containerd__Task__V2__ShutdownRequest req = CONTAINERD__TASK__V2__SHUTDOWN_REQUEST__INIT;
 	int fd = unix_connect(socket, true, NULL);
 	struct loop *loop = fd >= 0 ? loop_new() : NULL;

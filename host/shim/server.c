@@ -141,7 +141,7 @@ static void begin_log(const struct cmdline *cl)
 int action_serve(const struct cmdline *cl, struct err *err)
 {
 	auto_free char *address =
-		xasprintf("unix://%s/%s/shim.sock", cl->root, cl->id ? cl->id : "");
+		xasprintf("unix://%s/%s/" SANDBOX_SOCKET, cl->root, cl->id ? cl->id : "");
 	struct hook_place runtime = { .root = -1 };
 	auto_free char *bundle = NULL;
 	/*

@@ -45,7 +45,7 @@ struct starting {
 static int open_log(struct starting *st, struct err *err)
 {
 	auto_free char *fifo = path_join(st->opt.bundle, "log");
-	auto_free char *file = xasprintf("%s/%s/%s", st->opt.root, st->opt.id, SHIM_LOG);
+	auto_free char *file = xasprintf("%s/%s/%s", st->opt.root, st->opt.id, SANDBOX_LOG);
 	const char *path = st->cl->log && *st->cl->log ? st->cl->log : file;
 	struct stat sb;
 	int fd;
@@ -241,7 +241,7 @@ static int start(const struct bootstrap *boot, struct err *err)
 		.boot = boot, .cl = cl, .listener = -1, .ready = { -1, -1 }, .server = { 0, -1 }
 	};
 	auto_free char *address =
-		xasprintf("unix://%s/%s/%s", cl->root, cl->id ? cl->id : "", SHIM_SOCKET);
+		xasprintf("unix://%s/%s/%s", cl->root, cl->id ? cl->id : "", SANDBOX_SOCKET);
 	auto_free char *bundle = NULL, *sandbox = NULL;
 	enum kind kind;
 	int r = action_check(cl, err);

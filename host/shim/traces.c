@@ -2,13 +2,10 @@
 #include "host/shim/traces.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -18,32 +15,10 @@
 #include "base/str.h"
 #include "host/sandbox/state.h"
 
-#define LOCK_LIMIT_MS 5000
-#define LOCK_STEP_MS  10
-
-static bool has_state(const char *dir)
-{
-	auto_free char *state = path_join(dir, "state.json");
-
-	return access(state, F_OK) == 0;
-}
-
-/* Whether @dir is what a shim left that died before its first task. */
-static bool is_abandoned(const char *dir)
-{
-	auto_free char *socket = path_join(dir, SHIM_SOCKET);
-	auto_close int fd = -1;
-
-	if (has_state(dir))
-		return false;
-	fd = unix_connect(socket, true, NULL);
-	return fd == -ECONNREFUSED || fd == -ENOENT;
-}
-
 /* Make @dir under the name @tmp, and rename it. Of two that try, one wins. */
 static int make_dir(const char *tmp, const char *dir, int *listener, struct err *err)
 {
-	auto_free char *socket = path_join(tmp, SHIM_SOCKET);
+	auto_free char *socket = path_join(tmp, SANDBOX_SOCKET);
 	auto_close int fd = -1;
 	int r = 0;
 
@@ -61,38 +36,6 @@ static int make_dir(const char *tmp, const char *dir, int *listener, struct err 
 	return r;
 }
 
-/*
- * Who claims has @root alone meanwhile: of two that find the same abandoned directory one
- * would otherwise remove what the other has just made. A descriptor.
- */
-static int lock_root(const char *root, struct err *err)
-{
-	const struct timespec step = { .tv_nsec = LOCK_STEP_MS * 1000000L };
-	auto_close int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return err_sys(err, errno, "%s", root);
-	for (int ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; ms += LOCK_STEP_MS) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return err_sys(err, errno, "%s: cannot be locked", root);
-		if (ms >= LOCK_LIMIT_MS)
-			return err_set(err, EBUSY, "%s: locked for %d s by another runtime", root,
-				       LOCK_LIMIT_MS / 1000);
-		nanosleep(&step, NULL);
-	}
-	return take_fd(&fd);
-}
-
-/* As one step, so that nobody makes @dir anew while it is emptied. */
-static int remove_dir(const struct shim_options *opt, const char *dir, struct err *err)
-{
-	auto_free char *old = xasprintf("%s/.%s.%d.old", opt->root, opt->id, (int)getpid());
-
-	if (rename(dir, old) < 0)
-		return errno == ENOENT ? 0 : err_sys(err, errno, "%s: cannot be removed", dir);
-	return tree_remove(old, err);
-}
-
 int traces_claim(const struct shim_options *opt, int *listener, struct err *err)
 {
 	auto_free char *dir = path_join(opt->root, opt->id);
@@ -102,16 +45,19 @@ int traces_claim(const struct shim_options *opt, int *listener, struct err *err)
 
 	if (r < 0)
 		return r;
-	lock = lock_root(opt->root, err);
+	lock = state_lock_root(opt->root, err);
 	if (lock < 0)
 		return lock;
 	r = make_dir(tmp, dir, listener, err);
 	if (r == -ENOTDIR && state_drop_dangling(opt->root, opt->id))
 		r = make_dir(tmp, dir, listener, err);
-	if ((r == -EEXIST || r == -ENOTEMPTY) && is_abandoned(dir)) {
-		r = remove_dir(opt, dir, err);
-		if (r == 0)
+	if (r == -EEXIST || r == -ENOTEMPTY) {
+		int dropped = state_drop_abandoned(opt->root, opt->id, lock, err);
+
+		if (dropped > 0)
 			r = make_dir(tmp, dir, listener, err);
+		else if (dropped < 0)
+			r = dropped;
 	}
 	if (r == -EEXIST || r == -ENOTEMPTY || r == -ENOTDIR)
 		return err_set(err, EEXIST, "container %s already exists", opt->id);
@@ -154,7 +100,7 @@ static void remove_if(const char *bundle, const char *name, const char *text)
 int traces_remove(const struct shim_options *opt, struct err *err)
 {
 	auto_free char *dir = path_join(opt->root, opt->id);
-	auto_free char *socket = path_join(dir, SHIM_SOCKET);
+	auto_free char *socket = path_join(dir, SANDBOX_SOCKET);
 	auto_free char *monitor = path_join(dir, SANDBOX_MONITOR);
 	auto_free char *monitor_address = xasprintf("unix://%s", monitor);
 	auto_free char *number = xasprintf("%d", (int)getpid());
@@ -162,8 +108,8 @@ int traces_remove(const struct shim_options *opt, struct err *err)
 	remove_if(opt->bundle, "shim.pid", number);
 	remove_if(opt->bundle, "address", opt->address);
 	remove_if(opt->bundle, "monitor_address", monitor_address);
-	if (!has_state(dir))
-		return remove_dir(opt, dir, err);
+	if (!state_exists(opt->root, opt->id))
+		return state_remove_dir(opt->root, opt->id, err);
 	if (unlink(monitor) < 0 && errno != ENOENT)
 		return err_sys(err, errno, "%s", monitor);
 	if (unlink(socket) < 0 && errno != ENOENT)

@@ -12,13 +12,10 @@
 #include "base/err.h"
 #include "host/shim/shim.h"
 
-#define SHIM_SOCKET "shim.sock"
-#define SHIM_LOG    "shim.log"
-
 /*
  * Make <root>/<id> with a socket in it that listens, *@listener: nobody sees it
  * without. One that a shim left that died before it wrote a state is
- * replaced. -EEXIST: "container <id> already exists".
+ * replaced, and no other. -EEXIST: "container <id> already exists".
  */
 int traces_claim(const struct shim_options *opt, int *listener, struct err *err);
 

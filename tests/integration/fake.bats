@@ -99,6 +99,44 @@ for name in ('resolv.conf', 'hosts'):
 	[[ $(cat "$bundle.err") == *containerd-shim-kata-v2* ]]
 }
 
+# unborn: the shim of a container serves, and the runtime has not got as far as to ask it
+# for anything; a test that was too slow to see that begins anew.
+unborn()
+{
+	local state=$KATA_ROOT/$id/state.json
+
+	container_bundle "$bundle" -- sleep 1000
+	for _ in {1..20}; do
+		start_container "$id" "$bundle"
+		until [ -S "$KATA_ROOT/$id/shim.sock" ]; do kill -0 "$runner"; done
+		kill -STOP "$runner"
+		wait_for 10 eval '[ -S "$KATA_ROOT/$id/shim-monitor.sock" ] || [ -e "'"$state"'" ]'
+		[ -e "$state" ] || return 0
+		kill -CONT "$runner"
+		wait_for 10 kata kill "$id" KILL
+		wait "$runner" || :
+	done
+	return 1
+}
+
+@test "fake: the shim is killed before it has a sandbox" {
+	unborn
+	kill -9 "$(program_of "$id" containerd-shim-kata-v2)"
+	kill -CONT "$runner"
+	ends_with 1 "$runner"
+	[[ $(cat "$bundle.err") == *containerd-shim-kata-v2* ]]
+	[ ! -e "$KATA_ROOT/$id" ]
+	# And nobody is there who could clear up: then it is by force.
+	unborn
+	kill -9 "$(program_of "$id" containerd-shim-kata-v2)"
+	kill -9 "$runner"
+	wait "$runner" || :
+	run ! kata state "$id"
+	[ -e "$KATA_ROOT/$id" ]
+	run -0 kata delete --force "$id"
+	[ ! -e "$KATA_ROOT/$id" ]
+}
+
 # Garbage in its state file: only by force, and then all that is found goes; the shim, if it
 # lives, first.
 @test "fake: a state that cannot be read is cleared by force" {

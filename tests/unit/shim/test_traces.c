@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "host/sandbox/state.h"
 #include "host/shim/traces.h"
 
 struct disk {
@@ -35,7 +36,7 @@ static int setup(void **state)
 		return -1;
 	d->bundle = path_join(d->dir, "bundle");
 	d->mine = path_join(d->dir, "root/cc");
-	d->socket = path_join(d->mine, SHIM_SOCKET);
+	d->socket = path_join(d->mine, SANDBOX_SOCKET);
 	d->state = path_join(d->mine, "state.json");
 	d->opt = (struct shim_options){ .id = "cc", .bundle = d->bundle, .address = "unix:///x" };
 	d->opt.root = path_join(d->dir, "root");
@@ -90,6 +91,31 @@ static void an_abandoned_id_is_free(void **state)
 	close(fd);
 	/* With a state it is for `delete`. */
 	assert_int_equal(traces_claim(&d->opt, &fd, NULL), -EEXIST);
+}
+
+/* A root is chosen by the user: what somebody else has in a directory of that name stays. */
+static void of_others_nothing_is_removed(void **state)
+{
+	struct disk *d = *state;
+	auto_free char *file = path_join(d->mine, "letters");
+	struct err err = ERR_INIT;
+	int fd = -1;
+
+	assert_int_equal(dir_make(d->mine, 0700, NULL), 0);
+	assert_int_equal(file_replace(file, "x", 1, 0600, NULL), 0);
+	assert_int_equal(traces_claim(&d->opt, &fd, &err), -EEXIST);
+	assert_string_equal(err.msg, "container cc already exists");
+	assert_int_equal(state_drop_abandoned(d->opt.root, "cc", -1, NULL), 0);
+	fd = unix_listen(d->socket, 1, NULL);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(state_drop_abandoned(d->opt.root, "cc", -1, NULL), 0);
+	assert_int_equal(access(file, F_OK), 0);
+	/* Without it, it is what a shim left. */
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(state_drop_abandoned(d->opt.root, "cc", -1, NULL), 1);
+	assert_int_not_equal(access(d->mine, F_OK), 0);
+	assert_int_equal(state_drop_abandoned(d->opt.root, "cc", -1, NULL), 1);
 }
 
 #define RIVALS 8
@@ -207,6 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_shim_has_an_id),
 		TEST(an_abandoned_id_is_free),
+		TEST(of_others_nothing_is_removed),
 		TEST(of_many_one_takes_an_abandoned_id),
 		TEST(what_was_not_undone_stays_known),
 		TEST(a_bundle_is_left_as_it_was),
