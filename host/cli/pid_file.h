@@ -18,7 +18,8 @@ int pid_file_check(const struct pid_file *f, struct err *err);
 
 /*
  * As a whole or not at all: who waits for it finds the number in it. What is no file (a pipe,
- * /dev/null, a link to another place) stays what it is and is written to, without waiting.
+ * /dev/null, a link to one) stays what it is and is written to, without waiting. -ELOOP for a
+ * link to a file or to nothing: neither it nor where it leads is touched.
  */
 int pid_file_write(struct pid_file *f, pid_t pid, struct err *err);
 

@@ -71,7 +71,8 @@ static void a_file(void **state)
 	pid_file_remove(&none);
 }
 
-static void a_link_is_followed(void **state)
+/* One to a file is neither followed nor replaced; one to what is no file is followed. */
+static void a_link_stays_one(void **state)
 {
 	auto_free char *path = path_join(dir, "link"), *target = path_join(dir, "target");
 	struct pid_file f = { .path = path };
@@ -79,11 +80,20 @@ static void a_link_is_followed(void **state)
 
 	(void)state;
 	assert_int_equal(symlink(target, path), 0);
+	for (int there = 0; there < 2; there++) {
+		if (there)
+			assert_int_equal(file_replace(target, "x", 1, 0600, NULL), 0);
+		assert_int_equal(pid_file_check(&f, &err), -ELOOP);
+		assert_non_null(strstr(err_msg(&err), path));
+		assert_int_equal(pid_file_write(&f, 7, &err), -ELOOP);
+		pid_file_remove(&f);
+		assert_int_equal(type_of(path), S_IFLNK);
+	}
+	holds(target, "x");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/dev/null", path), 0);
 	assert_int_equal(pid_file_check(&f, &err), 0);
-	assert_int_equal(pid_file_write(&f, 12345, &err), 0);
 	assert_int_equal(pid_file_write(&f, 7, &err), 0);
-	holds(target, "7");
-	assert_int_equal(type_of(path), S_IFLNK);
 	pid_file_remove(&f);
 	assert_int_equal(type_of(path), S_IFLNK);
 }
@@ -153,7 +163,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file),
-		cmocka_unit_test(a_link_is_followed),
+		cmocka_unit_test(a_link_stays_one),
 		cmocka_unit_test(a_pipe_stays_one),
 		cmocka_unit_test(a_device_stays_one),
 		cmocka_unit_test(what_never_can_be),
