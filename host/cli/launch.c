@@ -393,6 +393,21 @@ void launch_wait_shim(struct launch *l, int64_t ms)
 	}
 }
 
+/*
+ * Nothing is left; or the shim was killed before it had a state, and its socket refuses a
+ * moment after the connection is lost.
+ */
+static int clear_unborn(const struct launch *l, struct err *err)
+{
+	int64_t end = loop_now_ms() + ABORT_LIMIT_MS;
+	int r;
+
+	do
+		r = state_drop_abandoned(l->cli->root, l->id, -1, err);
+	while (r == 0 && loop_now_ms() < end && loop_step(l->loop, 20) == 0);
+	return r < 0 ? r : 0;
+}
+
 int launch_clear_rest(const struct launch *l, struct err *err)
 {
 	struct sandbox_state *st = NULL;
@@ -405,9 +420,7 @@ int launch_clear_rest(const struct launch *l, struct err *err)
 	r = state_load(l->cli->root, l->id, &st, err);
 	if (r < 0) {
 		err_clear(err);
-		/* Nothing left, or nothing that can be understood; or the shim was killed first. */
-		r = state_drop_abandoned(l->cli->root, l->id, -1, err);
-		return r < 0 ? r : 0;
+		return r == -ENOENT ? clear_unborn(l, err) : 0;
 	}
 	for (size_t i = 0; i < st->n_processes; i++)
 		if (st->processes[i].pid == l->shim_pid &&

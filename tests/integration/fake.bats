@@ -133,8 +133,8 @@ unborn()
 	wait "$runner" || :
 	run ! kata state "$id"
 	[ -e "$KATA_ROOT/$id" ]
-	run -0 kata delete --force "$id"
-	[ ! -e "$KATA_ROOT/$id" ]
+	# What was killed may still be about to end.
+	wait_for 5 eval 'kata delete --force "$id" && [ ! -e "$KATA_ROOT/$id" ]'
 }
 
 # Garbage in its state file: only by force, and then all that is found goes; the shim, if it
